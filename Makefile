@@ -72,7 +72,7 @@ coverage: .venv/developed  ## the tests with branch coverage
 	@.venv/bin/coverage run -m pytest $(ARGS)
 	.venv/bin/coverage report
 
-bench: .venv/installed  ## CPU time per request beside the peers; about half an hour (see bench/README.md)
+bench: .venv/installed  ## CPU time per request beside the peers; about ten minutes (see bench/README.md)
 	@exec bench/run $(ARGS)
 
 fuzz: .venv/developed  ## feed the HTTP parser with mutated bytes (see tests/fuzz/run.py --help)
@@ -90,8 +90,8 @@ clean:  ## remove what make, the tools and Python have made (not twgw-data)
 # The environment: made, then with twgw, then with the tools.
 
 .venv/made:
-	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-		echo "twgw needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2
+	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+		echo "twgw needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)." >&2
 		echo "Install one and name it, for example: make run PYTHON=python3.12" >&2
 		exit 1
 	fi
