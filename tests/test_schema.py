@@ -1,0 +1,75 @@
+"""Tests of twgw.schema."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import frozen
+
+from twgw.model import Limit, positive
+from twgw.schema import SettingRow, describe, schema
+from twgw.settings import Network, setting
+
+
+def words(value: str) -> tuple[str, ...]:
+    """A converter."""
+    return tuple(value.split())
+
+
+@frozen
+class Settings:
+    """Settings of many kinds."""
+
+    amount: int = setting("Requests in a period.", validator=positive)
+    by: Literal["client", "application"] = setting("Whose requests.", default="client")
+    name: str | None = setting("Shown to clients.", default=None)
+    nets: tuple[Network, ...] = setting("Networks.", default=())
+    scopes: tuple[str, ...] = setting("Scopes.", default="", converter=words)
+    headers: Mapping[str, str] = setting("Headers.", factory=dict)
+    limits: tuple[Limit, ...] = setting("Limits.", default=(Limit(1),))
+    token: str = setting("A secret.", default="none", secret=True)
+    free: Any = setting("Anything.", default=True, alias="from")
+
+
+def test_describes_every_setting_in_order():
+    """A row says name, type in words, default as written, meaning; inner settings follow their list."""
+    assert [
+        SettingRow("amount", "whole number", "", "Requests in a period.", required=True),
+        SettingRow("by", "one of client, application", '"client"', "Whose requests.", required=False),
+        SettingRow("name", "text or nothing", "null", "Shown to clients.", required=False),
+        SettingRow("nets", "list of network", "[]", "Networks.", required=False),
+        SettingRow("scopes", "text", '""', "Scopes.", required=False),
+        SettingRow("headers", "mapping of text", "{}", "Headers.", required=False),
+        SettingRow("limits", "list of mapping", '[{"amount": 1}]', "Limits.", required=False),
+        SettingRow("limits[].amount", "whole number", "", "", required=True),
+        SettingRow("limits[].period", "number", "60", "", required=False),
+        SettingRow(
+            "limits[].algorithm",
+            "one of fixed-window, sliding-window, token-bucket",
+            '"fixed-window"',
+            "",
+            required=False,
+        ),
+        SettingRow("limits[].burst", "whole number or nothing", "null", "", required=False),
+        SettingRow("token", "text", "", "A secret.", required=False),
+        SettingRow("from", "anything", "true", "Anything.", required=False),
+    ] == describe(Settings)
+
+
+def test_schema_says_what_may_be_written():
+    """The JSON Schema has type, default, description, choices and what is required."""
+    found = schema(Settings)
+
+    assert ["amount"] == found["required"]
+    assert not found["additionalProperties"]
+    properties = found["properties"]
+    assert {"type": "integer", "description": "Requests in a period."} == properties["amount"]
+    assert {
+        "enum": ["client", "application"], "default": "client", "description": "Whose requests.",
+    } == properties["by"]
+    assert [{"type": "string"}, {"type": "null"}] == properties["name"]["anyOf"]
+    assert {"type": "string"} == properties["nets"]["items"]
+    assert "string" == properties["scopes"]["type"]
+    assert {"type": "string"} == properties["headers"]["additionalProperties"]
+    assert ["amount"] == properties["limits"]["items"]["required"]
+    assert "default" not in properties["token"]
+    assert {"default": True, "description": "Anything."} == properties["from"]
