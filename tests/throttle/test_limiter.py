@@ -18,10 +18,12 @@ START = 1_700_000_000.0
 
 
 def limit(algorithm: Algorithm, amount: int = 3, period: float = 10, burst: int | None = None) -> Limit:
+    """A limit of that algorithm."""
     return Limit(amount, period, algorithm, burst)
 
 
 def take(state: State, now: float, cost: int = 1) -> bool:
+    """Spend when it fits."""
     if not state.peek(now, cost):
         return False
     state.commit(now, cost)
