@@ -1,0 +1,77 @@
+"""Tell a client about its limits: ``RateLimit-Policy``, ``RateLimit`` and ``Retry-After``.
+
+The form is that of draft-ietf-httpapi-ratelimit-headers (from -08 on), in structured fields (RFC 9651).
+Pure.  Called by the pipeline for each response that was charged.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from math import ceil
+
+from twgw.model import Algorithm, Charge
+from twgw.policy.interfaces import Decision
+
+LARGEST = 999_999_999_999_999
+"""The largest integer that a structured field can carry (RFC 9651, 3.3.1)."""
+
+
+def quoted(text: str) -> str:
+    r"""A structured-field string (RFC 9651, 3.3.3); what it cannot carry becomes ``?``.
+
+    >>> print(quoted('a "b"'))
+    "a \"b\""
+    """
+    plain = "".join([character if " " <= character <= "~" else "?" for character in text])
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@lru_cache(maxsize=4096)
+def _constant(name: str, amount: int, period: float) -> tuple[str, str]:
+    """The member of ``RateLimit-Policy``, and the beginning of the one of ``RateLimit``."""
+    label = quoted(name)
+    return f"{label};q={min(amount, LARGEST)};w={min(max(ceil(period), 1), LARGEST)}", f"{label};r="
+
+
+def _constants(charge: Charge) -> tuple[str, str]:
+    limit = charge.limit
+    if limit.burst is not None and limit.algorithm is Algorithm.TOKEN_BUCKET:
+        # The bucket, and how long it takes to fill: what is left of it is never more than ``q``.
+        return _constant(charge.name, limit.burst, limit.burst * limit.period / limit.amount)
+    return _constant(charge.name, limit.amount, limit.period)
+
+
+def policy_item(charge: Charge) -> str:
+    """The member of ``RateLimit-Policy`` for a charge: its name, ``q`` units in ``w`` seconds (rounded up)."""
+    return _constants(charge)[0]
+
+
+def _items(decision: Decision) -> tuple[str, str]:
+    policy, state = _constants(decision.charge)
+    left = decision.remaining
+    # A refused client wants to know when it may come back, so ``t`` is not later than ``Retry-After`` then.
+    seconds = decision.reset_after if decision.allowed else decision.retry_after
+    return policy, f"{state}{left if left < LARGEST else LARGEST};t={ceil(seconds)}"
+
+
+def _nearness(decision: Decision) -> tuple[bool, int, float]:
+    return decision.allowed, decision.remaining, -decision.reset_after
+
+
+def fields(decisions: Sequence[Decision]) -> list[tuple[str, str]]:
+    """The fields for a response, nearest to empty first; none when every charge is hidden."""
+    shown = [decision for decision in decisions if not decision.charge.hidden]
+    if not shown:
+        return []
+    if len(shown) == 1:
+        policies, states = _items(shown[0])
+    else:
+        shown.sort(key=_nearness)
+        items = [_items(decision) for decision in shown]
+        policies = ", ".join([policy for policy, _ in items])
+        states = ", ".join([state for _, state in items])
+    return [("RateLimit-Policy", policies), ("RateLimit", states)]
+
+
+def retry_after(decisions: Iterable[Decision]) -> int:
+    """Whole seconds after which all refused charges could succeed, hidden ones too; at least 1."""
+    return max([1, *(ceil(decision.retry_after) for decision in decisions if not decision.allowed)])
