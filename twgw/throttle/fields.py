@@ -50,7 +50,7 @@ def _items(decision: Decision) -> tuple[str, str]:
     left = decision.remaining
     # A refused client wants to know when it may come back, so ``t`` is not later than ``Retry-After`` then.
     seconds = decision.reset_after if decision.allowed else decision.retry_after
-    return policy, f"{state}{left if left < LARGEST else LARGEST};t={ceil(seconds)}"
+    return policy, f"{state}{min(LARGEST, left)};t={ceil(seconds)}"
 
 
 def _nearness(decision: Decision) -> tuple[bool, int, float]:
