@@ -22,14 +22,14 @@ LAYERS = {
     # nouns: standard library and attrs
     0: "__init__ faults model schema settings policy/{__init__,exchange,interfaces}",
     # pure: time and world come as arguments
-    1: """credentials metrics
+    1: """credentials document metrics
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,forwarding,health,http1,problems,routing,running}
           throttle/{__init__,fields,limiter,local}""",
     # hooks
     2: "policy/{chain,hookspecs,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
-    3: "config document state gateway/{client,edge,relay,transport,upstream}",
+    3: "config state gateway/{client,edge,fleet,relay,transport,upstream}",
     # roles
     4: "admin/{endpoints,service} gateway/{lookup,service} cli cli_*",
     # the test kit: everything below the whole
@@ -362,6 +362,15 @@ def test_the_configuration_file_is_the_code():
     from twgw.config import render_default
 
     assert render_default() == (ROOT / "etc/twgw.toml").read_text()
+
+
+def test_what_make_calls_is_there():
+    """Every script that the Makefile names exists, so no target is an empty promise."""
+    words = (ROOT / "Makefile").read_text().split()
+    scripts = {word for word in words if word.startswith(("bench/", "docs/", "tests/")) and Path(word).suffix in ("", ".py")}
+
+    assert {"bench/run", "docs/generate.py", "tests/fuzz/run.py", "tests/soak/run.py"} <= scripts
+    assert [] == sorted(script for script in scripts if not (ROOT / script).is_file())
 
 
 def test_no_test_is_left_out():

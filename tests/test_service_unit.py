@@ -44,6 +44,11 @@ def test_starts_the_gateway_in_the_foreground():
     assert ["--nodaemon", "--pidfile=", "twgw", "--config", "/etc/twgw/twgw.toml"] == words
 
 
+def test_waits_for_the_drain():
+    """Systemd ends what is left only after the 30 s that exchanges have to finish."""
+    assert 30 < int(dict(settings("Service"))["TimeoutStopSec"])
+
+
 def test_is_accepted_by_systemd(tmp_path):
     """Where systemd is installed it finds nothing to say about the unit; elsewhere every line is still a setting."""
     unit = tmp_path / UNIT.name
