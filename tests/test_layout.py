@@ -367,7 +367,8 @@ def test_the_configuration_file_is_the_code():
 def test_what_make_calls_is_there():
     """Every script that the Makefile names exists, so no target is an empty promise."""
     words = (ROOT / "Makefile").read_text().split()
-    scripts = {word for word in words if word.startswith(("bench/", "docs/", "tests/")) and Path(word).suffix in ("", ".py")}
+    named = {word for word in words if word.startswith(("bench/", "docs/", "tests/"))}
+    scripts = {word for word in named if Path(word).suffix in {"", ".py"}}
 
     assert {"bench/run", "docs/generate.py", "tests/fuzz/run.py", "tests/soak/run.py"} <= scripts
     assert [] == sorted(script for script in scripts if not (ROOT / script).is_file())
