@@ -1,0 +1,1 @@
+"""The bundled policies, one file each; installed as the package ``twgw_plugins``."""

@@ -1,0 +1,253 @@
+"""From the declared state to what serves requests: every API compiled to plans, all swapped as one.
+
+Called by ``service.py`` at start and at each reload, by ``twgw validate`` and by ``twgw.testing``.
+A state that does not compile raises ``SettingsError`` with the path of every fault; the old deployment keeps serving.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+import attrs
+from attrs import define, frozen
+
+from twgw.faults import Fault, SettingsError, below, suggest
+from twgw.gateway import problems
+from twgw.gateway.http1 import RequestHead
+from twgw.gateway.routing import MISS, Entry, Match, Router
+from twgw.model import Api, Lifecycle, Policy, Route, State, Upstream
+from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
+from twgw.policy.exchange import Exchange, Problem, Response
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin
+from twgw.settings import structure
+
+SERVING = (Lifecycle.PROTOTYPED, Lifecycle.PUBLISHED, Lifecycle.DEPRECATED, Lifecycle.BLOCKED)
+"""The states in which an API is found at its address; a blocked one refuses."""
+
+Call = Callable[[Exchange], Awaitable[Response]]
+MakeCall = Callable[[Upstream], Call]
+
+
+@define(eq=False)
+class Plan:
+    """One route of one API, ready to serve."""
+
+    api: Api
+    api_id: str
+    route: Route
+    chains: Chains
+    anonymous: bool
+    strip: bool
+
+
+@frozen
+class Compiled:
+    """One API and what it was compiled from; kept over deployments that do not change it."""
+
+    api: Api
+    common: tuple[Policy, ...]
+    plans: tuple[Plan, ...]
+
+
+@define(eq=False)
+class Deployment:
+    """Everything that serves requests, as one.  ``position`` counts the deployments of this process."""
+
+    position: int
+    router: Router
+    compiled: Mapping[str, Compiled]
+    unrouted: Plan
+    state: State
+
+    def find(self, exchange: Exchange, head: RequestHead) -> None:
+        """Set plan, route, params and upstream_path of an exchange, or its problem and the plan for unrouted ones."""
+        if head.fault is not None:
+            exchange.problem = problems.of_bad_message(head.fault)
+            self.refuse(exchange)
+            return
+        found = self.router.match(head.host, head.method, head.path)
+        if found.__class__ is not Match:
+            exchange.problem = problems.no_route() if found is MISS else problems.wrong_method(found.allow)
+            if head.underscores:
+                exchange.problem = problems.underscore()
+            self.refuse(exchange)
+            return
+        plan: Plan = found.payload
+        if (head.underscores and not plan.api.underscores) or (head.encoded_slash and not plan.api.encoded_slashes):
+            exchange.problem = problems.underscore() if head.underscores else problems.encoded_slash()
+            self.refuse(exchange)
+            return
+        exchange.plan = plan
+        exchange.route = plan.route
+        exchange.params = found.params
+        exchange.upstream_path = found.rest if plan.strip else head.path
+
+    def refuse(self, exchange: Exchange) -> None:
+        """Give an exchange whose problem is known the plan for requests without an API."""
+        exchange.plan = self.unrouted
+
+
+async def _refuse(exchange: Exchange) -> Problem:
+    """The end of the line for a request without an API."""
+    problem = exchange.problem or problems.no_route()
+    exchange.refused_by, exchange.reason = "gateway", problem.title
+    return problem
+
+
+async def _blocked(exchange: Exchange) -> Problem:
+    exchange.refused_by, exchange.reason = "gateway", "the API is blocked"
+    return problems.blocked()
+
+
+async def _nothing(_exchange: Exchange) -> None:
+    """A phase that is left out."""
+
+
+async def _no_upstream(_exchange: Exchange) -> Response:
+    raise problems.UpstreamFailed(503, "No upstream", "the API has no upstream, and no policy answered")
+
+
+def deploy(
+    state: State, plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall, previous: Deployment | None = None
+) -> Deployment:
+    """Compile a state.  Raises SettingsError with every fault and its path."""
+    faults: list[Fault] = []
+    compiler = Compiler(plugins, gateway, make_call, faults)
+    common = compiler.attach(state.policies, "policies")
+    compiled: dict[str, Compiled] = {}
+    for number, api in enumerate(state.apis):
+        if api.state not in SERVING:
+            continue
+        kept = previous.compiled.get(api.id) if previous is not None else None
+        if kept is not None and kept.api == api and kept.common == state.policies:
+            compiled[api.id] = kept
+        else:
+            compiled[api.id] = Compiled(api, state.policies, compiler.compile(api, common, f"apis[{number}]"))
+    unrouted = compiler.unrouted(common)
+    if faults:
+        raise SettingsError(faults)
+    assert unrouted is not None
+    return Deployment(
+        previous.position + 1 if previous is not None else 1, _router(compiled, previous), compiled, unrouted, state
+    )
+
+
+def _router(compiled: Mapping[str, Compiled], previous: Deployment | None) -> Router:
+    """Replace what changed in the last router when that is little; else build one."""
+    before = previous.compiled if previous is not None else {}
+    changed = [name for name, one in compiled.items() if before.get(name) is not one]
+    changed += [name for name in before if name not in compiled]
+    if previous is None or len(changed) > len(compiled) // 4 + 1:
+        return Router.build({name: _entries(one) for name, one in compiled.items()})
+    router = previous.router
+    for name in changed:
+        router = router.replace(name, _entries(compiled[name]) if name in compiled else ())
+    return router
+
+
+def _entries(compiled: Compiled) -> list[Entry]:
+    api = compiled.api
+    return [Entry(api.hosts, api.base_path, plan.route.path, plan.route.methods, plan) for plan in compiled.plans]
+
+
+@define(eq=False)
+class Compiler:
+    """Compiles APIs against the installed policies, gathering faults."""
+
+    plugins: Mapping[str, Plugin]
+    gateway: Gateway
+    make_call: MakeCall
+    faults: list[Fault]
+
+    def attach(self, policies: Sequence[Policy], path: str) -> list[tuple[Policy, Attachment | None]]:
+        """The policies of one level with their settings; None for one that is switched off or faulty."""
+        return [(policy, self._attachment(policy, below(path, number))) for number, policy in enumerate(policies)]
+
+    def _attachment(self, policy: Policy, path: str) -> Attachment | None:
+        plugin = self.plugins.get(policy.name)
+        if plugin is None:
+            text = f"no policy {policy.name!r} is installed{suggest(policy.name, self.plugins)}"
+            self.faults.append(Fault(below(path, "name"), text))
+            return None
+        if plugin.fault:
+            text = f"policy {policy.name!r} of {plugin.origin} cannot be loaded: {plugin.fault}"
+            self.faults.append(Fault(below(path, "name"), text))
+            return None
+        try:
+            settings = structure(plugin.settings, policy.settings)
+        except SettingsError as error:
+            self.faults += [fault.under(below(path, "settings")) for fault in error.faults]
+            return None
+        if policy.shadow and not any(hook in DECIDING for hook in plugin.hooks):
+            text = f"{policy.name} decides nothing, so there is nothing to watch; take shadow away, or use enabled: false"
+            self.faults.append(Fault(below(path, "shadow"), text))
+            return None
+        return Attachment(plugin, settings, shadow=policy.shadow) if policy.enabled else None
+
+    def compile(
+        self, api: Api, common: Sequence[tuple[Policy, Attachment | None]], path: str
+    ) -> tuple[Plan, ...]:
+        """The plans of one API, one for each route."""
+        own = self.attach(api.policies, below(path, "policies"))
+        plans = []
+        shared: tuple[Upstream | None, Chains] | None = None
+        for number, route in enumerate(api.routes):
+            where = below(below(path, "routes"), number)
+            upstream = route.upstream or api.upstream
+            if not route.policies and shared is not None and shared[0] == upstream:
+                chains: Chains | None = shared[1]
+            else:
+                levels = [common, own, self.attach(route.policies, below(where, "policies"))]
+                chains = self._chains(api, upstream, list(_in_force(levels)), path)
+                if chains is not None and not route.policies:
+                    shared = (upstream, chains)
+            if chains is not None:
+                strip = api.strip_base_path if route.strip_base_path is None else route.strip_base_path
+                plans.append(Plan(api, api.id, route, chains, api.anonymous, strip))
+        return tuple(plans)
+
+    def _chains(self, api: Api, upstream: Upstream | None, attachments: list[Attachment], path: str) -> Chains | None:
+        call = _no_upstream if upstream is None else self.make_call(upstream)
+        try:
+            chains = compile_chains(attachments, self.gateway, call)
+        except ChainError as error:
+            self.faults.append(Fault(below(path, "policies"), str(error)))
+            return None
+        hooks = {hook for attachment in attachments for hook in attachment.plugin.hooks}
+        if upstream is None and "twgw_forward" not in hooks:
+            text = "missing, and no policy answers in its place (mock-response does)"
+            self.faults.append(Fault(below(path, "upstream"), text))
+        if not (chains.protected or api.anonymous) and any(
+            attachment.shadow and "twgw_authenticate" in attachment.plugin.hooks for attachment in attachments
+        ):
+            text = (
+                "its only authentication is in shadow, which would leave it open; "
+                "say anonymous: true if that is meant, or attach another"
+            )
+            self.faults.append(Fault(below(path, "policies"), text))
+        if api.state is Lifecycle.BLOCKED:
+            return attrs.evolve(chains, receive=_blocked)
+        return chains
+
+    def unrouted(self, common: Sequence[tuple[Policy, Attachment | None]]) -> Plan | None:
+        """What serves requests that belong to no API: the global policies, without those that know a caller."""
+        try:
+            chains = compile_chains(list(_in_force([common])), self.gateway, _no_upstream)
+        except ChainError as error:
+            self.faults.append(Fault("policies", str(error)))
+            return None
+        chains = attrs.evolve(
+            chains, authenticate=_nothing, authorize=_nothing, throttle=_nothing, transform=_nothing, forward=_refuse,
+            request_body=False, protected=False,
+        )  # fmt: skip
+        api = Api(name="", version="", base_path="/")
+        return Plan(api, "", Route(), chains, anonymous=True, strip=False)
+
+
+def _in_force(levels: Sequence[Sequence[tuple[Policy, Attachment | None]]]) -> Iterator[Attachment]:
+    """Global policies, then the API's, then the route's, without those that a narrower level switches off by name."""
+    for number, level in enumerate(levels):
+        off = {policy.name for narrower in levels[number + 1 :] for policy, _ in narrower if not policy.enabled}
+        for policy, attachment in level:
+            if attachment is not None and policy.name not in off:
+                yield attachment
+

@@ -1,0 +1,563 @@
+"""The client side of the gateway: bytes to exchanges, responses to bytes, one exchange after the other.
+
+One ``Edge`` per connection, made by ``Front`` (in ``service.py``), which lends it everything that is not its own.
+It parses a head, lets ``pipeline.handle`` run, writes the response and begins again; what a client sends meanwhile
+waits in order.
+"""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final, Protocol as Interface
+
+from attrs import define
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from twgw.gateway import pipeline, problems
+from twgw.gateway.chunked import LAST_CHUNK, ChunkedReader, chunk
+from twgw.gateway.deadlines import Deadlines
+from twgw.gateway.forwarding import NOT_TO_CLIENT, Networks, client_address, hop, status_line
+from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, parse_request
+from twgw.gateway.problems import BodyLost, BodyTooLarge
+from twgw.gateway.relay import HELD, Stream
+from twgw.gateway.running import Gone, Running
+from twgw.gateway.transport import no_delay
+from twgw.policy.exchange import Exchange, Headers, Request, Response
+from twgw.policy.interfaces import Gateway
+from twgw.throttle.fields import fields as limit_fields
+
+DRAIN: Final = 64 * 1024
+"""Bytes of an unwanted request body that are read to save the connection; more, and it is closed."""
+LINGER: Final = 5.0
+"""Seconds for which what a client still sends is thrown away, so that it can read why it was refused."""
+EMPTY: Final = Headers()
+
+
+class Deployed(Interface):
+    """What an edge needs of the current deployment."""
+
+    def refuse(self, exchange: Exchange) -> None:
+        """Give an exchange whose problem is known the plan for requests without an API."""
+
+    def find(self, exchange: Exchange, head: RequestHead) -> None:
+        """Set plan, route, params, upstream_path of the exchange, or its problem and the plan for unrouted ones."""
+
+
+@define(eq=False)
+class Front:
+    """What all connections of a listener share.  ``deployment`` is replaced as one when a new state is deployed."""
+
+    gateway: Gateway
+    deadlines: Deadlines
+    deployment: Deployed
+    date: Callable[[], str]
+    scheme: str = "http"
+    limits: Limits = Limits()
+    pseudonym: str = "twgw"
+    trusted_proxies: Networks = ()
+    max_request_body: int = 10 * 1024 * 1024
+    header_timeout: float = 10.0
+    keepalive_timeout: float = 60.0
+    body_grace: float = 10.0
+    body_min_rate: float = 1024.0
+    send_timeout: float = 30.0
+    draining: bool = False
+
+
+class Edge(Protocol):
+    """One client connection."""
+
+    __slots__ = (
+        "_buffer", "_body_began", "_body_left", "_chunks", "_chunked_out", "_closing", "_download", "_exchange", "_front",
+        "_head", "_keep", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving", "_stalled",
+        "_timed", "_upload", "deadline", "slot", "transport",
+    )  # fmt: skip
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._buffer = b""
+        self._seen = 0
+        self._memo: RequestHead | None = None
+        self._memo_bytes = b""
+        self._exchange: Exchange | None = None
+        self._head: RequestHead | None = None
+        self._running: Running | None = None
+        self._upload: Stream | None = None
+        self._chunks: ChunkedReader | None = None
+        self._body_left = 0
+        self._body_began = 0.0
+        self._download: Stream | None = None
+        self._chunked_out = False
+        self._keep = True
+        self._closing = False
+        self._serving = False
+        self._paused = False
+        self._stalled = False
+        self._timed = False
+        self._peer = ""
+        self.deadline = inf
+        self.slot = -1
+
+    # --- the connection ------------------------------------------------------------------------------
+
+    def makeConnection(self, transport: Any) -> None:  # noqa: N802 - Twisted's name
+        """As Twisted's, without an attribute that would cost every connection a dictionary."""
+        self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """A client is here; its first head must come in time."""
+        no_delay(self.transport)
+        peer = getattr(self.transport.getPeer(), "host", "") or "unknown"
+        self._peer = peer[7:] if peer.startswith("::ffff:") else peer
+        self._front.deadlines.arm(self, self._front.header_timeout)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: N802, ARG002, B008
+        """The client has left, or we closed."""
+        self.deadline = inf
+        self._front.deadlines.forget(self)
+        self._closing = True
+        self._buffer = b""
+        running, self._running = self._running, None
+        upload, self._upload = self._upload, None
+        download, self._download = self._download, None
+        exchange = self._exchange
+        if upload is not None:
+            upload.lose(BodyLost(499, "The client left"))
+        if running is not None:
+            running.cancel(Gone())
+        if download is not None:
+            download.abandon()
+        if exchange is not None:
+            if not exchange.refused_by:
+                exchange.refused_by, exchange.reason = "client", "left before the end of the response"
+            exchange.status = 499
+            self._log(exchange)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Bytes from the client."""
+        if self._closing:
+            return
+        if self._upload is not None:
+            self._read_body(data)
+            return
+        if self._exchange is not None:
+            self._buffer += data
+            if len(self._buffer) > HELD:
+                self._hold()
+            return
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        self._serve(data)
+
+    def _serve(self, data: bytes) -> None:
+        """Begin the exchanges whose heads are here, one after the other."""
+        self._serving = True
+        while data:
+            end = data.find(b"\r\n\r\n")
+            if end == -1:
+                self._await_head(data)
+                break
+            end += 4
+            if self._seen:
+                self._seen = 0
+            head_bytes = data[:end]
+            head = self._memo
+            if head is None or head_bytes != self._memo_bytes:
+                if head_bytes.startswith(b"\r\n"):
+                    if head_bytes == b"\r\n\r\n" or head_bytes.startswith(b"\r\n\r\n"):
+                        self._refuse(BadMessage(400, "Empty line before a request"))
+                        break
+                    head_bytes = head_bytes[2:]  # one empty line before a request is forgiven (RFC 9112, 2.2)
+                try:
+                    head = parse_request(head_bytes, self._front.limits)
+                except BadMessage as error:
+                    self._refuse(error)
+                    break
+                if len(head_bytes) <= 2048:
+                    self._memo, self._memo_bytes = head, head_bytes
+            rest = data[end:]
+            self._begin(head, rest)
+            if self._exchange is not None or self._closing:
+                break
+            if self._upload is not None:
+                break
+            data, self._buffer = self._buffer, b""
+        self._serving = False
+        if self._exchange is None and not self._closing and self._upload is None and not self._buffer:
+            self._front.deadlines.arm(self, self._front.keepalive_timeout)
+
+    def _await_head(self, data: bytes) -> None:
+        """Part of a head: keep it, unless nothing can make it right; it must be whole in time."""
+        front = self._front
+        if data.startswith(b"\r\n"):
+            data = data[2:]
+            if data.startswith(b"\r") or data.startswith(b"\n"):
+                self._refuse(BadMessage(400, "Empty line before a request"))
+                return
+        if data == b"\r" or not data:
+            self._buffer = data
+            return
+        try:
+            check_partial(data, self._seen, front.limits)
+        except BadMessage as error:
+            self._refuse(error)
+            return
+        self._buffer = data
+        if not self._seen:
+            front.deadlines.arm(self, front.header_timeout)
+            self._timed = True
+        self._seen = len(data)
+
+    def _refuse(self, error: BadMessage) -> None:
+        """Answer what cannot be understood, and close."""
+        self._buffer = b""
+        exchange = Exchange(Request("-", "-", peer=self._peer, client=self._peer, scheme=self._front.scheme))
+        exchange.started_at = self._front.gateway.clock.now()
+        exchange.problem = problems.of_bad_message(error)
+        exchange.problem.close = True
+        self._front.deployment.refuse(exchange)
+        self._head = None
+        self._keep = False
+        self._run(exchange)
+
+    # --- one exchange --------------------------------------------------------------------------------
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        front = self._front
+        headers = Headers.of_block(head.block)
+        peer = self._peer
+        client = peer
+        if front.trusted_proxies:
+            client = client_address(hop(peer, front.scheme, front.trusted_proxies), headers, front.trusted_proxies)
+        request = Request(
+            head.method, head.path, head.query, headers, head.host, front.scheme, client, peer, head.version
+        )
+        request.target = head.target
+        request.body_limit = front.max_request_body
+        exchange = Exchange(request)
+        exchange.started_at = front.deadlines.now()
+        exchange.nominated = head.nominated
+        self._head = head
+        self._keep = head.keep_alive and not front.draining
+        self.deadline = inf
+        self._timed = False
+        if head.version == "1.1":
+            exchange.interim = self._send_interim
+        if head.length == 0:
+            self._buffer = rest
+        else:
+            self._begin_body(head, exchange, rest)
+            if self._closing:
+                return
+        front.deployment.find(exchange, head)
+        self._run(exchange)
+
+    def _run(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._running = Running(pipeline.handle(exchange, self._front.gateway), self._answered)
+        self._running.start()
+
+    def _begin_body(self, head: RequestHead, exchange: Exchange, rest: bytes) -> None:
+        """Prepare for a request body; what of it is already here goes in."""
+        upload = self._upload = exchange.request.body = Stream(self, head.length, keep=True)
+        self._body_began = self._front.deadlines.now()
+        if head.length is None:
+            self._chunks = ChunkedReader()
+        else:
+            self._chunks = None
+            self._body_left = head.length
+        if rest:
+            self._read_body(rest)
+        if self._upload is upload and not head.expects:
+            self._front.deadlines.arm(self, self._front.body_grace)
+
+    def _read_body(self, data: bytes) -> None:
+        upload = self._upload
+        assert upload is not None
+        chunks = self._chunks
+        done = False
+        rest = b""
+        try:
+            if chunks is not None:
+                for piece in chunks.feed(data):
+                    upload.feed(piece)
+                done, rest = chunks.done, chunks.rest
+            else:
+                left = self._body_left
+                if len(data) > left:
+                    data, rest = data[:left], data[left:]
+                self._body_left = left - len(data)
+                done = self._body_left == 0
+                upload.feed(data)
+        except BadMessage as error:
+            self._break_body(upload, error)
+            return
+        except BodyTooLarge:
+            self._upload = self._chunks = None
+            self._keep = False
+            return
+        if self._exchange is not None:
+            self._exchange.received = upload.received
+        if self._upload is not upload:
+            return
+        if done:
+            self._upload = self._chunks = None
+            self._buffer = rest
+            self.deadline = inf
+            upload.finish()
+            if self._exchange is None and not self._serving and not self._closing:
+                self._next()
+        elif self.deadline != inf:
+            front = self._front
+            self.deadline = self._body_began + front.body_grace + upload.received / front.body_min_rate
+
+    def _break_body(self, upload: Stream, error: BadMessage) -> None:
+        """A body that is not well formed: nobody may take it for a whole one, and nothing after it is read."""
+        self._upload = self._chunks = None
+        self._keep = False
+        self._buffer = b""
+        upload.lose(BodyLost(error.status, error.title))
+        if self._exchange is None and not self._serving:
+            self._close()
+
+    def demand(self) -> None:
+        """Somebody wants the request body: a client that waits for leave gets it now."""
+        head = self._head
+        if head is not None and head.expects and self._upload is not None and not self._upload.received:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._upload is not None:
+            self._body_began = self._front.deadlines.now()
+            self._front.deadlines.arm(self, self._front.body_grace)
+
+    def pause(self) -> None:
+        """The upstream is slower than the client, whose time stands still meanwhile."""
+        self.deadline = inf
+        self._hold()
+
+    def resume(self) -> None:
+        """The upstream has room."""
+        if self._upload is not None and not self._closing:
+            self._body_began = self._front.deadlines.now() - self._upload.received / self._front.body_min_rate
+            self._front.deadlines.arm(self, self._front.body_grace)
+        self._release()
+
+    def abandon(self) -> None:
+        """Nobody wants the rest of the request body."""
+
+    def _hold(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def _release(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()
+
+    # --- the response --------------------------------------------------------------------------------
+
+    def _send_interim(self, status: int, headers: Headers) -> None:
+        if not self._closing:
+            text = status_line(status, "") + headers.without(NOT_TO_CLIENT) + "\r\n"
+            self.transport.write(text.encode("latin-1"))
+
+    def _answered(self, error: BaseException | None) -> None:
+        """The pipeline has an answer: write it."""
+        self._running = None
+        exchange = self._exchange
+        assert exchange is not None
+        if error is not None or exchange.response is None:
+            self._abort(f"pipeline: {error!r}")
+            return
+        response = exchange.response
+        body = response.body
+        request = exchange.request
+        head = self._head
+        if self._upload is not None and body.__class__ is bytes:
+            self._settle_upload(head)
+        status = response.status
+        exchange.status = status
+        bodiless = status == 204 or status == 304 or status < 200
+        text = status_line(status, response.reason) + response.headers.without(NOT_TO_CLIENT)
+        if exchange.decisions is not None:
+            for name, value in limit_fields(exchange.decisions):
+                text += f"{name}: {value}\r\n"
+        text += f"Via: 1.1 {self._front.pseudonym}\r\n"
+        if exchange.refused_by:
+            text += f"Date: {self._front.date()}\r\n"
+        if response.close or self._front.draining:
+            self._keep = False
+        if body.__class__ is bytes:
+            if request.method == "HEAD":
+                length = response.headers.get("content-length") if not body else str(len(body))  # type: ignore[arg-type]
+                if length is not None and not bodiless:
+                    text += f"Content-Length: {length}\r\n"
+                body = b""
+            elif bodiless:
+                if status == 304 and (length := response.headers.get("content-length")):
+                    text += f"Content-Length: {length}\r\n"
+                body = b""
+            else:
+                text += f"Content-Length: {len(body)}\r\n"  # type: ignore[arg-type]
+            text += self._connection_field(request)
+            self.transport.write(text.encode("latin-1") + body)  # type: ignore[operator]
+            exchange.sent = len(body)  # type: ignore[arg-type]
+            self._finish(exchange)
+            return
+        self._stream(exchange, body, text)
+
+    def _stream(self, exchange: Exchange, body: Any, text: str) -> None:
+        """Send a body that is still on its way, at the pace of the slower side."""
+        self._chunked_out = False
+        if body.length is not None:
+            text += f"Content-Length: {body.length}\r\n"
+        elif exchange.request.version == "1.1":
+            self._chunked_out = True
+            text += "Transfer-Encoding: chunked\r\n"
+        else:
+            self._keep = False  # its end is the close
+        text += self._connection_field(exchange.request)
+        self._download = body
+        self.transport.write(text.encode("latin-1"))
+        self.transport.registerProducer(self, True)
+        body.attach(self)
+
+    def _connection_field(self, request: Request) -> str:
+        if not self._keep:
+            return "Connection: close\r\n\r\n"
+        return "\r\n" if request.version == "1.1" else "Connection: keep-alive\r\n\r\n"
+
+    def body_data(self, data: bytes) -> None:
+        """The next piece of the response body."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.sent += len(data)
+            self.transport.write(chunk(data) if self._chunked_out else data)
+
+    def body_end(self) -> None:
+        """The response body is complete."""
+        exchange = self._exchange
+        if exchange is not None:
+            self._download = None
+            if self._chunked_out:
+                self.transport.write(LAST_CHUNK)
+            self.transport.unregisterProducer()
+            self._finish(exchange)
+
+    def body_lost(self, error: Exception) -> None:
+        """The rest of the response will not come: the client must not take what it has for the whole."""
+        exchange = self._exchange
+        self._download = None
+        if exchange is not None:
+            exchange.refused_by, exchange.reason = "upstream", str(error)
+        self._abort(str(error))
+
+    # IPushProducer for the client's transport while a response body is streamed
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The client reads slowly: hold the upstream, and give the client some time."""
+        if self._download is not None:
+            self._stalled = True
+            self._front.deadlines.arm(self, self._front.send_timeout)
+            self._download.pauseProducing()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The client took everything."""
+        self._stalled = False
+        self.deadline = inf
+        if self._download is not None:
+            self._download.resumeProducing()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The client is gone; connectionLost follows."""
+
+    def _settle_upload(self, head: RequestHead | None) -> None:
+        """Answered before the request body was read: read on a little, or close after the answer."""
+        upload = self._upload
+        assert upload is not None
+        assert head is not None
+        upload.abandon()
+        if head.expects or head.length is None or self._body_left > DRAIN:
+            self._keep = False
+        if not self._keep:
+            self._upload = self._chunks = None
+        else:
+            self._release()
+            self._front.deadlines.arm(self, self._front.body_grace)
+
+    def _finish(self, exchange: Exchange) -> None:
+        """The last byte is handed to the transport."""
+        self._log(exchange)
+        if self._upload is not None and exchange.response is not None and exchange.response.body.__class__ is not bytes:
+            self._keep = False  # the upstream did not wait for the end of the request
+        if not self._keep:
+            self._linger()
+        elif self._upload is None and not self._serving:
+            self._next()
+
+    def _next(self) -> None:
+        """Wait for the next request, or serve what came meanwhile."""
+        front = self._front
+        if front.draining:
+            self._close()
+            return
+        data, self._buffer = self._buffer, b""
+        front.deadlines.arm(self, front.keepalive_timeout)
+        self._release()
+        if data:
+            self._serve(data)
+
+    def _log(self, exchange: Exchange) -> None:
+        front = self._front
+        self._exchange = None
+        exchange.finished_at = front.deadlines.now()
+        pipeline.log(exchange, front.gateway)
+
+    def _linger(self) -> None:
+        """Close, but let the client read the answer first: a close with unread bytes would take it away."""
+        self._closing = True
+        self._buffer = b""
+        self._upload = self._chunks = None
+        half_close = getattr(self.transport, "loseWriteConnection", None)
+        if half_close is None or self._front.scheme == "https":
+            self.transport.loseConnection()
+            return
+        self._front.deadlines.arm(self, LINGER)
+        half_close()
+        self._release()
+
+    def _close(self) -> None:
+        self._closing = True
+        self.transport.loseConnection()
+
+    def _abort(self, reason: str) -> None:
+        """Cut the connection: a response that is not whole must not look whole."""
+        exchange = self._exchange
+        self._closing = True
+        if exchange is not None and not exchange.reason:
+            exchange.reason = reason
+        self.transport.abortConnection()
+
+    def close_if_idle(self) -> None:
+        """Asked at a graceful stop: nothing is lost by closing now."""
+        if self._exchange is None and not self._buffer and self._upload is None:
+            self._close()
+
+    def expire(self, now: float) -> None:
+        """The client is too slow."""
+        if self._closing:
+            self.transport.abortConnection()
+        elif self._upload is not None and self._exchange is not None and self._download is None:
+            upload, self._upload = self._upload, None
+            self._keep = False
+            upload.lose(BodyLost(408, "The request body came too slowly"))
+            if self._exchange is not None and self._running is not None and self._exchange.response is None:
+                self._front.deadlines.arm(self, LINGER)
+        elif self._exchange is not None:
+            self._abort(f"the client took nothing for {self._front.send_timeout:g} s")
+        elif self._buffer or self._timed:
+            self._refuse(BadMessage(408, "The request head came too slowly"))
+        else:
+            self._close()

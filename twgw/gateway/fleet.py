@@ -1,0 +1,360 @@
+"""The servers behind all APIs: names resolved, connections pooled, targets chosen, requests tried again.
+
+One ``Fleet`` per process, kept across deployments so that connections stay warm; ``deployment.py`` asks it for the
+``Caller`` of each upstream, whose ``call`` is the last link of the forward phase.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from attrs import define, field, frozen
+
+from twgw.gateway.balancer import Balancer
+from twgw.gateway.deadlines import Deadlines
+from twgw.gateway.forwarding import Networks, hop, loops, upstream_request
+from twgw.gateway.health import Health, RetryBudget
+from twgw.gateway.problems import UpstreamFailed
+from twgw.gateway.relay import Stream
+from twgw.gateway.running import Gone, Pause
+from twgw.gateway.upstream import Broken, UpstreamConnection
+from twgw.model import Upstream, UpstreamTls
+from twgw.policy.exchange import Exchange, Response
+
+_IDEMPOTENT: Final = frozenset("GET HEAD OPTIONS PUT DELETE QUERY PROPFIND REPORT SEARCH".split())
+
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests say even that they have no body (RFC 9110, 8.6)."""
+
+
+class Network(Protocol):
+    """How connections are made; the real one is in ``service.py``, tests join protocols in memory."""
+
+    def connect(self, address: str, port: int, protocol: UpstreamConnection, tls: Any, timeout: float) -> None:
+        """Connect; the protocol hears of success, ``protocol.connect_failed`` of failure."""
+
+    def resolve(self, name: str) -> Awaitable[list[str]]:
+        """All addresses of a name.  Raises OSError."""
+
+    def client_tls(self, tls: UpstreamTls, name: str) -> Any:
+        """What is needed to verify a server of this name."""
+
+
+@frozen
+class Place:
+    """Where a target's URL points."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    """Put before the path that is sent; without final slash."""
+    authority: str
+    """Host and port as they stand in the Host field."""
+
+
+def place(url: str) -> Place:
+    """Read a target's URL, which was validated with the state."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Place(url, parts.scheme, parts.hostname or "", port, parts.path.rstrip("/"), parts.netloc)
+
+
+@define(eq=False)
+class Server:
+    """One target: its addresses, their health, its idle connections."""
+
+    place: Place
+    upstream: Upstream
+    tls: Any
+    addresses: list[str] = field(factory=list)
+    healths: dict[str, Health] = field(factory=dict)
+    resolved_at: float = -1e9
+    resolving: bool = False
+    turn: int = 0
+    idle: list[UpstreamConnection] = field(factory=list)
+    connections: set[UpstreamConnection] = field(factory=set)
+
+    def usable(self, now: float) -> bool:
+        """Whether a connection to it may succeed, as far as is known."""
+        if self.idle or not self.addresses:
+            return True
+        return any(self.healths[address].usable(now) for address in self.addresses)
+
+    def next_addresses(self, now: float) -> list[str]:
+        """Its addresses in the order in which to try them: in turn, those that failed lately last."""
+        self.turn += 1
+        count = len(self.addresses)
+        turned = [self.addresses[(self.turn + number) % count] for number in range(count)]
+        return sorted(turned, key=lambda address: not self.healths[address].usable(now))
+
+    def know(self, addresses: Iterable[str], now: float) -> None:
+        """Remember what the name resolved to."""
+        self.addresses = list(dict.fromkeys(addresses))
+        self.resolved_at = now
+        self.healths = {
+            address: self.healths.get(address) or Health(self.upstream.fail_timeout) for address in self.addresses
+        }
+
+
+class Fleet:
+    """Every server that a deployment needs, by what makes connections to it interchangeable."""
+
+    def __init__(
+        self,
+        network: Network,
+        deadlines: Deadlines,
+        *,
+        pseudonym: str = "twgw",
+        trusted_proxies: Networks = (),
+        dns_ttl: float = 30.0,
+        detach: Callable[[Any, Callable[[BaseException], None]], None],
+    ) -> None:
+        self._network = network
+        self._deadlines = deadlines
+        self._now = deadlines.now
+        self._pseudonym = pseudonym
+        self._trusted_proxies = trusted_proxies
+        self._dns_ttl = dns_ttl
+        self._detach = detach
+        self._servers: dict[tuple[str, Upstream], Server] = {}
+
+    def caller(self, upstream: Upstream) -> "Caller":
+        """What sends the requests of an API to this upstream."""
+        servers = [self._server(target.url, upstream) for target in upstream.targets]
+        balancer = Balancer([target.weight for target in upstream.targets])
+        return Caller(upstream, servers, balancer, self)
+
+    def _server(self, url: str, upstream: Upstream) -> Server:
+        key = (url, upstream)
+        server = self._servers.get(key)
+        if server is None:
+            where = place(url)
+            name = upstream.tls.server_name or where.host
+            tls = self._network.client_tls(upstream.tls, name) if where.scheme == "https" else None
+            server = self._servers[key] = Server(where, upstream, tls)
+            try:
+                server.know([str(ipaddress.ip_address(where.host))], float("inf"))
+            except ValueError:
+                pass
+        return server
+
+    def retain(self, upstreams: Iterable[Upstream]) -> None:
+        """Let go of the servers that no upstream of the new deployment names; exchanges under way go on."""
+        wanted = {(target.url, upstream) for upstream in upstreams for target in upstream.targets}
+        for key in [key for key in self._servers if key not in wanted]:
+            server = self._servers.pop(key)
+            for connection in list(server.idle):
+                connection.close()
+            server.idle = _Closing()
+
+    def close(self) -> None:
+        """End all idle connections."""
+        self.retain(())
+
+    @property
+    def servers(self) -> list[Server]:
+        """All servers, for metrics and the status page."""
+        return list(self._servers.values())
+
+    async def connect(self, server: Server) -> UpstreamConnection:
+        """A new connection, to the first address that takes it.  Raises Broken (no byte was sent)."""
+        await self._resolve(server)
+        upstream = server.upstream
+        end = self._now() + upstream.connect_timeout
+        why = f"{server.place.host} has no address"
+        status = 502
+        for address in server.next_addresses(self._now()):
+            left = end - self._now()
+            if left <= 0:
+                break
+            made = Pause()
+            connection = UpstreamConnection(
+                self._deadlines,
+                partial(_made, made),
+                partial(_give_back, server),
+                partial(_gone, server),
+                tls=server.tls is not None,
+            )
+            connection.response_timeout = upstream.response_timeout
+            connection.idle_timeout = upstream.idle_timeout
+            connection.keepalive_timeout = upstream.keepalive_timeout
+            server.connections.add(connection)
+            self._network.connect(address, server.place.port, connection, server.tls, left)
+            self._deadlines.arm(connection, left)
+            try:
+                problem = await made
+            except Gone:
+                made.done = True
+                raise
+            health = server.healths.get(address)
+            if not problem:
+                if health is not None:
+                    health.succeeded()
+                return connection
+            if health is not None:
+                health.failed(self._now())
+            why = f"{address} port {server.place.port}: {problem}"
+        raise Broken(status, why, sent=False, answered=False)
+
+    async def _resolve(self, server: Server) -> None:
+        now = self._now()
+        if now - server.resolved_at < self._dns_ttl:
+            return
+        if server.addresses:
+            if not server.resolving:
+                self._detach(self._look_up(server), lambda _error: None)
+            return
+        try:
+            await self._look_up(server)
+        except OSError as error:
+            raise Broken(502, f"{server.place.host}: {error}", sent=False, answered=False) from error
+
+    async def _look_up(self, server: Server) -> None:
+        server.resolving = True
+        try:
+            addresses = await self._network.resolve(server.place.host)
+        finally:
+            server.resolving = False
+        server.know(addresses, self._now())
+
+
+class _Closing(list[UpstreamConnection]):
+    """The idle list of a server that no API names any more: what comes back is closed."""
+
+    def append(self, connection: UpstreamConnection) -> None:
+        """Close instead of keeping."""
+        connection.close()
+
+
+def _made(made: Pause, connection: UpstreamConnection, problem: str) -> None:
+    if not made.done:
+        made.wake(problem)
+    elif not problem:
+        connection.rest()
+
+
+def _give_back(server: Server, connection: UpstreamConnection) -> None:
+    if len(server.idle) < server.upstream.max_idle_connections:
+        server.idle.append(connection)
+    else:
+        connection.close()
+
+
+def _gone(server: Server, connection: UpstreamConnection) -> None:
+    server.connections.discard(connection)
+    if connection in server.idle:
+        server.idle.remove(connection)
+
+
+class Caller:
+    """Sends requests to one upstream: chooses a target, tries again by one rule."""
+
+    def __init__(self, upstream: Upstream, servers: list[Server], balancer: Balancer, fleet: Fleet) -> None:
+        self._upstream = upstream
+        self._servers = servers
+        self._balancer = balancer
+        self._fleet = fleet
+        self._budget = RetryBudget()
+        self.retries = 0
+
+    async def call(self, exchange: Exchange) -> Response:
+        """The response of the upstream.  Raises UpstreamFailed, or what the client's body raised.
+
+        Any method is sent again when no byte of it was sent; an idempotent one when no byte of a response came and the
+        body is still there; each at most ``retries`` times and within the budget of 10 %.
+        """
+        request = exchange.request
+        fleet = self._fleet
+        now = fleet._now  # noqa: SLF001 - the class is of this module
+        if loops(request.headers, fleet._pseudonym):  # noqa: SLF001
+            raise UpstreamFailed(508, "Loop detected", "the request came through this gateway before")
+        self._budget.spent_request()
+        failed: set[int] = set()
+        started = now()
+        while True:
+            number = self._choose(failed)
+            server = self._servers[number]
+            exchange.target = server.place.url
+            exchange.tries += 1
+            try:
+                connection = _pooled(server) or await fleet.connect(server)
+                try:
+                    response: Response = await self._send(exchange, server, connection)
+                except Gone:
+                    connection.abandon()
+                    raise
+            except Broken as broken:
+                failed.add(number)
+                if self._again(exchange, broken):
+                    continue
+                exchange.upstream_seconds = now() - started
+                title = "The upstream did not answer in time" if broken.status == 504 else "The upstream failed"
+                raise UpstreamFailed(broken.status, title, f"{server.place.url}: {broken.detail}") from broken
+            exchange.upstream_seconds = now() - started
+            return response
+
+    def _choose(self, failed: set[int]) -> int:
+        """The next target: a usable one that did not fail this request; else any, for there is nothing to lose."""
+        if len(self._servers) == 1:
+            return 0
+        now = self._fleet._now()  # noqa: SLF001
+        servers = self._servers
+        choose = self._balancer.choose
+        number = choose(lambda each: each not in failed and servers[each].usable(now))
+        if number is None:
+            number = choose(lambda each: each not in failed)
+        if number is None:
+            number = choose(lambda _each: True)
+        return 0 if number is None else number
+
+    def _again(self, exchange: Exchange, broken: Broken) -> bool:
+        if exchange.tries > self._upstream.retries:
+            return False
+        request = exchange.request
+        if broken.sent:
+            if broken.answered or request.method not in _IDEMPOTENT or broken.status == 504:
+                return False
+            if isinstance(request.body, Stream) and request.content is None and not request.body.replayable:
+                return False
+        if not self._budget.take():
+            return False
+        self.retries += 1
+        return True
+
+    def _send(self, exchange: Exchange, server: Server, connection: UpstreamConnection) -> Pause:
+        request = exchange.request
+        fleet = self._fleet
+        where = server.place
+        came_by = hop(request.peer, request.scheme, fleet._trusted_proxies)  # noqa: SLF001
+        authority = "" if self._upstream.preserve_host and request.host else where.authority
+        fields = upstream_request(exchange, came_by, exchange.nominated, authority, fleet._pseudonym)  # noqa: SLF001
+        content = request.content
+        upload = None
+        if content is None and request.body is not None:
+            upload = request.body
+            if isinstance(upload, Stream) and upload.complete and upload.replayable:
+                content, upload = upload.whole(), None
+            elif upload.length is None:
+                fields += "Transfer-Encoding: chunked\r\n"
+            else:
+                fields += f"Content-Length: {upload.length}\r\n"
+        if content or (upload is None and (request.body is not None or request.method in _WITH_BODY)):
+            fields += f"Content-Length: {len(content or b'')}\r\n"
+        path = where.path + exchange.upstream_path if where.path else exchange.upstream_path
+        query = f"?{request.query}" if request.query else ""
+        head = f"{request.method} {path}{query} HTTP/1.1\r\n{fields}\r\n"
+        return connection.request(
+            head.encode("latin-1"),
+            content or b"",
+            upload,  # type: ignore[arg-type]
+            to_head=request.method == "HEAD",
+            interim=exchange.interim,
+        )
+
+
+def _pooled(server: Server) -> UpstreamConnection | None:
+    return server.idle.pop() if server.idle else None

@@ -1,0 +1,150 @@
+"""What is sent on: the head of the request to the upstream and the head of the response to the client.
+
+Pure.  Framing is always ours: fields for one hop are taken away, what we vouch for is set after that, so no client can
+speak in our name (RFC 9110, 7.6; RFC 7239).  ``upstream.py`` and ``edge.py`` call it once for each message.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import quote
+
+from attrs import frozen
+
+from twgw.model import Credential
+from twgw.policy.exchange import Exchange, Headers
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+_ONE_HOP: Final = frozenset(
+    "connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
+    "upgrade http2-settings content-length".split()
+)
+_RESERVED: Final = frozenset("forwarded via x-real-ip x-anonymous-consumer".split())
+_RESERVED_PREFIXES: Final = ("x-forwarded-", "x-consumer-", "x-credential-", "x-authenticated-", "x-twgw-")
+_NOT_TO_UPSTREAM: Final = _ONE_HOP | _RESERVED | {"host", "expect"}
+NOT_TO_CLIENT: Final = _ONE_HOP
+
+
+@frozen
+class Hop:
+    """The connection a request came by, as we tell the upstream about it."""
+
+    peer: str
+    """Address at the other end."""
+    scheme: str
+    trusted: bool
+    """Whether the peer is a proxy whose word about the client counts."""
+
+
+@lru_cache(4096)
+def hop(peer: str, scheme: str, trusted_proxies: Networks) -> Hop:
+    """The hop of a connection from this address."""
+    return Hop(peer, scheme, _within(peer, trusted_proxies))
+
+
+def _within(text: str, networks: Networks) -> bool:
+    if not networks:
+        return False
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in networks)
+
+
+def client_address(came_by: Hop, headers: Headers, trusted_proxies: Networks) -> str:
+    """The address of the client: the right-most hop that is not a trusted proxy.
+
+    Only a trusted peer's X-Forwarded-For is read; an entry that is no address ends the search at the hop before it.
+    """
+    client = came_by.peer
+    if came_by.trusted:
+        entries = ",".join(headers.get_all("x-forwarded-for")).split(",")
+        for entry in reversed(entries):
+            try:
+                address = ip_address(entry.strip().removeprefix("[").removesuffix("]"))
+            except ValueError:
+                break
+            client = str(address)
+            if not _within(client, trusted_proxies):
+                break
+    return client
+
+
+def loops(headers: Headers, pseudonym: str) -> bool:
+    """Whether the request came through this gateway before (RFC 9110, 7.6.3)."""
+    return any(
+        element.split()[1:2] == [pseudonym] for value in headers.get_all("via") for element in value.split(",")
+    )
+
+
+def upstream_request(exchange: Exchange, came_by: Hop, nominated: frozenset[str], authority: str, pseudonym: str) -> str:
+    """The fields of the request as the upstream gets them, each ended by CRLF, without framing.
+
+    Args:
+        nominated: names that the client's Connection field declared to be for its hop only.
+        authority: value for Host; empty to keep the client's.
+    """
+    request = exchange.request
+    headers = request.headers
+    index = headers.names()
+    drop = _NOT_TO_UPSTREAM.intersection(index)
+    for name in index:
+        if name.startswith(_RESERVED_PREFIXES):
+            drop |= {name}
+    if nominated:
+        drop |= nominated
+    host = request.host
+    text = headers.without(drop)
+    via = f"{request.version} {pseudonym}"
+    quoted_host = f'"{host}"' if ":" in host else host
+    element = f"for={_node(came_by.peer)};proto={came_by.scheme}"
+    if host:
+        element += f";host={quoted_host}"
+    forwarded_for, proto, forwarded_host = came_by.peer, came_by.scheme, host
+    if "via" in drop:
+        via = ", ".join([*headers.get_all("via"), via])
+    if came_by.trusted:
+        forwarded_for = ", ".join([*headers.get_all("x-forwarded-for"), came_by.peer])
+        proto = headers.get("x-forwarded-proto") or proto
+        forwarded_host = headers.get("x-forwarded-host") or host
+        element = ", ".join([*headers.get_all("forwarded"), element])
+    text += (
+        f"Host: {authority or host}\r\nVia: {via}\r\n"
+        f"X-Forwarded-For: {forwarded_for}\r\nX-Forwarded-Proto: {proto}\r\nX-Forwarded-Host: {forwarded_host}\r\n"
+        f"Forwarded: {element}\r\n"
+    )
+    credential = exchange.credential
+    return text if credential is None else text + _identity(credential)
+
+
+@lru_cache(8192)
+def _node(address: str) -> str:
+    """An address as a node of Forwarded (RFC 7239, 6)."""
+    return f'"[{address}]"' if ":" in address else address
+
+
+@lru_cache(65536)
+def _identity(credential: Credential) -> str:
+    """Who calls, for the upstream; the names are Kong's."""
+    name = quote(credential.application, safe=" !#$&'()*+,/:;=?@[]")
+    return f"X-Consumer-Username: {name}\r\nX-Credential-Identifier: {quote(credential.id)}\r\n"
+
+
+_REASONS: Final = {
+    100: "Continue", 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
+    301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
+    308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required",
+    412: "Precondition Failed", 413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
+    417: "Expectation Failed", 422: "Unprocessable Content", 426: "Upgrade Required", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported", 508: "Loop Detected",
+}  # fmt: skip
+
+
+def status_line(status: int, reason: str) -> str:
+    """The first line of a response, always HTTP/1.1 (RFC 9112, 2.3)."""
+    return f"HTTP/1.1 {status} {reason or _REASONS.get(status, '')}\r\n"

@@ -1,0 +1,450 @@
+"""HTTP/1 heads, both directions: bytes in, plain objects out, or a reason to refuse.
+
+Pure: no transport, no clock.  ``edge.py`` feeds it what clients send, ``upstream.py`` what servers answer.
+
+The law of this file: **what is accepted has exactly one meaning.**  One strict expression decides over the whole head;
+what it does not match is either brought into that form (outer blanks of a value) or refused.  What leaves again is made
+from the parts, never copied with its framing (RFC 9112; ``security`` rows 1 to 19).
+"""
+
+import re
+from ipaddress import IPv6Address
+from typing import Final
+
+from attrs import define, frozen
+
+from twgw.model import METHODS
+from twgw.policy.exchange import FieldBlock
+
+_TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
+_TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
+_FIELDS: Final = r"(\r\n(?:%s++: (?:(?![\t ])[\t -~\x80-\xff]++(?<![\t ]))?+\r\n)*+)\r\n"
+
+_REQUEST: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])" + _FIELDS % _TOKEN)
+_RESPONSE: Final = re.compile(
+    r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?" + _FIELDS % _TOKEN.replace("^", "^_")
+)
+_PAIR: Final = re.compile(r"\n([^:\r]++): ([^\r]*+)")
+_REQUEST_LINE: Final = re.compile(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ({_TARGET}+) HTTP/1\.[01]")
+_OTHER_VERSION: Final = re.compile(rf"[A-Z]+ {_TARGET}+ HTTP/[02-9](?:\.[0-9])?")
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.[01] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?")
+_FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+_BARE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_HOST: Final = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z](?:[0-9A-Za-z_-]*[0-9A-Za-z])?"
+    r"(?:\.[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z])?)*\.?)(?::[0-9]{1,5})?"
+)
+_ABSOLUTE: Final = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://([^/?@]+)([/?].*)?")
+_TOKENS: Final = re.compile(rf"[\t ]*(?:({_TOKEN.replace('^', '^_')}+)[\t ]*)?(?:,|$)")
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})?")
+_SLASHES: Final = re.compile("//+")
+_DOTS: Final = re.compile(r"/\.{1,2}(?:/|;|$)")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_AMBIGUOUS: Final = frozenset("\\;?#%") | {chr(code) for code in range(32)} | {"\x7f"}
+
+_FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade", "expect"})
+_PASSING_OPTIONS: Final = frozenset({"close", "keep-alive", "upgrade", "te", "http2-settings"})
+_RELIED_ON: Final = frozenset(
+    "host content-length transfer-encoding content-type authorization cookie x-api-key apikey forwarded via "
+    "x-request-id x-real-ip x-user".split()
+)
+_RELIED_ON_PREFIXES: Final = ("x-forwarded-", "x-consumer-", "x-credential-", "x-twgw-", "x-authenticated-")
+
+
+class BadMessage(Exception):
+    """A message that is refused.  ``title`` is fixed text, safe to show; ``close`` ends the connection."""
+
+    def __init__(self, status: int, title: str, *, close: bool = True) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.close = close
+
+
+@frozen
+class Limits:
+    """How large a head may be, in bytes and fields."""
+
+    head: int = 32 * 1024
+    line: int = 8 * 1024
+    fields: int = 100
+
+
+class _Names(dict[str, str]):
+    """Field names as spelled to lower case; remembers the common ones, bounded."""
+
+    def __missing__(self, name: str) -> str:
+        lower = name.lower()
+        if len(self) < 2048 and len(name) < 64:
+            self[name] = lower
+        return lower
+
+
+_names: Final = _Names()
+_hosts: Final[dict[str, str]] = {}
+
+
+@define(eq=False)
+class RequestHead:
+    """A request head that passed.  ``length`` is the size of the body, None when it is chunked."""
+
+    method: str
+    target: str
+    path: str
+    query: str
+    host: str
+    version: str
+    block: FieldBlock
+    length: int | None = 0
+    keep_alive: bool = True
+    expects: bool = False
+    """The client waits for 100 Continue."""
+    nominated: frozenset[str] = frozenset()
+    """Names of fields that ``Connection`` declares to be for this hop only."""
+    underscores: bool = False
+    """A field name contains ``_``: refused unless the API allows it."""
+    encoded_slash: bool = False
+    """The path contains ``%2F``: refused unless the API allows it."""
+    fault: BadMessage | None = None
+    """Why the request is refused although its framing is sound, so that the connection may live on."""
+
+
+@define(eq=False)
+class ResponseHead:
+    """A response head that passed.  ``length``: bytes of body, None when chunked, -1 when the close ends it."""
+
+    status: int
+    reason: str
+    block: FieldBlock
+    length: int | None
+    keep_alive: bool
+    nominated: frozenset[str] = frozenset()
+
+
+def parse_request(head: bytes, limits: Limits) -> RequestHead:
+    """Read a request head, up to and including its empty line.  Raises BadMessage."""
+    text = head.decode("latin-1")
+    found = _REQUEST.fullmatch(text)
+    underscores = False
+    if found is None:
+        text, underscores = _normal_request(text, limits)
+        found = _REQUEST.fullmatch(text.replace("_", "-") if underscores else text)
+        if found is None:
+            raise BadMessage(400, "Malformed request head")
+        method, target, minor, _ = found.groups()
+        fields = text[found.start(4) : found.end(4)]
+        target = text[found.start(2) : found.end(2)]
+    else:
+        method, target, minor, fields = found.groups()
+    if len(text) > limits.line:
+        _check_lengths(text, limits)
+    block = _block(fields, limits)
+    index = block.index
+    host = _host(index.get("host"), minor, block)
+    request = RequestHead(method, target, target, "", host, "1." + minor, block)
+    request.underscores = underscores
+    if minor == "0":
+        request.keep_alive = False
+    special = _FRAMING.intersection(index)
+    if special:
+        _frame_request(request, special)
+    try:
+        if not target.startswith("/") or method not in METHODS:
+            target = _unusual(method, target, host)
+        path, _, request.query = target.partition("?")
+        if "%" in path or "//" in path or "/." in path:
+            path, request.encoded_slash = canonical_path(path)
+        request.path = path
+    except BadMessage as error:
+        if error.close:
+            raise
+        request.fault = error
+    return request
+
+
+def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHead:
+    """Read a response head.  ``to_head``: it answers a HEAD request.  Raises BadMessage (always 502)."""
+    text = head.decode("latin-1")
+    found = _RESPONSE.fullmatch(text)
+    if found is None:
+        text = _normal_response(text)
+        found = _RESPONSE.fullmatch(text)
+        if found is None:
+            raise _bad_response("malformed head")
+    minor, code, reason, fields = found.groups()
+    try:
+        block = _block(fields, limits)
+    except BadMessage as error:
+        raise _bad_response("too many header fields") from error
+    status = int(code)
+    response = ResponseHead(status, reason or "", block, -1, minor == "1")
+    special = _FRAMING.intersection(block.index)
+    if special:
+        _frame_response(response, special, minor)
+    if to_head or status < 200 or status == 204 or status == 304:
+        response.length = 0
+    return response
+
+
+def _block(fields: str, limits: Limits) -> FieldBlock:
+    pairs: list[tuple[str, str]] = _PAIR.findall(fields)
+    names = _names
+    lowers = [names[name] for name, _ in pairs]
+    if len(pairs) > limits.fields:
+        raise BadMessage(431, "Too many header fields")
+    index = dict(zip(lowers, [value for _, value in pairs], strict=True))
+    if len(index) != len(pairs):
+        for lower, (_, value) in zip(reversed(lowers), reversed(pairs), strict=True):
+            index[lower] = value  # the first one wins
+    return FieldBlock(fields, pairs, index)
+
+
+def _count(block: FieldBlock, lower: str) -> int:
+    return sum(name.lower() == lower for name, _ in block.pairs) if block.repeated else 1
+
+
+def _host(value: str | None, minor: str, block: FieldBlock) -> str:
+    if value is None:
+        if minor == "0":
+            return ""
+        raise BadMessage(400, "Host header missing")
+    if block.repeated and _count(block, "host") > 1:
+        raise BadMessage(400, "Host header repeated")
+    host = _hosts.get(value)
+    if host is None:
+        if len(value) > 260 or not _HOST.fullmatch(value) or not _sound_address(value):
+            raise BadMessage(400, "Malformed Host header")
+        host = value.lower()
+        if len(_hosts) < 1024:
+            _hosts[value] = host
+    return host
+
+
+def _sound_address(host: str) -> bool:
+    """Whether the port and the IPv6 literal of a host, which has the right shape, are right in value."""
+    if host.startswith("["):
+        literal, _, port = host[1:].partition("]")
+        try:
+            IPv6Address(literal)
+        except ValueError:
+            return False
+        return not port or int(port[1:]) < 65536
+    _, colon, port = host.partition(":")
+    return not colon or int(port) < 65536
+
+
+def _unusual(method: str, target: str, host: str) -> str:
+    """What is not a known method with a path: refused, or the absolute form brought down to a path."""
+    if method == "CONNECT":
+        raise BadMessage(405, "CONNECT is not supported")
+    if method in ("TRACE", "TRACK"):
+        raise BadMessage(405, "TRACE is not supported", close=False)
+    if method not in METHODS:
+        raise BadMessage(501, "Unknown method")
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute:
+        if absolute[1].lower() != host:
+            raise BadMessage(400, "Request target and Host header differ")
+        rest = absolute[2] or "/"
+        return rest if rest.startswith("/") else "/" + rest
+    if target == "*" and method == "OPTIONS":
+        raise BadMessage(404, "No API at this address", close=False)
+    raise BadMessage(400, "Malformed request target")
+
+
+def canonical_path(path: str) -> tuple[str, bool]:
+    """The one form of a path that routing, policies, log and upstream see; and whether it holds ``%2F``.
+
+    Needless escapes are undone, the others in upper case, empty segments merged (RFC 3986, 6.2.2).
+    Raises BadMessage (400, connection kept) for dot segments and for escapes that somebody may read otherwise.
+    """
+    slashed = False
+
+    def unescape(escape: re.Match[str]) -> str:
+        nonlocal slashed
+        if escape[1] is None:
+            raise BadMessage(400, "Malformed escape in the path", close=False)
+        character = chr(int(escape[1], 16))
+        if character in _UNRESERVED:
+            return character
+        if character in _AMBIGUOUS:
+            raise BadMessage(400, "Ambiguous escape in the path", close=False)
+        slashed = slashed or character == "/"
+        return escape[0].upper()
+
+    if "%" in path:
+        path = _ESCAPE.sub(unescape, path)
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    if "/." in path and _DOTS.search(path):
+        raise BadMessage(400, "Dot segment in the path", close=False)
+    if slashed and _DOTS.search(path.replace("%2F", "/")):
+        raise BadMessage(400, "Dot segment in the path", close=False)
+    return path, slashed
+
+
+def _frame_request(request: RequestHead, special: frozenset[str]) -> None:
+    """Body size, persistence and expectation from the fields that say so."""
+    block, index = request.block, request.block.index
+    if "connection" in special:
+        options = _options(block)
+        if request.version == "1.1":
+            request.keep_alive = "close" not in options
+        else:
+            request.keep_alive = "keep-alive" in options and "close" not in options
+        named = options - _PASSING_OPTIONS
+        if named:
+            if not named.isdisjoint(_RELIED_ON) or any(name.startswith(_RELIED_ON_PREFIXES) for name in named):
+                raise BadMessage(400, "Connection header names a field that is not for this hop")
+            request.nominated = named
+        if special == {"connection"}:
+            return
+    if "transfer-encoding" in special:
+        if "content-length" in special:
+            raise BadMessage(400, "Content-Length beside Transfer-Encoding")
+        if request.version == "1.0":
+            raise BadMessage(400, "Transfer-Encoding in HTTP/1.0")
+        if _count(block, "transfer-encoding") > 1:
+            raise BadMessage(400, "Transfer-Encoding repeated")
+        coding = index["transfer-encoding"].lower()
+        if coding != "chunked":
+            known = {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
+            raise BadMessage(501 if coding in known else 400, "Unsupported Transfer-Encoding")
+        request.length = None
+    elif "content-length" in special:
+        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"]):
+            raise BadMessage(400, "Malformed Content-Length")
+        request.length = int(index["content-length"])
+    if "upgrade" in special and request.length != 0 and "websocket" in index["upgrade"].lower():
+        raise BadMessage(400, "WebSocket request with a body")
+    if "expect" in special and request.version == "1.1":
+        if index["expect"].lower() != "100-continue" or _count(block, "expect") > 1:
+            raise BadMessage(417, "Unknown expectation")
+        request.expects = request.length != 0
+
+
+def _frame_response(response: ResponseHead, special: frozenset[str], minor: str) -> None:
+    block, index = response.block, response.block.index
+    if "connection" in special:
+        try:
+            options = _options(block)
+        except BadMessage as error:
+            raise _bad_response("malformed Connection header") from error
+        response.keep_alive = "close" not in options and (minor == "1" or "keep-alive" in options)
+        response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
+    if "transfer-encoding" in special:
+        if (
+            "content-length" in special
+            or minor == "0"
+            or _count(block, "transfer-encoding") > 1
+            or index["transfer-encoding"].lower() != "chunked"
+        ):
+            raise _bad_response("ambiguous or unknown Transfer-Encoding")
+        response.length = None
+    elif "content-length" in special:
+        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"]):
+            raise _bad_response("malformed Content-Length")
+        response.length = int(index["content-length"])
+
+
+def _options(block: FieldBlock) -> frozenset[str]:
+    """The lower-case options of the Connection field(s)."""
+    if not block.repeated:
+        value = block.index["connection"].lower()
+        if value == "keep-alive" or value == "close":
+            return frozenset((value,))
+    else:
+        value = ",".join(value for name, value in block.pairs if name.lower() == "connection").lower()
+    options, at = set(), 0
+    while at < len(value):
+        token = _TOKENS.match(value, at)
+        if token is None or token.end() == at:
+            raise BadMessage(400, "Malformed Connection header")
+        if token[1]:
+            options.add(token[1])
+        at = token.end()
+    return frozenset(options)
+
+
+def _normal_request(text: str, limits: Limits) -> tuple[str, bool]:
+    """A head that the strict expression refused: why, or the same head in the normal form.
+
+    Returns the text, and whether a field name contains an underscore.
+    """
+    lines = text[:-4].split("\r\n")
+    check_request_line(lines[0], limits)
+    return _normal_fields(lines, limits)
+
+
+def _normal_response(text: str) -> str:
+    lines = text[:-4].split("\r\n")
+    if not _STATUS_LINE.fullmatch(lines[0]):
+        raise _bad_response("malformed status line")
+    try:
+        return _normal_fields(lines, Limits(line=1 << 20))[0]
+    except BadMessage as error:
+        raise _bad_response(error.title[0].lower() + error.title[1:]) from error
+
+
+def check_request_line(line: str, limits: Limits) -> None:
+    """Refuse a request line as early as it is there.  Raises BadMessage."""
+    if len(line) > limits.line:
+        raise BadMessage(414, "Request line too long")
+    found = _REQUEST_LINE.fullmatch(line)
+    if not found:
+        if _OTHER_VERSION.fullmatch(line):
+            raise BadMessage(505, "HTTP version not supported")
+        raise BadMessage(400, "Malformed request line")
+    if found[1] not in METHODS and found[1] not in ("CONNECT", "TRACE", "TRACK"):
+        raise BadMessage(501, "Unknown method")
+
+
+def _normal_fields(lines: list[str], limits: Limits) -> tuple[str, bool]:
+    underscores = False
+    normal = [lines[0]]
+    for line in lines[1:]:
+        if len(line) > limits.line:
+            raise BadMessage(431, "Header field too long")
+        if line.startswith((" ", "\t")):
+            raise BadMessage(400, "Folded header field")
+        name, colon, value = line.partition(":")
+        if not colon or not _FIELD_NAME.fullmatch(name):
+            raise BadMessage(400, "Malformed header field")
+        if not _FIELD_VALUE.fullmatch(value):
+            raise BadMessage(400, "Control character in a header field")
+        underscores = underscores or "_" in name
+        normal.append(name + ": " + value.strip(" \t"))
+    return "\r\n".join(normal) + "\r\n\r\n", underscores
+
+
+def _check_lengths(text: str, limits: Limits) -> None:
+    if len(text) > limits.head:
+        raise BadMessage(431, "Request head too large")
+    first, *others = text.split("\r\n")
+    if len(first) > limits.line:
+        raise BadMessage(414, "Request line too long")
+    if any(len(line) > limits.line for line in others):
+        raise BadMessage(431, "Header field too long")
+
+
+def check_partial(data: bytes, seen: int, limits: Limits) -> None:
+    """Refuse an unfinished request head as soon as nothing can make it right.  ``seen`` bytes were checked before.
+
+    Raises BadMessage.
+    """
+    if _BARE_END.search(data, max(seen - 1, 0)):
+        raise BadMessage(400, "Bare line feed or carriage return in the head")
+    end = data.find(b"\r\n")
+    if end == -1:
+        if len(data) > limits.line:
+            raise BadMessage(414, "Request line too long")
+    elif seen <= end + 1:
+        check_request_line(data[:end].decode("latin-1"), limits)
+    if len(data) > limits.head:
+        raise BadMessage(431, "Request head too large")
+
+
+def _bad_response(detail: str) -> BadMessage:
+    return BadMessage(502, f"Bad answer from the upstream: {detail}")

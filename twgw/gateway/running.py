@@ -1,0 +1,119 @@
+"""Drive a coroutine from a protocol without a Deferred for each request.
+
+``edge.py`` runs each exchange with ``Running``; what has to wait inside awaits a ``Pause`` (the upstream, a body) or a
+Twisted ``Deferred`` (a policy that calls another service).  A coroutine that never waits runs straight through.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+
+class Gone(Exception):
+    """Nobody waits for the result any more: thrown into a coroutine that is abandoned."""
+
+
+class Pause:
+    """One thing to wait for, once.  ``wake`` or ``fail`` ends the wait; later calls are ignored."""
+
+    __slots__ = ("_error", "_resume", "_result", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._resume: Callable[[], None] | None = None
+
+    def wake(self, result: Any = None) -> None:
+        """End the wait with a result."""
+        if not self.done:
+            self.done = True
+            self._result = result
+            if self._resume is not None:
+                self._resume()
+
+    def fail(self, error: BaseException) -> None:
+        """End the wait with an exception."""
+        if not self.done:
+            self.done = True
+            self._error = error
+            if self._resume is not None:
+                self._resume()
+
+    def then(self, resume: Callable[[], None]) -> None:
+        """Call this when the wait ends."""
+        self._resume = resume
+
+    def __await__(self) -> Generator["Pause", None, Any]:
+        if not self.done:
+            yield self
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Running:
+    """A coroutine under way.  ``finished(error)`` is called once when it ended; never after ``cancel``."""
+
+    __slots__ = ("_coroutine", "_finished", "_token")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], finished: Callable[[BaseException | None], None]) -> None:
+        self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._finished = finished
+        self._token: object = None
+        """What is being waited for; an end of anything else is stale."""
+
+    def start(self) -> None:
+        """Run until the first wait."""
+        self._step(None, None)
+
+    def _step(self, value: Any, error: BaseException | None) -> None:
+        coroutine = self._coroutine
+        if coroutine is None:
+            return
+        try:
+            waiting = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration:
+            self._coroutine = None
+            self._finished(None)
+            return
+        except Exception as raised:  # noqa: BLE001 - handed to whoever started it
+            self._coroutine = None
+            self._finished(raised)
+            return
+        self._token = waiting
+        if waiting.__class__ is Pause:
+            waiting.then(self._resume)
+        elif isinstance(waiting, Deferred):
+            waiting.addBoth(lambda _: self._resolved(waiting))
+        else:
+            self._step(None, TypeError(f"awaited {type(waiting).__name__}; await Deferreds and coroutines only"))
+
+    def _resume(self) -> None:
+        self._step(None, None)
+
+    def _resolved(self, waiting: object) -> None:
+        if waiting is self._token:
+            self._step(None, None)  # the Deferred still has its result, and its __await__ reads it from there
+
+    def cancel(self, error: BaseException) -> None:
+        """Throw into the coroutine at its wait; what it does until its next wait is its clean-up."""
+        coroutine, waiting = self._coroutine, self._token
+        self._coroutine = self._token = None
+        if coroutine is None:
+            return
+        try:
+            coroutine.throw(error)
+        except (StopIteration, Exception):  # noqa: BLE001, S110 - it was told to end
+            pass
+        else:
+            coroutine.close()
+        if isinstance(waiting, Deferred):
+            waiting.addErrback(lambda _: None)
+            waiting.cancel()
+
+
+def run_detached(coroutine: Coroutine[Any, Any, None], failed: Callable[[BaseException], None]) -> None:
+    """Run a coroutine for which nobody waits; ``failed`` hears of an exception."""
+    Running(coroutine, lambda error: failed(error) if error is not None else None).start()

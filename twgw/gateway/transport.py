@@ -1,0 +1,141 @@
+"""TCP on Twisted's epoll reactor, with the two detours of a request taken out.
+
+``EagerServer`` and ``EagerClient`` send at once what the kernel takes, where the stock transports wait for the next
+turn of the reactor; the reactor calls ``doRead`` of these transports directly.  Everything else, errors, half closes,
+producers, TLS, other protocols, goes the stock way.  ``service.py`` listens and connects with them; ``tap.py`` installs
+the reactor.  With any other reactor the stock transports are used.
+"""
+
+import errno
+import socket
+from collections.abc import Callable
+from select import EPOLLIN
+from typing import Any
+
+from twisted.internet import main, tcp
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.python import log
+
+READ_SIZE = 256 * 1024
+
+
+class Eager:
+    """Send at once, read much; for ``tcp.Server`` and ``tcp.Client``."""
+
+    def write(self: Any, data: bytes) -> None:
+        """Send now what the kernel takes; the rest waits as in any Twisted transport."""
+        if (
+            self._tempDataBuffer
+            or self.dataBuffer
+            or not self.connected
+            or self._writeDisconnected
+            or self.disconnecting
+            or data.__class__ is not bytes
+        ):
+            super().write(data)  # type: ignore[misc]
+            return
+        if not data:
+            return
+        try:
+            sent = self.socket.send(data)
+        except OSError:
+            sent = 0  # the stock way finds the error again and ends the connection by its rules
+        if sent != len(data):
+            super().write(data[sent:] if sent else data)  # type: ignore[misc]
+
+    def doRead(self: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Read once and hand it on."""
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EINTR):
+                return None
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+
+class EagerServer(Eager, tcp.Server):  # type: ignore[misc]
+    """The transport of an accepted connection."""
+
+
+class EagerClient(Eager, tcp.Client):  # type: ignore[misc]
+    """The transport of a connection to an upstream."""
+
+    def doRead(self: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Read once and hand it on (``tcp.Client`` replaces this name while it connects)."""
+        return Eager.doRead(self)
+
+
+class EagerPort(tcp.Port):
+    """A listening port whose connections send at once."""
+
+    transport = EagerServer
+
+
+class EagerConnector(tcp.Connector):
+    """Connects with a transport that sends at once."""
+
+    def _makeTransport(self) -> EagerClient:  # noqa: N802 - Twisted's name
+        return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
+
+
+_DIRECT = frozenset({EagerServer, EagerClient})
+
+
+class DirectReactor(EPollReactor):
+    """Twisted's epoll reactor; a plain readable event of one of our transports is handled without detour."""
+
+    def doPoll(self, timeout: float | None) -> None:  # noqa: N802 - Twisted's name
+        """Wait for events and handle them."""
+        try:
+            events = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables) or 1)
+        except OSError as error:
+            if error.errno == errno.EINTR:
+                return
+            raise
+        selectables = self._selectables
+        for fd, event in events:
+            selectable = selectables.get(fd)
+            if selectable is None:
+                continue
+            if event == EPOLLIN and selectable.__class__ in _DIRECT and selectable.connected:
+                try:
+                    why = selectable.doRead()
+                except Exception:  # noqa: BLE001 - as the stock reactor: a protocol that raises loses its connection
+                    log.err()
+                    why = main.CONNECTION_LOST
+                if why:
+                    self._disconnectSelectable(selectable, why, True)
+            else:
+                log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
+
+    doIteration = doPoll  # noqa: N815 - Twisted's name
+
+
+def listen(reactor: Any, port: int, factory: IProtocolFactory, interface: str, backlog: int = 4096) -> Any:
+    """Listen; with eager transports when the reactor is ours."""
+    if isinstance(reactor, DirectReactor):
+        listening = EagerPort(port, factory, backlog, interface, reactor)
+        listening.startListening()
+        return listening
+    return reactor.listenTCP(port, factory, backlog, interface)
+
+
+def connect(reactor: Any, host: str, port: int, factory: Any, timeout: float) -> Any:
+    """Connect to an address; with eager transports when the reactor is ours."""
+    if isinstance(reactor, DirectReactor):
+        connector = EagerConnector(host, port, factory, timeout, None, reactor)
+        connector.connect()
+        return connector
+    return reactor.connectTCP(host, port, factory, timeout)
+
+
+def no_delay(transport: Any) -> None:
+    """Send small pieces at once (heads and last chunks must not wait for an acknowledgement)."""
+    handle: Callable[[], socket.socket] | None = getattr(transport, "setTcpNoDelay", None)
+    if handle is not None:
+        transport.setTcpNoDelay(True)

@@ -1,0 +1,148 @@
+"""What the core asks of the world, and what the data plane lends to a policy.
+
+The real ones live at the edge (``throttle/local.py``, ``gateway/lookup.py``, …); tests pass their own.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import define, frozen
+
+from twgw.model import Charge, Credential, Subscription, Tier
+
+
+class Clock(Protocol):
+    """Time.  ``now`` never goes back and is for durations; ``wall`` is UNIX time, in step with ``now``."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, UTC."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without blocking the gateway."""
+
+
+@define
+class Decision:
+    """What a Limiter says about one Charge.  Times in seconds.
+
+    ``remaining`` is what is left of the limit now, ``reset_after`` when it is whole again,
+    ``retry_after`` when this charge could succeed (0 when it was allowed).
+    """
+
+    charge: Charge
+    allowed: bool
+    remaining: int
+    reset_after: float
+    retry_after: float = 0.0
+
+
+class Limiter(Protocol):
+    """Counts charges against limits, exactly."""
+
+    def take_all(self, charges: Sequence[Charge]) -> list[Decision] | Awaitable[list[Decision]]:
+        """Take every charge, or none of them when one does not fit.  A limiter that need not wait answers at once."""
+
+
+class Credentials(Protocol):
+    """Finds the owner of a secret."""
+
+    def find(self, kind: str, secret: str) -> Credential | None | Awaitable[Credential | None]:
+        """The credential of that kind, None for an unknown, expired or revoked one."""
+
+
+class Subscriptions(Protocol):
+    """Finds the right of an application to call an API."""
+
+    def find(self, application: str, api: str) -> Subscription | None | Awaitable[Subscription | None]:
+        """The subscription of an application to an API (``name:version``)."""
+
+    def tier(self, name: str) -> Tier | None:
+        """A tier by its name."""
+
+
+@frozen
+class HttpAnswer:
+    """The answer to a call of our own."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Http(Protocol):
+    """Our own HTTP calls, for policies that ask another service."""
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None,
+        timeout: float = 5.0, limit: int = 1 << 20,
+    ) -> HttpAnswer:
+        """Call a URL.  Raises OSError when no whole answer of at most ``limit`` bytes came within ``timeout`` seconds."""
+
+
+class Log(Protocol):
+    """The gateway's own log, for operators."""
+
+    def info(self, text: str, **fields: Any) -> None:
+        """Something worth knowing."""
+
+    def warn(self, text: str, **fields: Any) -> None:
+        """Something to look at."""
+
+    def error(self, text: str, **fields: Any) -> None:
+        """Something broken."""
+
+
+class Counter(Protocol):
+    """A number that only grows."""
+
+    def add(self, labels: tuple[str, ...] = (), amount: float = 1) -> None:
+        """Count."""
+
+
+class Histogram(Protocol):
+    """How many observations fell below each bound."""
+
+    def observe(self, labels: tuple[str, ...], value: float) -> None:
+        """Note one value."""
+
+
+class Metrics(Protocol):
+    """Where a policy counts; read at each scrape."""
+
+    def counter(self, name: str, help: str, labels: tuple[str, ...] = ()) -> Counter:
+        """The counter of that name, made at the first call."""
+
+    def histogram(self, name: str, help: str, labels: tuple[str, ...], bounds: tuple[float, ...]) -> Histogram:
+        """The histogram of that name, made at the first call."""
+
+
+class Files(Protocol):
+    """Append-only text files that survive rotation and a full disk."""
+
+    def lines(self, path: str) -> "LineSink":
+        """The sink that appends lines to a path (``-`` for standard output); one for each path."""
+
+
+class LineSink(Protocol):
+    """Takes whole lines; never blocks, never raises, counts what it had to drop."""
+
+    def write(self, line: str) -> None:
+        """Append one line (with its newline)."""
+
+
+@frozen
+class Gateway:
+    """What the data plane lends to a policy.  A plain record: it has no behaviour of its own."""
+
+    clock: Clock
+    credentials: Credentials
+    subscriptions: Subscriptions
+    limiter: Limiter
+    http: Http
+    metrics: Metrics
+    files: Files
+    log: Log
+    node: str = "twgw"

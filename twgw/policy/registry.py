@@ -1,0 +1,127 @@
+"""Which policies are installed: found by entry point and in folders, by name.
+
+Called by ``gateway/deployment.py`` at each deployment, by ``twgw plugins`` and by ``docs/generate.py``.
+Nothing here is called for a request.
+"""
+
+import importlib.util
+import inspect
+import os
+import stat
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+ENTRY_POINT_GROUP = "twgw"
+
+
+@frozen
+class NoSettings:
+    """The settings of a policy that has none."""
+
+
+@frozen
+class Plugin:
+    """An installed policy: its name, its code, where it came from.
+
+    ``fault`` says why it could not be loaded; such a plugin may be listed but not used.
+    """
+
+    name: str
+    module: Any = field(repr=False)
+    origin: str
+    fault: str = ""
+
+    @property
+    def settings(self) -> type:
+        """The class of its settings."""
+        found: type = getattr(self.module, "Settings", NoSettings)
+        return found
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.module) or "").partition("\n")[0]
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of its functions that implement hooks."""
+        return tuple(name for name in dir(self.module) if isinstance(_options(self.module, name), dict))
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The names of the hooks it implements."""
+        return tuple(sorted({_options(self.module, name).get("specname") or name for name in self.functions}))
+
+
+def _options(module: Any, name: str) -> Any:
+    """What ``hookimpl`` noted on a function."""
+    return getattr(getattr(module, name), "twgw_impl", None)
+
+
+class PluginConflict(Exception):
+    """Two installed policies have the same name."""
+
+
+def find_plugins(directories: Iterable[Path] = ()) -> Mapping[str, Plugin]:
+    """Every installed policy by name: of entry points first, then of the folders, in order.
+
+    Raises PluginConflict when a name is taken twice.
+    """
+    found: dict[str, Plugin] = {}
+    plugins = [_from_entry_point(point) for point in sorted(entry_points(group=ENTRY_POINT_GROUP))]
+    for directory in directories:
+        plugins += _from_directory(directory)
+    for plugin in plugins:
+        other = found.get(plugin.name)
+        if other is not None and other.origin != plugin.origin:
+            raise PluginConflict(
+                f"policy {plugin.name!r} is there twice, from {other.origin} and from {plugin.origin}: rename one"
+            )
+        found[plugin.name] = plugin
+    return dict(sorted(found.items()))
+
+
+def _from_entry_point(point: EntryPoint) -> Plugin:
+    package = point.dist.name if point.dist else "?"
+    origin = f"{package} ({point.value})"
+    try:
+        return Plugin(point.name, point.load(), origin)
+    except Exception as error:  # noqa: BLE001 - a broken package must not stop the others
+        return Plugin(point.name, None, origin, f"{type(error).__name__}: {error}")
+
+
+def _from_directory(directory: Path) -> list[Plugin]:
+    if not directory.is_dir():
+        return []
+    if directory.stat().st_mode & stat.S_IWOTH:
+        fault = f"{directory} can be written by everybody; policies are code: take that right away (chmod o-w)"
+        return [Plugin(_name(path), None, str(path), fault) for path in _files(directory)]
+    return [_from_file(path) for path in _files(directory)]
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.glob("*.py") if not path.name.startswith(("_", "test_", "conftest")))
+
+
+def _name(path: Path) -> str:
+    return path.stem.replace("_", "-")
+
+
+def _from_file(path: Path) -> Plugin:
+    origin = os.fspath(path.resolve())
+    name = f"twgw_policy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, origin)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # attrs and typing look classes' modules up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - a broken file must not stop the others
+        return Plugin(_name(path), None, origin, f"{type(error).__name__}: {error}")
+    return Plugin(_name(path), module, origin)
