@@ -68,13 +68,14 @@ class Edge(Protocol):
     """One client connection."""
 
     __slots__ = (
-        "_buffer", "_body_began", "_body_left", "_chunks", "_chunked_out", "_closing", "_download", "_exchange", "_front",
+        "_buffer", "_body_began", "_body_left", "_chunks", "_chunked_out", "_closing", "_download", "_edges", "_exchange", "_front",
         "_head", "_keep", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving", "_stalled",
         "_timed", "_upload", "deadline", "slot", "transport",
     )  # fmt: skip
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, edges: "set[Edge]") -> None:
         self._front = front
+        self._edges = edges
         self._buffer = b""
         self._seen = 0
         self._memo: RequestHead | None = None
@@ -108,6 +109,7 @@ class Edge(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """A client is here; its first head must come in time."""
         no_delay(self.transport)
+        self._edges.add(self)
         peer = getattr(self.transport.getPeer(), "host", "") or "unknown"
         self._peer = peer[7:] if peer.startswith("::ffff:") else peer
         self._front.deadlines.arm(self, self._front.header_timeout)
@@ -116,6 +118,7 @@ class Edge(Protocol):
         """The client has left, or we closed."""
         self.deadline = inf
         self._front.deadlines.forget(self)
+        self._edges.discard(self)
         self._closing = True
         self._buffer = b""
         running, self._running = self._running, None
@@ -544,6 +547,10 @@ class Edge(Protocol):
         """Asked at a graceful stop: nothing is lost by closing now."""
         if self._exchange is None and not self._buffer and self._upload is None:
             self._close()
+
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        self._abort("the gateway was stopped")
 
     def expire(self, now: float) -> None:
         """The client is too slow."""

@@ -183,6 +183,9 @@ class Fleet:
             connection.idle_timeout = upstream.idle_timeout
             connection.keepalive_timeout = upstream.keepalive_timeout
             server.connections.add(connection)
+            health = server.healths.get(address)
+            if health is not None:
+                health.started(self._now())
             self._network.connect(address, server.place.port, connection, server.tls, left)
             self._deadlines.arm(connection, left)
             try:
@@ -190,7 +193,6 @@ class Fleet:
             except Gone:
                 made.done = True
                 raise
-            health = server.healths.get(address)
             if not problem:
                 if health is not None:
                     health.succeeded()
@@ -272,7 +274,7 @@ class Caller:
         now = fleet._now  # noqa: SLF001 - the class is of this module
         if loops(request.headers, fleet._pseudonym):  # noqa: SLF001
             raise UpstreamFailed(508, "Loop detected", "the request came through this gateway before")
-        self._budget.spent_request()
+        self._budget.request()
         failed: set[int] = set()
         started = now()
         while True:
@@ -320,7 +322,7 @@ class Caller:
                 return False
             if isinstance(request.body, Stream) and request.content is None and not request.body.replayable:
                 return False
-        if not self._budget.take():
+        if not self._budget.retry():
             return False
         self.retries += 1
         return True

@@ -48,7 +48,7 @@ def respond_with(problem: Problem, exchange: Exchange) -> Response:
     if problem.code is not None:
         document["code"] = problem.code
     document.update(problem.members)
-    body = json.dumps(document).encode()
+    body = json.dumps(document).encode() + b"\n"
     fields = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), *problem.headers]
     return Response(problem.status, Headers(fields), body, close=problem.close)
 

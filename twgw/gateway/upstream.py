@@ -386,7 +386,7 @@ class UpstreamConnection(Protocol):
         self.gone = True
         self._deadlines.forget(self)
         self.deadline = inf
-        self._tell_ready(_words(reason))
+        self._tell_ready(words(reason))
         self._closed(self)
         upload, self._upload = self._upload, None
         if upload is not None:
@@ -410,10 +410,8 @@ def _clean(reason: Failure) -> bool:
     return bool(reason.check(ConnectionDone))
 
 
-def _words(reason: Failure) -> str:
+def words(reason: Failure) -> str:
+    """A failure in a few words, for the log."""
     value: Any = reason.value
-    text = str(value)
-    reasons = getattr(value, "args", None)
-    if not text and reasons:
-        text = str(reasons)
+    text = str(value) or ", ".join(str(each) for each in getattr(value, "args", ()))
     return f"{type(value).__name__}: {text}" if text else type(value).__name__

@@ -1,0 +1,46 @@
+"""Whether a node is ready, and what an operator should look at.  Pure; asked by ``endpoints.py``."""
+
+from attrs import frozen
+
+
+@frozen
+class Status:
+    """How a node stands.  ``reasons`` are why it is not ready; ``warnings`` are worth a look, traffic is served."""
+
+    node: str
+    position: int
+    apis: int
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a balancer should send traffic."""
+        return not self.reasons
+
+    def document(self) -> dict[str, object]:
+        """The answer of ``/readyz``."""
+        return {
+            "ready": self.ready,
+            "node": self.node,
+            "position": self.position,
+            "apis": self.apis,
+            "reasons": list(self.reasons),
+            "warnings": list(self.warnings),
+        }
+
+
+def assess(node: str, *, position: int, apis: int, draining: bool, fault: str) -> Status:
+    """Judge a node.
+
+    Args:
+        position: of the deployment in force, 0 before the first.
+        fault: what is wrong with the state file as it is now, a line for each fault.
+    """
+    reasons = []
+    if position == 0:
+        reasons.append("config: no state is deployed yet")
+    if draining:
+        reasons.append("draining: the node is stopping")
+    warnings = tuple(f"state: {line}; the last good state serves" for line in fault.splitlines())
+    return Status(node, position, apis, tuple(reasons), warnings)

@@ -1,0 +1,126 @@
+"""How connections to upstreams are really made: names, TCP, verified TLS.
+
+The ``Network`` of ``fleet.py``, made by ``service.py``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+from zope.interface import implementer
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import ClientFactory
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    PrivateCertificate,
+    TLSVersion,
+    optionsForClientTLS,
+    trustRootFromCertificates,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from twgw.gateway.transport import connect
+from twgw.gateway.upstream import UpstreamConnection, words
+from twgw.model import UpstreamTls
+
+
+class TcpNetwork:
+    """Connects with the reactor."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def connect(self, address: str, port: int, protocol: UpstreamConnection, tls: Any, timeout: float) -> None:
+        """Connect; ``protocol`` hears of success and of failure."""
+        factory: ClientFactory = _One(protocol)
+        if tls is not None:
+            factory = TLSMemoryBIOFactory(tls, True, factory)
+        connect(self._reactor, address, port, factory, timeout)
+
+    async def resolve(self, name: str) -> list[str]:
+        """All addresses of a name.  Raises OSError."""
+        found = _Addresses()
+        self._reactor.nameResolver.resolveHostName(found, name)
+        addresses: list[str] = await found.done
+        if not addresses:
+            raise OSError("the name has no address")
+        return addresses
+
+    def client_tls(self, tls: UpstreamTls, name: str) -> Any:
+        """What is needed to verify a server of this name.  Raises OSError or SSL.Error for unusable files."""
+        if not tls.verify:
+            return _Unverified(name)
+        client = None
+        if tls.certificate_file and tls.key_file:
+            pem = Path(tls.certificate_file).read_bytes() + b"\n" + Path(tls.key_file).read_bytes()
+            client = PrivateCertificate.loadPEM(pem)
+        trust = None
+        if tls.ca_file:
+            trust = trustRootFromCertificates(_certificates(Path(tls.ca_file)))
+        return optionsForClientTLS(
+            name, trust, client, extraCertificateOptions={"insecurelyLowerMinimumTo": TLSVersion.TLSv1_2}
+        )
+
+
+def _certificates(path: Path) -> list[Certificate]:
+    """Every certificate of a PEM file."""
+    ending = b"-----END CERTIFICATE-----"
+    parts = path.read_bytes().split(ending)[:-1]
+    if not parts:
+        raise OSError(f"{path} holds no certificate")
+    return [Certificate.loadPEM(part + ending) for part in parts]
+
+
+class _One(ClientFactory):
+    """Makes one connection with one protocol."""
+
+    noisy = False
+
+    def __init__(self, protocol: UpstreamConnection) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: object) -> UpstreamConnection:  # noqa: N802, ARG002 - Twisted's name and arguments
+        """The protocol, which is there already."""
+        return self._protocol
+
+    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:  # noqa: N802, ARG002 - as above
+        """Nobody listens there, or nobody answered in time."""
+        self._protocol.connect_failed(words(reason))
+
+
+class _Addresses:
+    """Gathers what a name resolves to."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[list[str]] = Deferred()
+        self._found: list[str] = []
+
+    def resolutionBegan(self, resolution: object) -> None:  # noqa: N802 - Twisted's name
+        """The search has begun."""
+
+    def addressResolved(self, address: Any) -> None:  # noqa: N802 - Twisted's name
+        """One more address."""
+        self._found.append(address.host)
+
+    def resolutionComplete(self) -> None:  # noqa: N802 - Twisted's name
+        """No more addresses."""
+        self.done.callback(self._found)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Unverified:
+    """TLS to a server that nobody verifies, because ``tls.verify`` is false."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name.encode("idna")
+        self._context = CertificateOptions(verify=False).getContext()
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803, ARG002 - Twisted's
+        """A connection that tells the server's name and asks for no proof of it."""
+        connection = SSL.Connection(self._context, None)
+        connection.set_tlsext_host_name(self._name)
+        return connection

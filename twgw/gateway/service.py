@@ -1,0 +1,274 @@
+"""The gateway role: listeners, TLS, timers, redeployment, drain at the end.
+
+Made by ``tap.py``.  Everything that the data plane needs of the process meets here; how it works is in the other files.
+"""
+
+import errno
+import signal
+from collections.abc import Callable
+from email.utils import formatdate
+from functools import partial
+from typing import Any
+
+from OpenSSL import SSL
+from zope.interface import implementer
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions, TLSVersion
+from twisted.internet.task import LoopingCall
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from twgw.config import Config, GatewayTls, Listen
+from twgw.gateway.deadlines import Deadlines
+from twgw.gateway.deployment import Call, Deployment
+from twgw.gateway.echo import URL as ECHO
+from twgw.gateway.echo import echo
+from twgw.gateway.edge import Edge, Front
+from twgw.gateway.fleet import Fleet
+from twgw.gateway.http1 import Limits
+from twgw.gateway.lookup import Facts, Lookup
+from twgw.gateway.network import TcpNetwork
+from twgw.gateway.redeploy import Redeployer
+from twgw.gateway.running import run_detached
+from twgw.gateway.transport import listen
+from twgw.model import Upstream
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin, find_plugins
+
+
+class GatewayService(Service):
+    """Serves traffic from start to drain."""
+
+    def __init__(self, reactor: Any, config: Config, gateway: Gateway, lookup: Lookup, flush: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._lookup = lookup
+        self._flush = flush
+        self.gateway = gateway
+        options = config.gateway
+        self.deadlines = Deadlines(gateway.clock.now, reactor.callLater)
+        self.fleet = Fleet(
+            TcpNetwork(reactor),
+            self.deadlines,
+            pseudonym=options.pseudonym,
+            trusted_proxies=options.trusted_proxies,
+            dns_ttl=options.dns_ttl,
+            detach=run_detached,
+        )
+        self.redeployer = Redeployer(
+            config.state.file, self._find_plugins, gateway, self._make_call, lookup.digest, self._swap
+        )
+        self.edges: set[Edge] = set()
+        self._fronts: list[tuple[Front, Listen]] = []
+        self._ports: list[Any] = []
+        self._certificates: list[Certificates] = []
+        self._timers: list[LoopingCall] = []
+        self._date = ""
+        self.draining = False
+        self.refused_connections = 0
+
+    def _find_plugins(self) -> dict[str, Plugin]:
+        return dict(find_plugins(self._config.plugins.directories))
+
+    def _make_call(self, upstream: Upstream) -> Call:
+        if upstream.targets[0].url == ECHO:
+            return echo
+        return self.fleet.caller(upstream).call
+
+    def _swap(self, deployment: Deployment, facts: Facts) -> None:
+        """Put a new deployment in force, for every listener, in this turn of the reactor."""
+        for front, _ in self._fronts:
+            front.deployment = deployment
+        self._lookup.replace(facts)
+        self.fleet.retain(
+            upstream
+            for compiled in deployment.compiled.values()
+            for upstream in (compiled.api.upstream, *(plan.route.upstream for plan in compiled.plans))
+            if upstream is not None
+        )
+
+    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
+        """Load the state and bind the listeners, while low ports may still be bound."""
+        self._tick_date()
+        self._fronts = [(self._front(where), where) for where in self._config.gateway.listen]
+        self.redeployer.load()
+        for front, where in self._fronts:
+            self._listen(front, where)
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Begin to serve."""
+        super().startService()
+        self.deadlines.start()
+        self._every(1.0, self._tick_date)
+        self._every(0.2, self._flush)
+        if self._config.state.watch:
+            self._every(1.0, partial(self.redeployer.look, self._reactor))
+
+    def _front(self, where: Listen) -> Front:
+        options = self._config.gateway
+        return Front(
+            gateway=self.gateway,
+            deadlines=self.deadlines,
+            deployment=None,  # type: ignore[arg-type] - set by the first deployment, before anything listens
+            date=lambda: self._date,
+            scheme="https" if where.kind == "ssl" else "http",
+            limits=Limits(options.max_head, options.max_line, options.max_fields),
+            pseudonym=options.pseudonym,
+            trusted_proxies=options.trusted_proxies,
+            max_request_body=options.max_request_body,
+            header_timeout=options.header_timeout,
+            keepalive_timeout=options.keepalive_timeout,
+            body_grace=options.body_grace,
+            body_min_rate=options.body_min_rate,
+            send_timeout=options.send_timeout,
+        )
+
+    def _listen(self, front: Front, where: Listen) -> None:
+        factory: Factory = EdgeFactory(front, self)
+        if where.kind == "ssl":
+            certificates = Certificates(where, self._config.gateway.tls)
+            certificates.load()
+            self._certificates.append(certificates)
+            factory = TLSMemoryBIOFactory(certificates, False, factory)
+        self._ports.append(_bind(self._reactor, where, factory))
+
+    def _every(self, seconds: float, call: Callable[[], object]) -> None:
+        timer = LoopingCall(call)
+        timer.clock = self._reactor
+        timer.start(seconds, now=False)
+        self._timers.append(timer)
+
+    def _tick_date(self) -> None:
+        self._date = formatdate(self.gateway.clock.wall(), usegmt=True)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may be held."""
+        return len(self.edges) < self._config.gateway.max_connections
+
+    def reload(self) -> None:
+        """SIGHUP: read the state and the certificates again."""
+        for certificates in self._certificates:
+            try:
+                certificates.load()
+            except (OSError, SSL.Error, ValueError) as error:
+                self.gateway.log.error("certificate not reloaded: {error}; the old one stays", error=error)
+        self.redeployer.reload(self._reactor)
+
+    @property
+    def addresses(self) -> list[Any]:
+        """Where it listens."""
+        return [port.getHost() for port in self._ports]
+
+    async def _drain(self) -> None:
+        """No new connections; exchanges finish, up to a limit."""
+        self.draining = True
+        for port in self._ports:
+            stopped = port.stopListening()
+            if isinstance(stopped, Deferred):
+                await stopped
+        for front, _ in self._fronts:
+            front.draining = True
+        for edge in list(self.edges):
+            edge.close_if_idle()
+        end = self.gateway.clock.now() + self._config.gateway.drain_timeout
+        while self.edges and self.gateway.clock.now() < end:
+            await self.gateway.clock.sleep(0.05)
+        for edge in list(self.edges):
+            edge.abort()
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        """Drain, then let go of everything."""
+        super().stopService()
+        done = Deferred.fromCoroutine(self._drain())
+        return done.addBoth(self._stopped)
+
+    def _stopped(self, _result: object) -> None:
+        for timer in self._timers:
+            if timer.running:
+                timer.stop()
+        self.fleet.close()
+        self.deadlines.stop()
+        self._flush()
+
+
+def _bind(reactor: Any, where: Listen, factory: Factory) -> Any:
+    """Listen; without an interface on IPv6 and IPv4 together, or on IPv4 where there is no IPv6."""
+    if where.interface:
+        return listen(reactor, where.port, factory, where.interface)
+    try:
+        return listen(reactor, where.port, factory, "::")
+    except CannotListenError as error:
+        if getattr(error.socketError, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return listen(reactor, where.port, factory, "0.0.0.0")  # noqa: S104 - every address is what was asked for
+
+
+class EdgeFactory(Factory):
+    """Makes an Edge for each client connection, as long as there is room."""
+
+    noisy = False
+
+    def __init__(self, front: Front, service: GatewayService) -> None:
+        self._front = front
+        self._service = service
+
+    def buildProtocol(self, addr: IAddress | None) -> Edge | None:  # noqa: N802, ARG002 - Twisted's name and argument
+        """An Edge, or None to refuse the connection."""
+        if not self._service.has_room():
+            self._service.refused_connections += 1
+            return None
+        return Edge(self._front, self._service.edges)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Certificates:
+    """The certificate of a TLS listener; a new one serves new connections only."""
+
+    def __init__(self, where: Listen, tls: GatewayTls) -> None:
+        self._certificate = where.certificate or tls.certificate
+        self._key = where.key or tls.key
+        self._minimum = TLSVersion.TLSv1_3 if tls.minimum_version == "1.3" else TLSVersion.TLSv1_2
+        self._context: SSL.Context | None = None
+
+    def load(self) -> None:
+        """Read the files.  Raises OSError, ValueError or SSL.Error; the old certificate then stays."""
+        if self._certificate is None or self._key is None:
+            raise ValueError("an ssl: listener needs a certificate and a key")
+        context = _context(self._minimum)
+        context.use_certificate_chain_file(str(self._certificate))
+        context.use_privatekey_file(str(self._key))
+        context.check_privatekey()
+        self._context = context
+
+    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803, ARG002 - Twisted's
+        """A connection with the certificate that is in force."""
+        assert self._context is not None
+        return SSL.Connection(self._context, None)
+
+
+def _context(minimum: TLSVersion) -> SSL.Context:
+    """Twisted's choice of ciphers and options, at least this version."""
+    if minimum is TLSVersion.TLSv1_2:
+        return CertificateOptions(insecurelyLowerMinimumTo=minimum).getContext()
+    return CertificateOptions(raiseMinimumTo=minimum).getContext()
+
+
+def on_signals(reactor: Any, stop: Callable[[], None], reload: Callable[[], None], end: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reloads."""
+    stopping = False
+
+    def terminate(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        if stopping:
+            end()
+        else:
+            stopping = True
+            reactor.callFromThread(stop)
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, terminate)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(reload))
