@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twgw import credentials
-from twgw.credentials import ALPHABET, Pepper, PepperError, digest, key_id, load_pepper, mint, parse_pepper, well_formed
+from twgw.credentials import ALPHABET, Pepper, PepperError, digest, key_id, load_pepper, mint, well_formed
 
 PEPPER = Pepper("v1", b"p" * 32)
 
@@ -88,7 +88,7 @@ def test_pepper_stays_out_of_logs():
 def test_short_pepper_is_refused():
     """A pepper of less than 256 bits protects too little."""
     with pytest.raises(ValueError, match="must be v1: and 64 or more hex digits"):
-        parse_pepper("v1:abcd")
+        Pepper.from_text("v1:abcd")
     with pytest.raises(ValueError, match="secret"):
         Pepper("v1", b"short")
 
@@ -122,7 +122,7 @@ def test_first_of_two_nodes_makes_the_pepper(tmp_path, monkeypatch):
 
     monkeypatch.setattr(credentials.os, "link", link_too_late)
 
-    assert parse_pepper(winner) == load_pepper(path)
+    assert Pepper.from_text(winner) == load_pepper(path)
     assert [path] == list(tmp_path.iterdir())
 
 

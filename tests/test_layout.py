@@ -22,7 +22,7 @@ LAYERS = {
     # nouns: standard library and attrs
     0: "__init__ faults model schema settings policy/{__init__,exchange,interfaces}",
     # pure: time and world come as arguments
-    1: """credentials document metrics
+    1: """credentials document environment metrics
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,forwarding,health,http1,problems,routing,running}
           throttle/{__init__,fields,limiter,local}""",

@@ -1,12 +1,13 @@
 """Tests of twgw.schema."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from attrs import frozen
 
 from twgw.model import Limit, positive
-from twgw.schema import SettingRow, describe, schema
+from twgw.schema import SettingRow, commented_toml, describe, leaves, schema, sections
 from twgw.settings import Network, setting
 
 
@@ -73,3 +74,41 @@ def test_schema_says_what_may_be_written():
     assert ["amount"] == properties["limits"]["items"]["required"]
     assert "default" not in properties["token"]
     assert {"default": True, "description": "Anything."} == properties["from"]
+
+
+@frozen
+class Inner:
+    """A section inside a section."""
+
+    flag: bool = setting("A flag.", default=True)
+
+
+@frozen
+class Outer:
+    """A section."""
+
+    file: Path | None = setting("A file.", default=None)
+    token: str = setting("A secret.", default="", secret=True)
+    inner: Inner = setting("Inside.", factory=Inner)
+
+
+@frozen
+class Whole:
+    """A file."""
+
+    outer: Outer = setting("Section.", factory=Outer)
+
+
+def test_sections_and_leaves():
+    """A section is a class of settings; its other settings are leaves, a secret also by the name of its file."""
+    assert [("outer", Outer), ("outer.inner", Inner)] == list(sections(Whole))
+    assert ["outer.file", "outer.token", "outer.token_file", "outer.inner.flag"] == [name for name, _ in leaves(Whole)]
+
+
+def test_commented_file_shows_everything():
+    """Every section and setting stands there with its meaning; what may be nothing is shown as empty text."""
+    assert (
+        '# Hello.\n\n\n# A section.\n[outer]\n\n# A file.\n#file = ""\n\n'
+        '# A secret. Or: token_file, a file that holds it.\n#token = ""\n\n\n'
+        "# A section inside a section.\n[outer.inner]\n\n# A flag.\n#flag = true\n"
+    ) == commented_toml(Whole, "Hello.")

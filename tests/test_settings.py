@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -349,6 +350,49 @@ def test_paths_are_exact(api, policy, value):
     with pytest.raises(SettingsError) as caught:
         structure(Deep, {"all": written})
     assert [f"all[{api}].b[{policy}]"] == [fault.path for fault in caught.value.faults]
+
+
+@frozen
+class Point:
+    """A class that is written as text."""
+
+    x: int
+    y: int
+
+    @classmethod
+    def from_text(cls, text: str) -> "Point":
+        """Read ``x,y``."""
+        x, _, y = text.partition(",")
+        if not y:
+            raise ValueError("must be x,y")
+        return cls(int(x), int(y))
+
+
+@frozen
+class Texts:
+    """Settings that are written as text."""
+
+    file: Path = setting("A file.", default=Path("a"))
+    point: Point = setting("A point.", default=Point(0, 0))
+    nothing: Point | None = setting("A point, or none.", default=Point(0, 0))
+    points: tuple[Point, ...] = setting("Points.", default=())
+
+
+def test_types_may_be_written_as_text():
+    """A path, and a class with from_text, are read from text; empty text is nothing where that is allowed."""
+    assert Texts(file=Path("b"), point=Point(1, 2), nothing=None, points=(Point(3, 4),)) == structure(
+        Texts, {"file": "b", "point": "1,2", "nothing": "", "points": ["3,4"]}
+    )
+    assert [
+        "file: must be a path, not a whole number",
+        "point: must be x,y",
+        "nothing: must be x,y",
+        "points[1]: must be text, not a mapping",
+    ] == faults_of(Texts, {"file": 5, "point": "1", "nothing": "1", "points": ["1,2", {"x": 1, "y": 2}]})
+    assert [
+        "file: must be the name of a file or directory",
+        "point: must be x,y",
+    ] == faults_of(Texts, {"file": "", "point": ""})
 
 
 def test_policy_settings_stay_as_written():

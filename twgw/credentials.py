@@ -40,6 +40,14 @@ class Pepper:
     version: str
     secret: bytes = field(repr=False, validator=validators.min_len(PEPPER_BYTES))
 
+    @classmethod
+    def from_text(cls, text: str) -> "Pepper":
+        """Read a pepper as it stands in its file, ``v1:`` and at least 64 hex digits.  Raises ValueError."""
+        found = _PEPPER.fullmatch(text.strip())
+        if not found or len(found[2]) % 2:
+            raise ValueError("must be v1: and 64 or more hex digits")
+        return cls(found[1], bytes.fromhex(found[2]))
+
 
 def mint(environment: str = "live") -> str:
     """Make a key: 43 random characters, 256 bits.  Show it once and store its digest."""
@@ -70,14 +78,6 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def parse_pepper(text: str) -> Pepper:
-    """Read a pepper as it stands in its file, ``v1:`` and at least 64 hex digits.  Raises ValueError."""
-    found = _PEPPER.fullmatch(text.strip())
-    if not found or len(found[2]) % 2:
-        raise ValueError("must be v1: and 64 or more hex digits")
-    return Pepper(found[1], bytes.fromhex(found[2]))
-
-
 def load_pepper(path: Path) -> Pepper:
     """Read the pepper file, or make it.  Its directory must exist.  Raises PepperError, and OSError of the disk.
 
@@ -100,7 +100,7 @@ def _read(path: Path) -> Pepper:
             raise PepperError(f"{path}: belongs to another user; it must be owned by the user of the gateway")
         text = file.read(1024)
     try:
-        return parse_pepper(text)
+        return Pepper.from_text(text)
     except ValueError as error:
         raise PepperError(f"{path}: not a pepper: {error}; restore it, or every key has to be made anew") from error
 

@@ -1,9 +1,10 @@
-"""What may be written in a class of settings: as rows for a table, and as JSON Schema for forms.
+"""What may be written in a class of settings: as rows for a table, as JSON Schema for forms, as a commented file.
 
-Used by ``twgw plugins show``, by the generated reference page and, later, by the portals.
+Used by ``twgw plugins show``, by the generated reference page, by ``config.py`` and, later, by the portals.
 """
 
 import json
+import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -18,10 +19,10 @@ from twgw.settings import (
     MAPPINGS,
     SCALARS,
     UNIONS,
-    Network,
     choices_of,
     fields,
     in_words,
+    text_reader,
     written_name,
     written_type,
 )
@@ -29,25 +30,29 @@ from twgw.settings import (
 _JSON = {int: "integer", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
 
 
-def _default(attribute: "attrs.Attribute[Any]") -> Any:
-    """The default as it would be written; NOTHING when there is none."""
+def default_of(attribute: "attrs.Attribute[Any]") -> Any:
+    """The default of a setting as it would be written; NOTHING when there is none."""
     default: Any = attribute.default
     if hasattr(default, "factory"):
         default = NOTHING if default.takes_self else default.factory()
+    if default is None and any(text_reader(member) for member in get_args(attribute.type)):
+        return ""
     return default if default is NOTHING else _as_written(default)
 
 
 def _as_written(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
+    if text_reader(type(value)):
+        return str(value)
     if attrs.has(type(value)):
         plain = ((field, getattr(value, field.name)) for field in fields(type(value)))
-        return {written_name(field): _as_written(it) for field, it in plain if _as_written(it) != _default(field)}
+        return {written_name(field): _as_written(it) for field, it in plain if _as_written(it) != default_of(field)}
     if isinstance(value, Mapping):
         return {key: _as_written(each) for key, each in value.items()}
     if isinstance(value, tuple | list | AbstractSet):
         return [_as_written(each) for each in value]
-    return value if value is None or type(value) in SCALARS else str(value)
+    return value if type(value) in SCALARS else str(value)
 
 
 @frozen
@@ -65,7 +70,7 @@ def describe(cls: type, prefix: str = "") -> list[SettingRow]:
     """Every setting of a class, in its order; those of a class inside it follow, as ``limits[].amount``."""
     rows = []
     for attribute in fields(cls):
-        kind, default, name = written_type(attribute), _default(attribute), prefix + written_name(attribute)
+        kind, default, name = written_type(attribute), default_of(attribute), prefix + written_name(attribute)
         written = "" if default is NOTHING or attribute.metadata.get("secret") else json.dumps(default)
         meaning = attribute.metadata.get("help", "")
         rows.append(
@@ -77,7 +82,7 @@ def describe(cls: type, prefix: str = "") -> list[SettingRow]:
 
 
 def _inner(kind: Any, brackets: str) -> Iterator[tuple[type, str]]:
-    if attrs.has(kind):
+    if is_section(kind):
         yield kind, brackets
     elif get_origin(kind) in UNIONS:
         for member in get_args(kind):
@@ -93,7 +98,7 @@ def schema(cls: type) -> dict[str, Any]:
     properties = {}
     for attribute in fields(cls):
         properties[written_name(attribute)] = _schema(written_type(attribute))
-        if (default := _default(attribute)) is not NOTHING and not attribute.metadata.get("secret"):
+        if (default := default_of(attribute)) is not NOTHING and not attribute.metadata.get("secret"):
             properties[written_name(attribute)]["default"] = default
         if meaning := attribute.metadata.get("help"):
             properties[written_name(attribute)]["description"] = meaning
@@ -104,7 +109,7 @@ def schema(cls: type) -> dict[str, Any]:
 def _schema(kind: Any) -> dict[str, Any]:
     if kind in _JSON:
         return {"type": _JSON[kind]}
-    if kind == Network:
+    if text_reader(kind):
         return {"type": "string"}
     if choices := choices_of(kind):
         return {"enum": [written for written, _ in choices]}
@@ -116,3 +121,47 @@ def _schema(kind: Any) -> dict[str, Any]:
     if origin in MAPPINGS:
         return {"type": "object", "additionalProperties": _schema(get_args(kind)[1])}
     return schema(kind) if attrs.has(kind) else {}
+
+
+def sections(cls: type, prefix: str = "") -> Iterator[tuple[str, type]]:
+    """Every section with its class, outer ones first."""
+    for attribute in fields(cls):
+        if is_section(kind := written_type(attribute)):
+            yield prefix + written_name(attribute), kind
+            yield from sections(kind, f"{prefix}{written_name(attribute)}.")
+
+
+def leaves(cls: type) -> Iterator[tuple[str, "attrs.Attribute[Any]"]]:
+    """Every setting that is no section, by its dotted name."""
+    for section, section_cls in sections(cls):
+        for attribute in fields(section_cls):
+            if not is_section(written_type(attribute)):
+                name = f"{section}.{written_name(attribute)}"
+                yield name, attribute
+                if attribute.metadata["secret"]:
+                    yield f"{name}_file", attribute
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a type is a class of settings of its own, not something written as text."""
+    return attrs.has(kind) and not text_reader(kind)
+
+
+def commented_toml(cls: type, introduction: str) -> str:
+    """A TOML file that shows every setting with its meaning, commented out at its default."""
+    lines = _wrapped(introduction)
+    for section, section_cls in sections(cls):
+        lines += ["", "", *_wrapped((section_cls.__doc__ or "").strip()), f"[{section}]"]
+        for attribute in fields(section_cls):
+            if is_section(written_type(attribute)):
+                continue
+            name, meaning = written_name(attribute), attribute.metadata["help"]
+            if attribute.metadata["secret"]:
+                meaning += f" Or: {name}_file, a file that holds it."
+            # JSON writes texts, numbers, booleans and lists as TOML does.
+            lines += ["", *_wrapped(meaning), f"#{name} = {json.dumps(default_of(attribute))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ")

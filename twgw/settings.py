@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, Union, Unpack, get_args, get_origin, get_type_hints, overload
 
 import attrs
@@ -33,7 +34,7 @@ Hook = Callable[[Any, Any], Any]
 UNIONS = (Union, types.UnionType)
 MAPPINGS = (Mapping, dict)
 LISTS = (tuple, list, frozenset, Sequence, Collection, Iterable, AbstractSet)
-SCALARS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+SCALARS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "nothing"}
 
 
 class Options(TypedDict, total=False):
@@ -196,7 +197,7 @@ def _each(pairs: Iterable[tuple[Any, Any]], kind: Any) -> list[tuple[Any, Any]]:
     for key, value in pairs:
         try:
             found.append((key, _converter.structure(value, kind)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - every fault is collected, whatever a validator raised
             faults += _faults(error, below("", key))
     if faults:
         raise SettingsError(faults)
@@ -229,9 +230,14 @@ def _mapping(kind: Any) -> Hook:
 
 
 def _union(kind: Any) -> Hook:
+    members = get_args(kind)
+    empty_is_none = types.NoneType in members and any(text_reader(member) for member in members)
+
     def read(value: Any, _: Any) -> Any:
         better: Exception | None = None
-        for member in get_args(kind):
+        if value == "" and empty_is_none:
+            return None
+        for member in members:
             if member is types.NoneType:
                 if value is None:
                     return None
@@ -240,25 +246,39 @@ def _union(kind: Any) -> Hook:
                 return _converter.structure(value, member)
             except WrongTypeError:
                 continue
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the next member may take it
                 better = better or error
         raise better or _wrong(in_words(kind), value)
 
     return read
 
 
-def _network(value: Any, _: Any) -> Any:
-    if type(value) is not str:
-        raise _wrong("a network", value)
+def _text(value: Any, kind: Any) -> Any:
+    read_text = text_reader(kind)
+    if type(value) is not str or read_text is None:
+        raise _wrong(in_words(kind), value)
     try:
-        return ip_network(value)
+        return read_text(value)
+    except ValueError as error:
+        raise SettingsError(_faults(error, "")) from error
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
     except ValueError:
         pass
     try:
-        text = f"has bits set outside of its mask; did you mean {ip_network(value, strict=False)}?"
+        hint = f"has bits set outside of its mask; did you mean {ip_network(text, strict=False)}?"
     except ValueError:
-        text = "must be a network such as 10.0.0.0/8 or 2001:db8::/32"
-    raise SettingsError([Fault("", text)])
+        hint = "must be a network such as 10.0.0.0/8 or 2001:db8::/32"
+    raise ValueError(hint)
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("must be the name of a file or directory")
+    return Path(text)
 
 
 def _class(cls: Any) -> Hook:
@@ -289,7 +309,7 @@ def _checked(attribute: "attrs.Attribute[Any]") -> Hook:
                 validate(None, attribute, meant)
         except (ValueError, TypeError) as error:
             raise SettingsError(_faults(error, "")) from error
-        except Exception:
+        except Exception:  # noqa: BLE001 - see below
             # A validator that looks at the whole instance: the constructor will ask it again.
             return value
         return value
@@ -306,11 +326,12 @@ _hooks: tuple[tuple[Callable[[Any], bool], Callable[[Any], Hook]], ...] = (
     (_origin_in(LISTS), _list),
     (_origin_in(MAPPINGS), _mapping),
     (_origin_in(UNIONS), _union),
-    (lambda kind: kind == Network, lambda _: _network),
+    (lambda kind: text_reader(kind) is not None, lambda _: _text),
     (lambda kind: bool(choices_of(kind)), _one_of),
 )
 for _applies, _hook in _hooks:
     _converter.register_structure_hook_factory(_applies, _hook)
+_converter.register_structure_hook(Path, _text)  # cattrs has one of its own, which coerces
 
 
 # --- what a type says of itself ---
@@ -335,6 +356,19 @@ def written_type(attribute: "attrs.Attribute[Any]") -> Any:
     return next(iter(hints.values()), Any)
 
 
+def text_reader(kind: Any) -> Callable[[str], Any] | None:
+    """Of a type that is written as text: what reads it.  Ours have a class method ``from_text``, raising ValueError.
+
+    Where such a type may also be None, that is written as empty text, as TOML has no null.
+    """
+    if kind == Network:
+        return _network
+    if kind is Path:
+        return _path
+    reader: Callable[[str], Any] | None = getattr(kind, "from_text", None) if attrs.has(kind) else None
+    return reader
+
+
 def choices_of(kind: Any) -> list[tuple[Any, Any]]:
     """Of an enum or a Literal: what may be written, and what it means."""
     if get_origin(kind) is Literal:
@@ -348,13 +382,13 @@ def in_words(kind: Any) -> str:
     """A type in words."""
     if kind in SCALARS:
         return SCALARS[kind]
-    if kind == Network:
-        return "a network"
+    if text_reader(kind):
+        return "a network" if kind == Network else "a path" if kind is Path else "text"
     if choices := choices_of(kind):
         return "one of " + ", ".join(str(written) for written, _ in choices)
     origin = get_origin(kind)
     if origin in UNIONS:
-        return " or ".join("nothing" if member is types.NoneType else in_words(member) for member in get_args(kind))
+        return " or ".join(in_words(member) for member in get_args(kind))
     if origin in LISTS:
         return "a list of " + in_words(get_args(kind)[0]).removeprefix("a ")
     if origin in MAPPINGS:

@@ -1,0 +1,331 @@
+"""Tests of twgw.config."""
+
+import re
+import socket
+from ipaddress import ip_network
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twgw.config import Config, Gateway, Listen, load, render_default
+from twgw.credentials import Pepper
+from twgw.faults import InvalidFileError
+from twgw.schema import describe, leaves
+
+ETC = Path(__file__).parent.parent / "etc"
+PEPPER = f"v1:{'ab' * 32}"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a configuration and give its path."""
+
+    def write(text):
+        path = tmp_path / "twgw.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def errors_of(path, environment=None, overrides=None):
+    """What is said of a bad configuration, without the directory of the file."""
+    with pytest.raises(InvalidFileError) as caught:
+        load(path, environment or {}, overrides or {})
+    return [line.replace(f"{path.parent}/", "") if path else line for line in caught.value.lines]
+
+
+def test_committed_file_shows_the_defaults():
+    """etc/twgw.toml is what the code says; write it anew with render_default() when this fails."""
+    assert render_default() == (ETC / "twgw.toml").read_text("utf-8")
+
+
+def test_committed_file_means_the_defaults(write):
+    """With every comment sign taken away, the file means what no file means."""
+    text = re.sub(r"^#(?=\w)", "", render_default(), flags=re.MULTILINE).replace('directories = ["plugins"]', "")
+    path = write(text)
+
+    found = load(path, {}, {})
+
+    assert "max_head = 32768\n" in text
+    assert load(write(""), {}, {}) == found
+
+
+def test_every_setting_has_a_meaning():
+    """No setting is without a word on what it does."""
+    assert [] == [row.name for row in describe(Config) if not row.meaning]
+
+
+def test_example_loads():
+    """The example of the documentation is a valid configuration, its paths relative to itself."""
+    examples = ETC / "examples"
+    config = load(examples / "twgw.toml", {}, {})
+
+    assert "gw-a" == config.node.name
+    assert ("gateway", "admin") == config.node.roles
+    assert examples / "data" == config.node.data_dir
+    assert (Listen("tcp", 8080, "127.0.0.1"),) == config.gateway.listen
+    assert Listen("tcp", 8081, "127.0.0.1") == config.admin.listen
+    assert config.status.listen is None
+    assert examples / "apis.yaml" == config.state_file == config.state.file
+
+
+def test_starts_without_a_file(tmp_path, monkeypatch):
+    """Everything has a default; paths are then relative to the working directory."""
+    monkeypatch.chdir(tmp_path)
+    config = load(None, {}, {})
+
+    assert socket.gethostname() == config.node.name
+    assert tmp_path / "twgw-data" == config.node.data_dir
+    assert tmp_path / "twgw-data" / "apis.yaml" == config.state_file
+    assert () == config.plugins.directories
+    assert attrs.evolve(config.gateway) == Gateway()
+
+
+def test_later_sources_win(write):
+    """The file is stronger than a default, the environment than the file, the command line than both."""
+    path = write("[gateway]\nmax_head = 1\nmax_line = 2\nmax_fields = 3\n[node]\nname = 'file'")
+    found = load(
+        path,
+        {"TWGW_GATEWAY_MAX_LINE": "20", "TWGW_GATEWAY_MAX_FIELDS": "30", "TWGW_GATEWAY_TLS_MINIMUM_VERSION": "1.3"},
+        {"gateway.max_fields": "300"},
+    )
+
+    assert (1, 20, 300) == (found.gateway.max_head, found.gateway.max_line, found.gateway.max_fields)
+    assert ("file", "1.3") == (found.node.name, found.gateway.tls.minimum_version)
+
+
+def test_variables_are_different():
+    """No two settings share their variable."""
+    names = [name.replace(".", "_") for name, _ in leaves(Config)]
+
+    assert len(names) == len(set(names))
+
+
+def test_faults_have_file_section_and_name(write):
+    """What is wrong in the file is said with its section and its name, all of it at once."""
+    path = write(
+        "[gateway.tls]\ncertificat = 'x'\n[gateway]\nmax_head = '5'\nlisten = ['tcp:80', 'udp:80']\n"
+        "[gatway]\n[node]\nroles = ['keymanager']\n[state]\nwatch = 'no'\n[log]\nlevel = 'INFO'\n"
+    )
+
+    assert {
+        "twgw.toml: [gateway.tls] certificat: unknown; did you mean certificate?",
+        "twgw.toml: [gateway] max_head: must be a whole number, not text",
+        "twgw.toml: [gateway] listen[1]: must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1",
+        "twgw.toml: [gatway]: unknown; did you mean gateway?",
+        "twgw.toml: [node] roles[0]: must be one of gateway, admin",
+        "twgw.toml: [state] watch: must be true or false, not text",
+        "twgw.toml: [log] level: must be one of debug, info, warn, error; did you mean info?",
+    } == set(errors_of(path))
+
+
+def test_section_must_be_a_section(write):
+    """A setting where a section belongs is refused, also when the environment sets something inside it."""
+    assert ["twgw.toml: [gateway] tls: must be a mapping, not text"] == errors_of(write("[gateway]\ntls = 'x'"))
+    assert ["twgw.toml: [node]: must be a mapping, not a whole number"] == errors_of(
+        write("node = 5"), {"TWGW_NODE_NAME": "a"}
+    )
+    assert ["twgw.toml: [gateway]: must be a mapping, not a whole number"] == errors_of(
+        write("gateway = 5"), {"TWGW_GATEWAY_TLS_KEY": "a"}
+    )
+
+
+def test_faults_name_variable_and_option(write):
+    """What is wrong outside of the file is said with the name by which it was given."""
+    assert [
+        "environment: TWGW_NODE_NAM: unknown; did you mean TWGW_NODE_NAME?",
+        "command line: gateway.lisen: unknown; did you mean gateway.listen?",
+        "environment: TWGW_GATEWAY_LISTEN[1]: must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1",
+        "command line: gateway.max_head: must be > 0",
+    ] == errors_of(
+        write("[log]\nlevel = 'info'"),
+        {"TWGW_GATEWAY_LISTEN": "tcp:80,x", "TWGW_NODE_NAM": "x"},
+        {"gateway.max_head": "0", "gateway.lisen": "x"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[node\n", "twgw.toml:1: not TOML: Expected ']' at the end of a table declaration"),
+        ("[node]\nname = 'a'\nname = 'b'\n", "twgw.toml:3: not TOML: Cannot overwrite a value"),
+        ("[node]\nname = ", "twgw.toml:2: not TOML: Invalid value"),
+    ],
+)
+def test_syntax_errors_have_a_line(write, text, error):
+    """What is no TOML is said with its line."""
+    assert [error] == errors_of(write(text))
+
+
+def test_unreadable_files_are_named(tmp_path):
+    """A file that is not there or is no text is one plain line."""
+    assert ["none.toml: cannot be read: No such file or directory"] == errors_of(tmp_path / "none.toml")
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b"# \xe4\n")
+    assert ["latin.toml: is not UTF-8 text (byte 2)"] == errors_of(path)
+
+
+def test_secret_may_stand_in_a_file(write, tmp_path):
+    """A secret is written itself, or as the name of a file that holds it; the last source wins in either form."""
+    (tmp_path / "pepper").write_text(PEPPER + "\n")
+    expected = Pepper.from_text(PEPPER)
+    other = "v2:" + "cd" * 32
+
+    assert expected == load(write(f"[node]\npepper = '{PEPPER}'"), {}, {}).node.pepper
+    assert expected == load(write("[node]\npepper_file = 'pepper'"), {}, {}).node.pepper
+    assert expected == load(write(""), {"TWGW_NODE_PEPPER_FILE": str(tmp_path / "pepper")}, {}).node.pepper
+    assert "v2" == load(write("[node]\npepper_file = 'pepper'"), {"TWGW_NODE_PEPPER": other}, {}).node.pepper.version
+    assert expected == load(write(f"[node]\npepper = '{other}'"), {}, {"node.pepper_file": "pepper"}).node.pepper
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("pepper_file = 'none'", "pepper_file: cannot be read: No such file or directory"),
+        ("pepper_file = 5", "pepper_file: must be the name of a file"),
+        ("pepper_file = 'latin'", "pepper_file: cannot be read: not UTF-8 text"),
+        (f"pepper_file = 'x'\npepper = '{PEPPER}'", "pepper_file: stands beside pepper; leave one of them out"),
+        ("pepper = 'hunter2'", "pepper: must be v1: and 64 or more hex digits"),
+    ],
+)
+def test_bad_secrets_are_refused_and_not_shown(write, tmp_path, text, error):
+    """A secret that cannot be read stops the start; its text stays out of the message."""
+    (tmp_path / "latin").write_bytes(b"\xe4")
+
+    assert [f"twgw.toml: [node] {error}"] == errors_of(write(f"[node]\n{text}\n"))
+
+
+def test_secret_is_not_in_the_repr(write):
+    """A configuration that is logged does not give its secrets away."""
+    assert "abab" not in repr(load(write(f"[node]\npepper = '{PEPPER}'"), {}, {}))
+
+
+def test_roles_are_needed(write):
+    """A node without a role would do nothing; a gateway without a listener neither."""
+    assert ["twgw.toml: [node] roles: length must be >= 1"] == errors_of(write("[node]\nroles = []"))
+    assert ["twgw.toml: [gateway] listen: is empty; name a listener, or leave gateway out of roles"] == errors_of(
+        write("[gateway]\nlisten = []")
+    )
+    assert () == load(write("[node]\nroles = ['admin']\n[gateway]\nlisten = []"), {}, {}).gateway.listen
+
+
+def test_networks_are_read(write):
+    """Trusted proxies are networks, ready to be compared."""
+    config = load(write("[gateway]\ntrusted_proxies = ['10.0.0.0/8', '::1']"), {}, {})
+
+    assert (ip_network("10.0.0.0/8"), ip_network("::1/128")) == config.gateway.trusted_proxies
+
+
+def test_only_named_directories_of_plugins_must_exist(write, tmp_path):
+    """The default directory may be missing; one that was named may not, and one that is there is used."""
+    assert () == load(write(""), {}, {}).plugins.directories
+    assert ["twgw.toml: [plugins] directories[0]: no such directory: plugins"] == errors_of(
+        write("[plugins]\ndirectories = ['plugins']")
+    )
+    (tmp_path / "plugins").mkdir()
+    assert (tmp_path / "plugins",) == load(write(""), {}, {}).plugins.directories
+
+
+# --- listeners ---
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("tcp:8080", Listen("tcp", 8080)),
+        ("tcp:0", Listen("tcp", 0)),
+        ("tcp:80:interface=127.0.0.1", Listen("tcp", 80, "127.0.0.1")),
+        (r"tcp:80:interface=\:\:1", Listen("tcp", 80, "::1")),
+        ("tcp:80:interface=[::1]", Listen("tcp", 80, "::1")),
+        (r"tcp:80:interface=\:\:", Listen("tcp", 80, "::")),
+        ("ssl:443", Listen("ssl", 443)),
+        ("ssl:443:certKey=c.pem", Listen("ssl", 443, "", Path("c.pem"))),
+        (
+            r"ssl:443:privateKey=C\:k\\.pem:certKey=c.pem:interface=[2001:db8::1]",
+            Listen("ssl", 443, "2001:db8::1", Path("c.pem"), Path(r"C:k\.pem")),
+        ),
+    ],
+)
+def test_listeners_are_endpoint_strings(text, listen):
+    """A listener is written as Twisted's endpoints are, IPv6 addresses also in brackets."""
+    assert listen == Listen.from_text(text)
+    assert listen == Listen.from_text(str(listen))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp:", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp:http", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp:65536", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp:٨٠", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("8080", "must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1"),
+        ("tcp:80:interfac=::", "unknown option interfac; did you mean interface?"),
+        ("tcp:80:certKey=x", "unknown option certKey; known: interface"),
+        ("tcp:80:interface=localhost", "interface must be an IP address; the colons in it are written \\:"),
+        ("tcp:80:interface=::1", "option interface must have one value"),
+        ("tcp:80:interface=127.0.0.1:interface=127.0.0.2", "option interface must have one value"),
+        ("ssl:80:privateKey=x", "privateKey needs certKey"),
+        ("tcp:80:interface=127.0.0.1\\", "ends in a single \\"),
+    ],
+)
+def test_bad_listeners_are_refused(text, error):
+    """A listener that means nothing, or not what it seems to, is refused."""
+    with pytest.raises(ValueError, match=re.escape(error)):
+        Listen.from_text(text)
+
+
+@given(
+    st.builds(
+        Listen,
+        st.just("ssl"),
+        st.integers(0, 65535),
+        st.ip_addresses().map(str),
+        st.text("abc:/\\. [", min_size=1).map(Path),
+        st.text("abc:/\\. [", min_size=1).map(Path),
+    )
+)
+def test_every_listener_can_be_written(listen):
+    """Whatever is in a listener, its text means the same listener."""
+    assert listen == Listen.from_text(str(listen))
+
+
+def test_certificates_reach_their_listeners(write, tmp_path):
+    """A listener uses its own certificate, else that of its section; a key that is not named is in the same file."""
+    text = "[gateway]\nlisten = ['ssl:1', 'ssl:2:certKey=own.pem', 'tcp:3']\n[gateway.tls]\ncertificate = 'c.pem'\n"
+    first, second, third = load(write(text), {}, {}).gateway.listen
+
+    assert (tmp_path / "c.pem", tmp_path / "c.pem") == (first.certificate, first.key)
+    assert (tmp_path / "own.pem", tmp_path / "own.pem") == (second.certificate, second.key)
+    assert (None, None) == (third.certificate, third.key)
+    assert tmp_path / "k.pem" == load(write(text + "key = 'k.pem'"), {}, {}).gateway.listen[0].key
+
+
+def test_listeners_fit_together(write):
+    """A listener without a certificate, two of one port, and a key without a certificate are refused."""
+    assert [
+        "twgw.toml: [gateway] listen[0]: needs :certKey=FILE, or [gateway.tls] certificate",
+        "twgw.toml: [gateway] listen[2]: listens where gateway.listen[1] does",
+        "twgw.toml: [admin] listen: listens where gateway.listen[1] does",
+        "twgw.toml: [status] listen: needs :certKey=FILE",
+        "twgw.toml: [gateway.tls] key: needs a certificate",
+    ] == errors_of(
+        write(
+            "[gateway]\nlisten = ['ssl:1', 'tcp:2', 'tcp:2']\n[gateway.tls]\nkey = 'k'\n"
+            "[admin]\nlisten = 'tcp:2'\n[status]\nlisten = 'ssl:4'\n"
+        )
+    )
+
+
+def test_listeners_of_operators_may_be_off(write):
+    """An empty text is no listener."""
+    config = load(write("[admin]\nlisten = ''\n[status]\nlisten = 'tcp:0'"), {}, {})
+
+    assert config.admin.listen is None
+    assert Listen("tcp", 0) == config.status.listen

@@ -1,0 +1,393 @@
+"""The configuration of a node: the classes of ``etc/twgw.toml``, and how they are filled.
+
+Order: default < file < environment (``TWGW_GATEWAY_MAX_CONNECTIONS``) < command line.  Called by ``tap.py`` and the
+command line; every other part is given the section it needs.  ``render_default`` writes the commented file.
+"""
+
+import re
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import attrs
+from attrs import frozen, validators
+
+from twgw.credentials import Pepper
+from twgw.environment import given, value_of
+from twgw.faults import Fault, InvalidFileError, SettingsError, suggest
+from twgw.model import not_negative, positive
+from twgw.schema import commented_toml, leaves, sections
+from twgw.settings import Network, fields, setting, structure, written_type
+
+L = TypeVar("L", "Listen", "Listen | None")
+
+_LISTEN_PART = re.compile(r"((?:\\.|\[[0-9A-Fa-f:.]*\]|[^:\\])*)(?::|\Z)", re.DOTALL)
+_LISTEN_OPTIONS = {"tcp": ("interface",), "ssl": ("interface", "certKey", "privateKey")}
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
+
+
+@frozen
+class Listen:
+    """Where to listen.  Without ``interface``: on every address, IPv4 and IPv6.  Port 0 is any free one."""
+
+    kind: Literal["tcp", "ssl"]
+    port: int
+    interface: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> "Listen":
+        r"""Read ``tcp:PORT[:interface=ADDRESS]`` or ``ssl:PORT[:interface=ADDRESS][:certKey=FILE][:privateKey=FILE]``.
+
+        Colons inside a value are written ``\:``, as in Twisted's endpoint strings; an IPv6 address may stand in
+        brackets.  A certificate without a key is a file that holds both.  Raises ValueError.
+        """
+        if "\\" in re.sub(r"\\.", "", text):
+            raise ValueError("ends in a single \\")
+        kind, port, *parts = [re.sub(r"\\(.)", r"\1", part) for part in _LISTEN_PART.findall(text)] + [""]
+        if kind not in _LISTEN_OPTIONS or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
+            raise ValueError("must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1")
+        options: dict[str, str] = {}
+        for part in filter(None, parts):
+            name, _, value = part.partition("=")
+            if name not in _LISTEN_OPTIONS[kind]:
+                raise ValueError(f"unknown option {name}{suggest(name, _LISTEN_OPTIONS[kind])}")
+            if name in options or not value:
+                raise ValueError(f"option {name} must have one value")
+            options[name] = value
+        certificate, key = options.get("certKey"), options.get("privateKey")
+        if key and not certificate:
+            raise ValueError("privateKey needs certKey")
+        return cls(
+            "ssl" if kind == "ssl" else "tcp",
+            int(port),
+            _address(options.get("interface", "")),
+            Path(certificate) if certificate else None,
+            Path(key) if key else None,
+        )
+
+    def __str__(self) -> str:
+        options = {"interface": self.interface, "certKey": self.certificate, "privateKey": self.key}
+        written = {name: re.sub(r"[\\:]", r"\\\g<0>", str(value)) for name, value in options.items() if value}
+        return f"{self.kind}:{self.port}" + "".join(f":{name}={value}" for name, value in written.items())
+
+
+def _address(text: str) -> str:
+    address = text.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address or "::")
+    except ValueError:
+        raise ValueError("interface must be an IP address; the colons in it are written \\:") from None
+    return address
+
+
+@frozen
+class Node:
+    """This process and its place in a cluster."""
+
+    name: str = setting(
+        "Name of the node in logs and metrics. Empty: the host name.",
+        default="",
+        validator=validators.matches_re(r"[A-Za-z0-9._-]{0,100}"),
+    )
+    roles: tuple[Literal["gateway", "admin"], ...] = setting(
+        "What this node does: gateway carries traffic, admin answers operators. There are no others yet.",
+        default=("gateway", "admin"),
+        validator=validators.min_len(1),
+    )
+    data_dir: Path = setting(
+        "Directory of what the node writes. It is made at the first start, for its owner alone.",
+        default=Path("./twgw-data"),
+    )
+    pepper: Pepper | None = setting(
+        "Secret under which API keys are stored as digests: v1: and 64 hex digits. Nodes that share digests share it. "
+        "Empty: the file pepper in data_dir, made at the first start.",
+        default=None,
+        secret=True,
+    )
+
+
+@frozen
+class GatewayTls:
+    """Certificate of the ssl: listeners that name none of their own."""
+
+    certificate: Path | None = setting(
+        "PEM file of the certificate, followed by those between it and the root.", default=None
+    )
+    key: Path | None = setting("PEM file of the private key. Empty: the certificate's file holds it.", default=None)
+    minimum_version: Literal["1.2", "1.3"] = setting(
+        "Lowest version of TLS that is spoken on any ssl: listener.", default="1.2"
+    )
+
+
+@frozen
+class Gateway:
+    """The listeners that carry traffic, and what a client may do there. Times in seconds, sizes in bytes."""
+
+    listen: tuple[Listen, ...] = setting(
+        "Where to listen: tcp:PORT or ssl:PORT, with :interface=ADDRESS when only one address is meant "
+        "(an IPv6 address in brackets), ssl: also with :certKey=FILE:privateKey=FILE.",
+        default=(Listen("tcp", 8080),),
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "Networks of the proxies before this gateway. Only what they say of the client's address is believed.",
+        default=(),
+    )
+    pseudonym: str = setting(
+        "Name of the gateway in the Via header. A request that carries it already is refused as a loop.",
+        default="twgw",
+        validator=validators.matches_re(r"[A-Za-z0-9._-]{1,100}"),
+    )
+    max_connections: int = setting("Client connections held at the same time.", default=20000, validator=positive)
+    max_head: int = setting("Size of a request head.", default=32768, validator=positive)
+    max_line: int = setting("Size of one line of a head.", default=8192, validator=positive)
+    max_fields: int = setting("Number of header fields in a head.", default=100, validator=positive)
+    max_request_body: int = setting("Size of a request body. 0: no limit.", default=10485760, validator=not_negative)
+    header_timeout: float = setting("From the first byte of a head to its last.", default=10, validator=positive)
+    keepalive_timeout: float = setting(
+        "How long a connection is kept that waits for its next request.", default=60, validator=positive
+    )
+    body_grace: float = setting(
+        "How long a request body may take before body_min_rate counts.", default=10, validator=not_negative
+    )
+    body_min_rate: int = setting(
+        "Bytes in a second that a client must send of a body, on average. 0: any.",
+        default=1024,
+        validator=not_negative,
+    )
+    send_timeout: float = setting("How long a client may take nothing of a response.", default=30, validator=positive)
+    drain_timeout: float = setting(
+        "How long exchanges may go on when the gateway is told to stop.", default=30, validator=not_negative
+    )
+    dns_ttl: float = setting(
+        "How long the addresses of an upstream's name are used before they are asked for again.",
+        default=30,
+        validator=positive,
+    )
+    tls: GatewayTls = setting("Certificate of ssl: listeners.", factory=GatewayTls)
+
+
+@frozen
+class Admin:
+    """The listener for operators: /healthz, /readyz, /metrics. Keep it away from clients."""
+
+    listen: Listen | None = setting(
+        "Where to listen, as in [gateway]. Empty: nowhere.", default=Listen("tcp", 8081, "127.0.0.1")
+    )
+
+
+@frozen
+class Status:
+    """A second listener with /healthz, /readyz and /metrics only, for balancers and scrapers."""
+
+    listen: Listen | None = setting("Where to listen, as in [gateway]. Empty: nowhere.", default=None)
+
+
+@frozen
+class StateFile:
+    """The declarative state: tiers, APIs and applications."""
+
+    file: Path | None = setting("YAML file of the state. Empty: apis.yaml in data_dir.", default=None)
+    watch: bool = setting("Read the file again when it changes. SIGHUP always does.", default=True)
+
+
+@frozen
+class Plugins:
+    """Policies that are not installed as packages."""
+
+    directories: tuple[Path, ...] = setting(
+        "Directories of policies, one Python file each. They are code: whoever may write there runs the gateway.",
+        default=(Path("plugins"),),
+    )
+
+
+@frozen
+class Log:
+    """The gateway's own log. The access log is a policy."""
+
+    level: Literal["debug", "info", "warn", "error"] = setting(
+        "The least important level that is logged.", default="info"
+    )
+
+
+@frozen
+class Config:
+    """A whole configuration.  The paths in it are absolute once it is loaded."""
+
+    node: Node = setting("This node.", factory=Node)
+    gateway: Gateway = setting("Listeners for traffic.", factory=Gateway)
+    admin: Admin = setting("Listener for operators.", factory=Admin)
+    status: Status = setting("Listener for balancers.", factory=Status)
+    state: StateFile = setting("Declarative state.", factory=StateFile)
+    plugins: Plugins = setting("Policies.", factory=Plugins)
+    log: Log = setting("Log.", factory=Log)
+
+    @property
+    def state_file(self) -> Path:
+        """The declarative state, also when the file is not named."""
+        return self.state.file or self.node.data_dir / "apis.yaml"
+
+
+def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]) -> Config:
+    """Read the configuration.  ``overrides`` are of the command line, by dotted name: ``{"gateway.listen": "tcp:80"}``.
+
+    Texts of environment and command line are TOML values; the quotes of a text may be left out, and a list may be
+    written with commas.  Relative paths are relative to the file, or to the working directory without one.
+    Raises InvalidFileError with one line for everything that is wrong.
+    """
+    known = dict(leaves(Config))
+    written = _read(path) if path else {}
+    base = (path.parent if path else Path()).absolute()
+    places: dict[str, str] = {}
+    lines = []
+    for name, text, place in given(known, environment, overrides):
+        if name not in known:
+            lines.append(f"{place}: {text}")
+        elif (table := _table(written, name)) is not None:
+            places[name] = place
+            key = name.rpartition(".")[2]
+            if known[name].metadata["secret"]:
+                table.pop(key.removesuffix("_file") if key.endswith("_file") else f"{key}_file", None)
+            table[key] = value_of(text, written_type(known[name]))
+    faults = _put_secrets(written, known, base)
+    config = Config()
+    try:
+        config = _absolute(structure(Config, written), base)
+    except SettingsError as error:
+        faults += error.faults
+    else:
+        config = _settled(config, default_plugins="directories" not in written.get("plugins", {}))
+        faults += _check(config)
+    if lines or faults:
+        raise InvalidFileError([*lines, *(_located(fault, path, places) for fault in faults)])
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+        return tomllib.loads(text)
+    except OSError as error:
+        raise InvalidFileError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise InvalidFileError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
+    except ValueError as error:
+        place = _TOML_PLACE.search(str(error))
+        line = (place and place[1]) or len(text.splitlines()) or 1
+        raise InvalidFileError([f"{path}:{line}: not TOML: {_TOML_PLACE.sub('', str(error))}"]) from error
+
+
+def _table(written: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The table in which a setting stands, made when it is not there; None where something else stands."""
+    table: Any = written
+    for section in name.split(".")[:-1]:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            return None
+    return table  # type: ignore[no-any-return]
+
+
+def _put_secrets(written: dict[str, Any], known: Mapping[str, "attrs.Attribute[Any]"], base: Path) -> list[Fault]:
+    """Put the text of a file in place of each ``<name>_file`` of a secret."""
+    faults = []
+    for name in (name for name, attribute in known.items() if attribute.metadata["secret"] and name.endswith("_file")):
+        table, key = _table(written, name), name.rpartition(".")[2]
+        plain = key.removesuffix("_file")
+        if not table or key not in table:
+            continue
+        file = table.pop(key)
+        if not isinstance(file, str):
+            faults.append(Fault(name, "must be the name of a file"))
+        elif plain in table:
+            faults.append(Fault(name, f"stands beside {plain}; leave one of them out"))
+        else:
+            try:
+                table[plain] = (base / file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(Fault(name, f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"))
+    return faults
+
+
+def _absolute(value: Any, base: Path) -> Any:
+    """The same with every path made absolute."""
+    if isinstance(value, Path):
+        return base / value
+    if isinstance(value, tuple):
+        return tuple(_absolute(each, base) for each in value)
+    if attrs.has(type(value)):
+        return attrs.evolve(value, **{it.name: _absolute(getattr(value, it.name), base) for it in fields(type(value))})
+    return value
+
+
+def _settled(config: Config, *, default_plugins: bool) -> Config:
+    """What follows from the rest: the host's name, the certificates of ssl: listeners, plugins only where they are."""
+    tls, directories = config.gateway.tls, config.plugins.directories
+    if default_plugins:
+        directories = tuple(directory for directory in directories if directory.is_dir())
+    return attrs.evolve(
+        config,
+        node=attrs.evolve(config.node, name=config.node.name or socket.gethostname()),
+        gateway=attrs.evolve(
+            config.gateway,
+            listen=tuple(_with_certificate(each, tls.certificate, tls.key) for each in config.gateway.listen),
+        ),
+        admin=Admin(listen=_with_certificate(config.admin.listen, None, None)),
+        status=Status(listen=_with_certificate(config.status.listen, None, None)),
+        state=attrs.evolve(config.state, file=config.state_file),
+        plugins=Plugins(directories=directories),
+    )
+
+
+def _with_certificate(listen: L, certificate: Path | None, key: Path | None) -> L:
+    """A listener with its certificate, or else this one; a key that is not named is in the certificate's file."""
+    if listen is None or listen.kind != "ssl":
+        return listen
+    if listen.certificate:
+        certificate, key = listen.certificate, listen.key
+    return attrs.evolve(listen, certificate=certificate, key=key or certificate)
+
+
+def _check(config: Config) -> Iterator[Fault]:
+    """What is wrong between the parts."""
+    listeners = [(f"gateway.listen[{i}]", each) for i, each in enumerate(config.gateway.listen)]
+    others = [("admin.listen", config.admin.listen), ("status.listen", config.status.listen)]
+    listeners += [(path, listen) for path, listen in others if listen]
+    taken: dict[tuple[str, int], str] = {}
+    for path, listen in listeners:
+        if listen.kind == "ssl" and not listen.certificate:
+            yield Fault(path, "needs :certKey=FILE" + ", or [gateway.tls] certificate" * path.startswith("gateway"))
+        if listen.port and (listen.interface, listen.port) in taken:
+            yield Fault(path, f"listens where {taken[listen.interface, listen.port]} does")
+        taken.setdefault((listen.interface, listen.port), path)
+    if config.gateway.tls.key and not config.gateway.tls.certificate:
+        yield Fault("gateway.tls.key", "needs a certificate")
+    if "gateway" in config.node.roles and not config.gateway.listen:
+        yield Fault("gateway.listen", "is empty; name a listener, or leave gateway out of roles")
+    for i, directory in enumerate(config.plugins.directories):
+        if not directory.is_dir():
+            yield Fault(f"plugins.directories[{i}]", f"no such directory: {directory}")
+
+
+def _located(fault: Fault, file: Path | None, places: Mapping[str, str]) -> str:
+    """A fault with its place: the variable, the command line, or the file and its section."""
+    for name, place in places.items():
+        if fault.path == name or fault.path.startswith((f"{name}.", f"{name}[")):
+            return f"{place}{fault.path[len(name) :]}: {fault.text}"
+    for section, _ in reversed(list(sections(Config))):
+        if fault.path.startswith(f"{section}."):
+            return f"{file or 'defaults'}: [{section}] {fault.path[len(section) + 1 :]}: {fault.text}"
+    return f"{file or 'defaults'}: [{fault.path}]: {fault.text}"
+
+
+def render_default() -> str:
+    """The text of ``etc/twgw.toml``: every setting with its meaning, commented out at its default."""
+    return commented_toml(
+        Config,
+        "Configuration of a twgw node. Every setting is shown at its default; take the # away to change one. "
+        "Paths are relative to this file. The environment overrides it (TWGW_GATEWAY_MAX_CONNECTIONS=100), and the "
+        "command line overrides both.",
+    )
