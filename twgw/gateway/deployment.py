@@ -25,6 +25,7 @@ SERVING = (Lifecycle.PROTOTYPED, Lifecycle.PUBLISHED, Lifecycle.DEPRECATED, Life
 
 Call = Callable[[Exchange], Awaitable[Response]]
 MakeCall = Callable[[Upstream], Call]
+"""What calls an upstream.  Raises SettingsError, with paths below the upstream, for one that cannot be called."""
 
 
 @define(eq=False)
@@ -124,7 +125,7 @@ def deploy(
             compiled[api.id] = Compiled(api, state.policies, compiler.compile(api, common, f"apis[{number}]"))
     unrouted = compiler.unrouted(common)
     if faults:
-        raise SettingsError(faults)
+        raise SettingsError(dict.fromkeys(faults))  # what an API's routes share is found wrong by each of them
     assert unrouted is not None
     return Deployment(
         previous.position + 1 if previous is not None else 1, _router(compiled, previous), compiled, unrouted, state
@@ -197,7 +198,8 @@ class Compiler:
                 chains: Chains | None = shared[1]
             else:
                 levels = [common, own, self.attach(route.policies, below(where, "policies"))]
-                chains = self._chains(api, upstream, list(_in_force(levels)), path)
+                place = below(where if route.upstream else path, "upstream")
+                chains = self._chains(api, upstream, list(_in_force(levels)), path, place)
                 if chains is not None and not route.policies:
                     shared = (upstream, chains)
             if chains is not None:
@@ -205,17 +207,23 @@ class Compiler:
                 plans.append(Plan(api, api.id, route, chains, api.anonymous, strip))
         return tuple(plans)
 
-    def _chains(self, api: Api, upstream: Upstream | None, attachments: list[Attachment], path: str) -> Chains | None:
-        call = _no_upstream if upstream is None else self.make_call(upstream)
+    def _chains(
+        self, api: Api, upstream: Upstream | None, attachments: list[Attachment], path: str, place: str
+    ) -> Chains | None:
+        """The chains of one route.  ``path`` is the API's, ``place`` that of the upstream."""
         try:
+            call = _no_upstream if upstream is None else self.make_call(upstream)
             chains = compile_chains(attachments, self.gateway, call)
         except ChainError as error:
             self.faults.append(Fault(below(path, "policies"), str(error)))
             return None
+        except SettingsError as error:
+            self.faults += [fault.under(place) for fault in error.faults]
+            return None
         hooks = {hook for attachment in attachments for hook in attachment.plugin.hooks}
         if upstream is None and "twgw_forward" not in hooks:
             text = "missing, and no policy answers in its place (mock-response does)"
-            self.faults.append(Fault(below(path, "upstream"), text))
+            self.faults.append(Fault(place, text))
         if not (chains.protected or api.anonymous) and any(
             attachment.shadow and "twgw_authenticate" in attachment.plugin.hooks for attachment in attachments
         ):

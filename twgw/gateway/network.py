@@ -3,8 +3,9 @@
 The ``Network`` of ``fleet.py``, made by ``service.py``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from OpenSSL import SSL
 from zope.interface import implementer
@@ -23,9 +24,13 @@ from twisted.internet.ssl import (
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from twgw.faults import Fault, SettingsError
 from twgw.gateway.transport import connect
 from twgw.gateway.upstream import UpstreamConnection, words
 from twgw.model import UpstreamTls
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class TcpNetwork:
@@ -51,19 +56,37 @@ class TcpNetwork:
         return addresses
 
     def client_tls(self, tls: UpstreamTls, name: str) -> Any:
-        """What is needed to verify a server of this name.  Raises OSError or SSL.Error for unusable files."""
+        """What is needed to verify a server of this name.  Raises SettingsError for files that cannot be used."""
         if not tls.verify:
             return _Unverified(name)
-        client = None
-        if tls.certificate_file and tls.key_file:
-            pem = Path(tls.certificate_file).read_bytes() + b"\n" + Path(tls.key_file).read_bytes()
-            client = PrivateCertificate.loadPEM(pem)
-        trust = None
+        client = trust = None
+        if tls.certificate_file:
+            files = [Path(tls.certificate_file), *([Path(tls.key_file)] if tls.key_file else [])]
+            client = _usable("tls.certificate_file", _certificate_and_key, files)
         if tls.ca_file:
-            trust = trustRootFromCertificates(_certificates(Path(tls.ca_file)))
+            trust = trustRootFromCertificates(_usable("tls.ca_file", _certificates, Path(tls.ca_file)))
         return optionsForClientTLS(
             name, trust, client, extraCertificateOptions={"insecurelyLowerMinimumTo": TLSVersion.TLSv1_2}
         )
+
+
+def _usable(setting: str, read: Callable[[T], R], what: T) -> R:
+    """What the files of a setting hold."""
+    try:
+        return read(what)
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}: {error.filename}"
+    except ValueError as error:
+        text = str(error)
+    except SSL.Error:
+        text = "is not a PEM file, or its key is that of another certificate"
+    raise SettingsError([Fault(setting, text)])
+
+
+def _certificate_and_key(paths: list[Path]) -> PrivateCertificate:
+    pem = b"\n".join(path.read_bytes() for path in paths)
+    pair: PrivateCertificate = PrivateCertificate.loadPEM(pem)
+    return pair
 
 
 def _certificates(path: Path) -> list[Certificate]:
@@ -71,7 +94,7 @@ def _certificates(path: Path) -> list[Certificate]:
     ending = b"-----END CERTIFICATE-----"
     parts = path.read_bytes().split(ending)[:-1]
     if not parts:
-        raise OSError(f"{path} holds no certificate")
+        raise ValueError("holds no certificate")
     return [Certificate.loadPEM(part + ending) for part in parts]
 
 

@@ -5,7 +5,7 @@ Made by ``service.py``.  A file that is wrong changes nothing: it is logged line
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,22 @@ from twgw.state import LoadedState, load_state
 
 Swap = Callable[[Deployment, Facts], None]
 Ready = tuple[Deployment, Facts]
+
+
+def compiled(
+    loaded: LoadedState,
+    plugins: Mapping[str, Plugin],
+    gateway: Gateway,
+    make_call: MakeCall,
+    previous: Deployment | None = None,
+) -> Deployment:
+    """What a file declares, ready to serve.  Raises InvalidFileError with every fault and its place."""
+    try:
+        return deploy(loaded.state, plugins, gateway, make_call, previous)
+    except SettingsError as error:
+        source = loaded.source
+        faults = sorted(error.faults, key=lambda fault: source.line(fault.path))
+        raise InvalidFileError(map(source.locate, faults)) from error
 
 
 class Redeployer:
@@ -84,13 +100,8 @@ class Redeployer:
     def _prepare(self) -> Ready:
         """Everything that takes time; touches nothing that is in force."""
         loaded = load_state(self.path)
-        return self._compile(loaded), facts_of(loaded.state, self._digest)
-
-    def _compile(self, loaded: LoadedState) -> Deployment:
-        try:
-            return deploy(loaded.state, self._find_plugins(), self._gateway, self._make_call, self.deployment)
-        except SettingsError as error:
-            raise InvalidFileError(loaded.source.locate(fault) for fault in error.faults) from error
+        deployment = compiled(loaded, self._find_plugins(), self._gateway, self._make_call, self.deployment)
+        return deployment, facts_of(loaded.state, self._digest)
 
     def _install(self, ready: Ready) -> None:
         deployment, facts = ready
