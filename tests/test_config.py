@@ -313,19 +313,28 @@ def test_listeners_fit_together(write):
         "twgw.toml: [gateway] listen[0]: needs :certKey=FILE, or [gateway.tls] certificate",
         "twgw.toml: [gateway] listen[2]: listens where gateway.listen[1] does",
         "twgw.toml: [admin] listen: listens where gateway.listen[1] does",
-        "twgw.toml: [status] listen: needs :certKey=FILE",
+        "twgw.toml: [admin] listen: listens where gateway.listen[2] does",
         "twgw.toml: [gateway.tls] key: needs a certificate",
     ] == errors_of(
         write(
-            "[gateway]\nlisten = ['ssl:1', 'tcp:2', 'tcp:2']\n[gateway.tls]\nkey = 'k'\n"
-            "[admin]\nlisten = 'tcp:2'\n[status]\nlisten = 'ssl:4'\n"
+            "[gateway]\nlisten = ['ssl:1', 'tcp:2', 'tcp:2']\n[gateway.tls]\nkey = 'k'\n[admin]\nlisten = 'tcp:2'\n"
         )
     )
 
 
-def test_listeners_of_operators_may_be_off(write):
-    """An empty text is no listener."""
-    config = load(write("[admin]\nlisten = ''\n[status]\nlisten = 'tcp:0'"), {}, {})
+def test_one_port_may_have_two_addresses(write):
+    """Two addresses of one port are two listeners, and any number may ask for a free port."""
+    text = "[gateway]\nlisten = ['tcp:8081:interface=127.0.0.2', 'tcp:0', 'tcp:0']"
+
+    assert 3 == len(load(write(text), {}, {}).gateway.listen)
+
+
+def test_listeners_of_operators_are_private(write):
+    """They are on loopback unless an address is named, may be off, and promise no TLS that they do not have."""
+    config = load(write("[admin]\nlisten = ''\n[status]\nlisten = 'tcp:9000'"), {}, {})
 
     assert config.admin.listen is None
-    assert Listen("tcp", 0) == config.status.listen
+    assert Listen("tcp", 9000, "127.0.0.1") == config.status.listen
+    assert ["twgw.toml: [status] listen: must be tcp:PORT; for TLS put a proxy before it"] == errors_of(
+        write("[status]\nlisten = 'ssl:4:certKey=c.pem'")
+    )

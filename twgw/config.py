@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import attrs
 from attrs import frozen, validators
@@ -21,8 +21,6 @@ from twgw.faults import Fault, InvalidFileError, SettingsError, suggest
 from twgw.model import not_negative, positive
 from twgw.schema import commented_toml, leaves, sections
 from twgw.settings import Network, fields, setting, structure, written_type
-
-L = TypeVar("L", "Listen", "Listen | None")
 
 _LISTEN_PART = re.compile(r"((?:\\.|\[[0-9A-Fa-f:.]*\]|[^:\\])*)(?::|\Z)", re.DOTALL)
 _LISTEN_OPTIONS = {"tcp": ("interface",), "ssl": ("interface", "certKey", "privateKey")}
@@ -176,7 +174,8 @@ class Admin:
     """The listener for operators: /healthz, /readyz, /metrics. Keep it away from clients."""
 
     listen: Listen | None = setting(
-        "Where to listen, as in [gateway]. Empty: nowhere.", default=Listen("tcp", 8081, "127.0.0.1")
+        "Where to listen: tcp:PORT, on 127.0.0.1 unless :interface=ADDRESS names another. Empty: nowhere.",
+        default=Listen("tcp", 8081, "127.0.0.1"),
     )
 
 
@@ -184,7 +183,7 @@ class Admin:
 class Status:
     """A second listener with /healthz, /readyz and /metrics only, for balancers and scrapers."""
 
-    listen: Listen | None = setting("Where to listen, as in [gateway]. Empty: nowhere.", default=None)
+    listen: Listen | None = setting("Where to listen, as in [admin]. Empty: nowhere.", default=None)
 
 
 @frozen
@@ -324,45 +323,49 @@ def _absolute(value: Any, base: Path) -> Any:
 
 
 def _settled(config: Config, *, default_plugins: bool) -> Config:
-    """What follows from the rest: the host's name, the certificates of ssl: listeners, plugins only where they are."""
-    tls, directories = config.gateway.tls, config.plugins.directories
+    """What follows from the rest: the host's name, certificates, addresses, plugins only where they are."""
+    directories = config.plugins.directories
     if default_plugins:
         directories = tuple(directory for directory in directories if directory.is_dir())
+    gateway = config.gateway
     return attrs.evolve(
         config,
         node=attrs.evolve(config.node, name=config.node.name or socket.gethostname()),
-        gateway=attrs.evolve(
-            config.gateway,
-            listen=tuple(_with_certificate(each, tls.certificate, tls.key) for each in config.gateway.listen),
-        ),
-        admin=Admin(listen=_with_certificate(config.admin.listen, None, None)),
-        status=Status(listen=_with_certificate(config.status.listen, None, None)),
+        gateway=attrs.evolve(gateway, listen=tuple(_with_certificate(each, gateway.tls) for each in gateway.listen)),
+        admin=Admin(listen=_private(config.admin.listen)),
+        status=Status(listen=_private(config.status.listen)),
         state=attrs.evolve(config.state, file=config.state_file),
         plugins=Plugins(directories=directories),
     )
 
 
-def _with_certificate(listen: L, certificate: Path | None, key: Path | None) -> L:
-    """A listener with its certificate, or else this one; a key that is not named is in the certificate's file."""
-    if listen is None or listen.kind != "ssl":
+def _with_certificate(listen: Listen, tls: GatewayTls) -> Listen:
+    """A listener with its certificate, or else that of its section; a key that is not named is in the same file."""
+    if listen.kind != "ssl":
         return listen
-    if listen.certificate:
-        certificate, key = listen.certificate, listen.key
+    certificate, key = (listen.certificate, listen.key) if listen.certificate else (tls.certificate, tls.key)
     return attrs.evolve(listen, certificate=certificate, key=key or certificate)
+
+
+def _private(listen: Listen | None) -> Listen | None:
+    return attrs.evolve(listen, interface=listen.interface or "127.0.0.1") if listen else None
 
 
 def _check(config: Config) -> Iterator[Fault]:
     """What is wrong between the parts."""
     listeners = [(f"gateway.listen[{i}]", each) for i, each in enumerate(config.gateway.listen)]
-    others = [("admin.listen", config.admin.listen), ("status.listen", config.status.listen)]
-    listeners += [(path, listen) for path, listen in others if listen]
-    taken: dict[tuple[str, int], str] = {}
     for path, listen in listeners:
         if listen.kind == "ssl" and not listen.certificate:
-            yield Fault(path, "needs :certKey=FILE" + ", or [gateway.tls] certificate" * path.startswith("gateway"))
-        if listen.port and (listen.interface, listen.port) in taken:
-            yield Fault(path, f"listens where {taken[listen.interface, listen.port]} does")
-        taken.setdefault((listen.interface, listen.port), path)
+            yield Fault(path, "needs :certKey=FILE, or [gateway.tls] certificate")
+    for path, private in (("admin.listen", config.admin.listen), ("status.listen", config.status.listen)):
+        if private:
+            listeners.append((path, private))
+            if private.kind == "ssl":
+                yield Fault(path, "must be tcp:PORT; for TLS put a proxy before it")
+    for i, (path, listen) in enumerate(listeners):
+        for other, earlier in listeners[:i]:
+            if listen.port and listen.port == earlier.port and _overlap(listen.interface, earlier.interface):
+                yield Fault(path, f"listens where {other} does")
     if config.gateway.tls.key and not config.gateway.tls.certificate:
         yield Fault("gateway.tls.key", "needs a certificate")
     if "gateway" in config.node.roles and not config.gateway.listen:
@@ -370,6 +373,10 @@ def _check(config: Config) -> Iterator[Fault]:
     for i, directory in enumerate(config.plugins.directories):
         if not directory.is_dir():
             yield Fault(f"plugins.directories[{i}]", f"no such directory: {directory}")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or "" in (one, other)
 
 
 def _located(fault: Fault, file: Path | None, places: Mapping[str, str]) -> str:
