@@ -220,6 +220,7 @@ def test_parameters_take_one_segment_that_is_not_empty() -> None:
     assert built.match("", "GET", "/") is MISS
     assert built.match("", "GET", "//x/end") is MISS
     assert built.match("", "GET", "/1/2/end/3/4/5/6") is MISS
+    assert router(entry("/{id}")).match("", "GET", "/7/8") is MISS
 
 
 def test_the_longest_prefix_wins() -> None:
