@@ -12,7 +12,7 @@ from attrs import define, frozen
 from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
 from twgw.gateway.http1 import RequestHead
-from twgw.gateway.routing import MISS, Entry, Match, Router
+from twgw.gateway.routing import MISS, Entry, Match, NotAllowed, Router
 from twgw.model import Api, Lifecycle, Policy, Route, State, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
@@ -66,6 +66,8 @@ class Deployment:
             self.refuse(exchange)
             return
         found = self.router.match(head.host, head.method, head.path)
+        if found.__class__ is NotAllowed:
+            found = self._preflighted(exchange, head) or found
         if found.__class__ is not Match:
             exchange.problem = problems.no_route() if found is MISS else problems.wrong_method(found.allow)
             if head.underscores:
@@ -81,6 +83,15 @@ class Deployment:
         exchange.route = plan.route
         exchange.params = found.params
         exchange.upstream_path = found.rest if plan.strip else head.path
+
+    def _preflighted(self, exchange: Exchange, head: RequestHead) -> Match | None:
+        """The route that a CORS preflight asks about, when one of its policies answers preflights."""
+        headers = exchange.request.headers
+        wanted = headers.get("access-control-request-method")
+        if head.method != "OPTIONS" or not wanted or "origin" not in headers:
+            return None
+        found = self.router.match(head.host, wanted, head.path)
+        return found if isinstance(found, Match) and found.payload.chains.preflight else None
 
     def refuse(self, exchange: Exchange) -> None:
         """Give an exchange whose problem is known the plan for requests without an API."""

@@ -6,7 +6,8 @@ Used by ``service.py`` for targets whose URL is ``echo:``; the demo API stands o
 import json
 from typing import Final
 
-from twgw.policy.exchange import Exchange, Headers, Response
+from twgw.policy.exchange import Exchange, Response
+from twgw.policy.headers import Headers
 
 LIMIT: Final = 64 * 1024
 URL: Final = "echo:"

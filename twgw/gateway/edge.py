@@ -16,13 +16,14 @@ from twisted.python.failure import Failure
 from twgw.gateway import pipeline, problems
 from twgw.gateway.chunked import LAST_CHUNK, ChunkedReader, chunk
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.forwarding import NOT_TO_CLIENT, Networks, client_address, hop, status_line
+from twgw.gateway.forwarding import Networks, client_address, client_response, hop, status_line
 from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, parse_request
 from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
 from twgw.gateway.running import Gone, Running
 from twgw.gateway.transport import no_delay
-from twgw.policy.exchange import Exchange, Headers, Request, Response
+from twgw.policy.exchange import Exchange, Request, Response
+from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
 from twgw.throttle.fields import fields as limit_fields
 
@@ -216,7 +217,10 @@ class Edge(Protocol):
     def _refuse(self, error: BadMessage) -> None:
         """Answer what cannot be understood, and close."""
         self._buffer = b""
-        exchange = Exchange(Request("-", "-", peer=self._peer, client=self._peer, scheme=self._front.scheme))
+        request = Request("-", "-")
+        request.peer = request.client = self._peer
+        request.scheme = self._front.scheme
+        exchange = Exchange(request)
         exchange.started_at = self._front.gateway.clock.now()
         exchange.problem = problems.of_bad_message(error)
         exchange.problem.close = True
@@ -234,14 +238,19 @@ class Edge(Protocol):
         client = peer
         if front.trusted_proxies:
             client = client_address(hop(peer, front.scheme, front.trusted_proxies), headers, front.trusted_proxies)
-        request = Request(
-            head.method, head.path, head.query, headers, head.host, front.scheme, client, peer, head.version
-        )
+        request = Request(head.method, head.path, headers)
+        request.query = head.query
+        request.host = head.host
+        request.scheme = front.scheme
+        request.client = client
+        request.peer = peer
+        request.version = head.version
         request.target = head.target
         request.body_limit = front.max_request_body
         exchange = Exchange(request)
         exchange.started_at = front.deadlines.now()
-        exchange.nominated = head.nominated
+        if head.nominated:
+            exchange.nominated = head.nominated
         self._head = head
         self._keep = head.keep_alive and not front.draining
         self.deadline = inf
@@ -363,7 +372,7 @@ class Edge(Protocol):
 
     def _send_interim(self, status: int, headers: Headers) -> None:
         if not self._closing:
-            text = status_line(status, "") + headers.without(NOT_TO_CLIENT) + "\r\n"
+            text = status_line(status, "") + client_response(headers) + "\r\n"
             self.transport.write(text.encode("latin-1"))
 
     def _answered(self, error: BaseException | None) -> None:
@@ -383,7 +392,7 @@ class Edge(Protocol):
         status = response.status
         exchange.status = status
         bodiless = status == 204 or status == 304 or status < 200
-        text = status_line(status, response.reason) + response.headers.without(NOT_TO_CLIENT)
+        text = status_line(status, response.reason) + client_response(response.headers)
         if exchange.decisions is not None:
             for name, value in limit_fields(exchange.decisions):
                 text += f"{name}: {value}\r\n"

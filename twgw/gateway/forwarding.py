@@ -11,19 +11,10 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from twgw.model import Credential
-from twgw.policy.exchange import Exchange, Headers
+from twgw.policy.exchange import Exchange
+from twgw.policy.headers import ONE_HOP, Headers
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
-
-_ONE_HOP: Final = frozenset(
-    "connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
-    "upgrade http2-settings content-length".split()
-)
-_RESERVED: Final = frozenset("forwarded via x-real-ip x-anonymous-consumer".split())
-_RESERVED_PREFIXES: Final = ("x-forwarded-", "x-consumer-", "x-credential-", "x-authenticated-", "x-twgw-")
-_NOT_TO_UPSTREAM: Final = _ONE_HOP | _RESERVED | {"host", "expect"}
-NOT_TO_CLIENT: Final = _ONE_HOP
 
 
 @frozen
@@ -75,6 +66,8 @@ def client_address(came_by: Hop, headers: Headers, trusted_proxies: Networks) ->
 
 def loops(headers: Headers, pseudonym: str) -> bool:
     """Whether the request came through this gateway before (RFC 9110, 7.6.3)."""
+    if "via" not in headers.block.special:
+        return False
     return any(
         element.split()[1:2] == [pseudonym] for value in headers.get_all("via") for element in value.split(",")
     )
@@ -89,35 +82,42 @@ def upstream_request(exchange: Exchange, came_by: Hop, nominated: frozenset[str]
     """
     request = exchange.request
     headers = request.headers
-    index = headers.names()
-    drop = _NOT_TO_UPSTREAM.intersection(index)
-    for name in index:
-        if name.startswith(_RESERVED_PREFIXES):
-            drop |= {name}
-    if nominated:
-        drop |= nominated
+    block = headers.block
+    credential = exchange.credential
+    made_from = (came_by, authority, credential, headers.edits, nominated)
+    sent = block.sent
+    if sent is not None and sent[0] == made_from:
+        return sent[1]  # the client repeats itself, and so do we
+    special = headers.special
+    text = headers.without(special | nominated if nominated else special)
     host = request.host
-    text = headers.without(drop)
     via = f"{request.version} {pseudonym}"
-    quoted_host = f'"{host}"' if ":" in host else host
     element = f"for={_node(came_by.peer)};proto={came_by.scheme}"
     if host:
-        element += f";host={quoted_host}"
+        element += f';host="{host}"' if ":" in host else f";host={host}"
     forwarded_for, proto, forwarded_host = came_by.peer, came_by.scheme, host
-    if "via" in drop:
+    if "via" in block.special:
         via = ", ".join([*headers.get_all("via"), via])
     if came_by.trusted:
         forwarded_for = ", ".join([*headers.get_all("x-forwarded-for"), came_by.peer])
         proto = headers.get("x-forwarded-proto") or proto
         forwarded_host = headers.get("x-forwarded-host") or host
         element = ", ".join([*headers.get_all("forwarded"), element])
-    text += (
-        f"Host: {authority or host}\r\nVia: {via}\r\n"
+    text = (
+        f"Host: {authority or host}\r\n{text}Via: {via}\r\n"
         f"X-Forwarded-For: {forwarded_for}\r\nX-Forwarded-Proto: {proto}\r\nX-Forwarded-Host: {forwarded_host}\r\n"
         f"Forwarded: {element}\r\n"
     )
-    credential = exchange.credential
-    return text if credential is None else text + _identity(credential)
+    if credential is not None:
+        text += _identity(credential.application, credential.id)
+    block.sent = (made_from, text)
+    return text
+
+
+def client_response(headers: Headers) -> str:
+    """The fields of a response as the client gets them, each ended by CRLF, without framing."""
+    special = headers.special
+    return headers.without(special & ONE_HOP if special else special)
 
 
 @lru_cache(8192)
@@ -127,10 +127,10 @@ def _node(address: str) -> str:
 
 
 @lru_cache(65536)
-def _identity(credential: Credential) -> str:
+def _identity(application: str, credential: str) -> str:
     """Who calls, for the upstream; the names are Kong's."""
-    name = quote(credential.application, safe=" !#$&'()*+,/:;=?@[]")
-    return f"X-Consumer-Username: {name}\r\nX-Credential-Identifier: {quote(credential.id)}\r\n"
+    safe = " !#$&'()*+,/:;=?@[]"
+    return f"X-Consumer-Username: {quote(application, safe)}\r\nX-Credential-Identifier: {quote(credential, safe)}\r\n"
 
 
 _REASONS: Final = {

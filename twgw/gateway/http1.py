@@ -8,13 +8,14 @@ from the parts, never copied with its framing (RFC 9112; ``security`` rows 1 to 
 """
 
 import re
+from collections.abc import Set
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, frozen
 
 from twgw.model import METHODS
-from twgw.policy.exchange import FieldBlock
+from twgw.policy.headers import NONE, RESERVED_PREFIXES, Field, FieldBlock
 
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
@@ -44,13 +45,11 @@ _DOTS: Final = re.compile(r"/\.{1,2}(?:/|;|$)")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _AMBIGUOUS: Final = frozenset("\\;?#%") | {chr(code) for code in range(32)} | {"\x7f"}
 
-_FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade", "expect"})
 _PASSING_OPTIONS: Final = frozenset({"close", "keep-alive", "upgrade", "te", "http2-settings"})
 _RELIED_ON: Final = frozenset(
     "host content-length transfer-encoding content-type authorization cookie x-api-key apikey forwarded via "
     "x-request-id x-real-ip x-user".split()
 )
-_RELIED_ON_PREFIXES: Final = ("x-forwarded-", "x-consumer-", "x-credential-", "x-twgw-", "x-authenticated-")
 
 
 class BadMessage(Exception):
@@ -72,36 +71,19 @@ class Limits:
     fields: int = 100
 
 
-class _Names(dict[str, str]):
-    """Field names as spelled to lower case; remembers the common ones, bounded."""
-
-    def __missing__(self, name: str) -> str:
-        lower = name.lower()
-        if len(self) < 2048 and len(name) < 64:
-            self[name] = lower
-        return lower
-
-
-_names: Final = _Names()
 _hosts: Final[dict[str, str]] = {}
 
 
-@define(eq=False)
 class RequestHead:
-    """A request head that passed.  ``length`` is the size of the body, None when it is chunked."""
+    """A request head that passed.  Defaults stand on the class, so that an instance is cheap to make."""
 
-    method: str
-    target: str
-    path: str
-    query: str
-    host: str
-    version: str
-    block: FieldBlock
+    query: str = ""
     length: int | None = 0
+    """Size of the body, None when it is chunked."""
     keep_alive: bool = True
     expects: bool = False
     """The client waits for 100 Continue."""
-    nominated: frozenset[str] = frozenset()
+    nominated: frozenset[str] = NONE
     """Names of fields that ``Connection`` declares to be for this hop only."""
     underscores: bool = False
     """A field name contains ``_``: refused unless the API allows it."""
@@ -109,6 +91,15 @@ class RequestHead:
     """The path contains ``%2F``: refused unless the API allows it."""
     fault: BadMessage | None = None
     """Why the request is refused although its framing is sound, so that the connection may live on."""
+    found: Any = None
+    """Where the deployment found the last request with these very bytes."""
+
+    def __init__(self, method: str, target: str, host: str, minor: str, block: FieldBlock) -> None:
+        self.method = method
+        self.target = self.path = target
+        self.host = host
+        self.version = "1.1" if minor == "1" else "1.0"
+        self.block = block
 
 
 @define(eq=False)
@@ -142,17 +133,13 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
         _check_lengths(text, limits)
     block = _block(fields, limits)
     index = block.index
-    host = _host(index.get("host"), minor, block)
-    request = RequestHead(method, target, target, "", host, "1." + minor, block)
+    request = RequestHead(method, target, _host(index.get("host"), minor, block), minor, block)
     request.underscores = underscores
-    if minor == "0":
-        request.keep_alive = False
-    special = _FRAMING.intersection(index)
-    if special:
-        _frame_request(request, special)
+    if len(block.special) > 1 or minor == "0":
+        _frame_request(request, block.special)
     try:
         if not target.startswith("/") or method not in METHODS:
-            target = _unusual(method, target, host)
+            target = _unusual(method, target, request.host)
         path, _, request.query = target.partition("?")
         if "%" in path or "//" in path or "/." in path:
             path, request.encoded_slash = canonical_path(path)
@@ -180,36 +167,30 @@ def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHea
         raise _bad_response("too many header fields") from error
     status = int(code)
     response = ResponseHead(status, reason or "", block, -1, minor == "1")
-    special = _FRAMING.intersection(block.index)
-    if special:
-        _frame_response(response, special, minor)
+    if block.special:
+        _frame_response(response, block.special, minor)
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0
     return response
 
 
 def _block(fields: str, limits: Limits) -> FieldBlock:
-    pairs: list[tuple[str, str]] = _PAIR.findall(fields)
-    names = _names
-    lowers = [names[name] for name, _ in pairs]
+    pairs: list[Field] = _PAIR.findall(fields)
     if len(pairs) > limits.fields:
         raise BadMessage(431, "Too many header fields")
-    index = dict(zip(lowers, [value for _, value in pairs], strict=True))
-    if len(index) != len(pairs):
-        for lower, (_, value) in zip(reversed(lowers), reversed(pairs), strict=True):
-            index[lower] = value  # the first one wins
-    return FieldBlock(fields, pairs, index)
+    return FieldBlock(fields, pairs)
 
 
 def _count(block: FieldBlock, lower: str) -> int:
     return sum(name.lower() == lower for name, _ in block.pairs) if block.repeated else 1
 
 
-def _host(value: str | None, minor: str, block: FieldBlock) -> str:
-    if value is None:
+def _host(field: Field | None, minor: str, block: FieldBlock) -> str:
+    if field is None:
         if minor == "0":
             return ""
         raise BadMessage(400, "Host header missing")
+    value = field[1]
     if block.repeated and _count(block, "host") > 1:
         raise BadMessage(400, "Host header repeated")
     host = _hosts.get(value)
@@ -285,9 +266,11 @@ def canonical_path(path: str) -> tuple[str, bool]:
     return path, slashed
 
 
-def _frame_request(request: RequestHead, special: frozenset[str]) -> None:
+def _frame_request(request: RequestHead, special: Set[str]) -> None:
     """Body size, persistence and expectation from the fields that say so."""
     block, index = request.block, request.block.index
+    if request.version == "1.0":
+        request.keep_alive = False
     if "connection" in special:
         options = _options(block)
         if request.version == "1.1":
@@ -296,11 +279,11 @@ def _frame_request(request: RequestHead, special: frozenset[str]) -> None:
             request.keep_alive = "keep-alive" in options and "close" not in options
         named = options - _PASSING_OPTIONS
         if named:
-            if not named.isdisjoint(_RELIED_ON) or any(name.startswith(_RELIED_ON_PREFIXES) for name in named):
+            if not named.isdisjoint(_RELIED_ON) or any(name.startswith(RESERVED_PREFIXES) for name in named):
                 raise BadMessage(400, "Connection header names a field that is not for this hop")
             request.nominated = named
-        if special == {"connection"}:
-            return
+        if len(special) == 2:
+            return  # beside host
     if "transfer-encoding" in special:
         if "content-length" in special:
             raise BadMessage(400, "Content-Length beside Transfer-Encoding")
@@ -308,24 +291,24 @@ def _frame_request(request: RequestHead, special: frozenset[str]) -> None:
             raise BadMessage(400, "Transfer-Encoding in HTTP/1.0")
         if _count(block, "transfer-encoding") > 1:
             raise BadMessage(400, "Transfer-Encoding repeated")
-        coding = index["transfer-encoding"].lower()
+        coding = index["transfer-encoding"][1].lower()
         if coding != "chunked":
             known = {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
             raise BadMessage(501 if coding in known else 400, "Unsupported Transfer-Encoding")
         request.length = None
     elif "content-length" in special:
-        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"]):
+        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"][1]):
             raise BadMessage(400, "Malformed Content-Length")
-        request.length = int(index["content-length"])
-    if "upgrade" in special and request.length != 0 and "websocket" in index["upgrade"].lower():
+        request.length = int(index["content-length"][1])
+    if "upgrade" in special and request.length != 0 and "websocket" in index["upgrade"][1].lower():
         raise BadMessage(400, "WebSocket request with a body")
     if "expect" in special and request.version == "1.1":
-        if index["expect"].lower() != "100-continue" or _count(block, "expect") > 1:
+        if index["expect"][1].lower() != "100-continue" or _count(block, "expect") > 1:
             raise BadMessage(417, "Unknown expectation")
         request.expects = request.length != 0
 
 
-def _frame_response(response: ResponseHead, special: frozenset[str], minor: str) -> None:
+def _frame_response(response: ResponseHead, special: Set[str], minor: str) -> None:
     block, index = response.block, response.block.index
     if "connection" in special:
         try:
@@ -339,20 +322,20 @@ def _frame_response(response: ResponseHead, special: frozenset[str], minor: str)
             "content-length" in special
             or minor == "0"
             or _count(block, "transfer-encoding") > 1
-            or index["transfer-encoding"].lower() != "chunked"
+            or index["transfer-encoding"][1].lower() != "chunked"
         ):
             raise _bad_response("ambiguous or unknown Transfer-Encoding")
         response.length = None
     elif "content-length" in special:
-        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"]):
+        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"][1]):
             raise _bad_response("malformed Content-Length")
-        response.length = int(index["content-length"])
+        response.length = int(index["content-length"][1])
 
 
 def _options(block: FieldBlock) -> frozenset[str]:
     """The lower-case options of the Connection field(s)."""
     if not block.repeated:
-        value = block.index["connection"].lower()
+        value = block.index["connection"][1].lower()
         if value == "keep-alive" or value == "close":
             return frozenset((value,))
     else:

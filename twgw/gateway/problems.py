@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 
 from twgw.gateway.http1 import BadMessage
-from twgw.policy.exchange import Exchange, Headers, Problem, Response
+from twgw.policy.exchange import Exchange, Problem, Response
+from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Decision
 from twgw.throttle.fields import retry_after
 

@@ -22,7 +22,8 @@ from twgw.gateway.problems import BodyLost
 from twgw.gateway.relay import Stream
 from twgw.gateway.running import Pause
 from twgw.gateway.transport import no_delay
-from twgw.policy.exchange import Headers, Response
+from twgw.policy.exchange import Response
+from twgw.policy.headers import Headers
 
 MAX_INTERIM: Final = 8
 HEAD_LIMITS: Final = Limits(head=64 * 1024, line=32 * 1024, fields=256)

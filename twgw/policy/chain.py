@@ -45,12 +45,8 @@ class Attachment:
         self.plugin = plugin
         self.settings = settings
         self.shadow = shadow
-
-    def __dir__(self) -> Iterable[str]:
-        return self.plugin.functions
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.plugin.module, name)
+        for name in plugin.functions:  # as its own attributes: pluggy looks nowhere else
+            setattr(self, name, getattr(plugin.module, name))
 
     @property
     def name(self) -> str:
@@ -86,6 +82,10 @@ class Chains:
     """Whether a policy authenticates."""
     challenges: tuple[str, ...]
     """Values for WWW-Authenticate, one for each scheme."""
+    preflight: bool
+    """Whether a policy answers CORS preflights (``answers_preflight = True`` in its Settings)."""
+    secret_query: frozenset[str]
+    """Query parameters that hold secrets (``secret_query`` of a policy's Settings); never to be written down."""
 
 
 @define
@@ -148,6 +148,8 @@ def compile_chains(
         request_body=any(getattr(a.settings, "request_body", False) for a in acting),
         protected=bool(authenticating),
         challenges=tuple(dict.fromkeys(challenge for challenge in challenges if challenge)),
+        preflight=any(getattr(a.settings, "answers_preflight", False) for a in acting),
+        secret_query=frozenset(name for a in attachments for name in getattr(a.settings, "secret_query", ())),
     )
 
 

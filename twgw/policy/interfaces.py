@@ -4,6 +4,7 @@ The real ones live at the edge (``throttle/local.py``, ``gateway/lookup.py``, â€
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Protocol
 
 from attrs import define, frozen
@@ -146,3 +147,5 @@ class Gateway:
     files: Files
     log: Log
     node: str = "twgw"
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """The peers whose word about a request counts."""

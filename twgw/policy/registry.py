@@ -101,7 +101,7 @@ def _from_directory(directory: Path) -> list[Plugin]:
     if directory.stat().st_mode & stat.S_IWOTH:
         fault = f"{directory} can be written by everybody; policies are code: take that right away (chmod o-w)"
         return [Plugin(_name(path), None, str(path), fault) for path in _files(directory)]
-    return [_from_file(path) for path in _files(directory)]
+    return [load_file(path) for path in _files(directory)]
 
 
 def _files(directory: Path) -> list[Path]:
@@ -112,7 +112,8 @@ def _name(path: Path) -> str:
     return path.stem.replace("_", "-")
 
 
-def _from_file(path: Path) -> Plugin:
+def load_file(path: Path) -> Plugin:
+    """The policy in one file, named as the file with dashes."""
     origin = os.fspath(path.resolve())
     name = f"twgw_policy_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, origin)
