@@ -126,6 +126,15 @@ def test_a_whole_burst_is_admitted_whatever_the_rate(amount: int) -> None:
     assert not take(state, now)
 
 
+def test_a_token_comes_back_to_the_moment() -> None:
+    """Fractions of a second that have no end in decimals are counted in full."""
+    state = TokenBucket(limit(Algorithm.TOKEN_BUCKET, 1024, 1))
+    assert take(state, START, 1024)
+    assert not take(state, START + 1 / 2048)
+    assert take(state, START + 1 / 1024)
+    assert not take(state, START + 1 / 1024)
+
+
 def test_the_burst_of_a_token_bucket_is_the_amount_unless_given() -> None:
     """``burst`` sets how many come at once, ``amount`` and ``period`` how fast they come back."""
     assert TokenBucket(limit(Algorithm.TOKEN_BUCKET, 4)).remaining(START) == 4

@@ -69,13 +69,13 @@ def allowed(limiter: LocalLimiter, *charges: Charge) -> list[bool]:
     return [decision.allowed for decision in limiter.take_all(charges)]
 
 
-LIMITS = st.builds(
-    Limit,
-    st.integers(1, 5),
-    st.sampled_from([0.5, 2.0, 8.0]),
-    st.sampled_from(list(Algorithm)),
-)
-CHARGES = st.builds(Charge, st.sampled_from(["a", "b", "c"]), LIMITS, cost=st.sampled_from([1, 1, 1, 0, 2, 4]))
+LIMITS = st.sampled_from([
+    Limit(2, 2),
+    Limit(3, 2, Algorithm.SLIDING_WINDOW),
+    Limit(3, 8, Algorithm.TOKEN_BUCKET),
+    Limit(5, 8),
+])  # few, so that counters are met again
+CHARGES = st.builds(Charge, st.sampled_from(["a", "b"]), LIMITS, cost=st.sampled_from([1, 1, 1, 1, 0, 2, 4]))
 STEPS = st.lists(
     st.tuples(st.sampled_from([0, 0, 0.125, 0.5, 1, 3, 20]), st.lists(CHARGES, min_size=1, max_size=3)), max_size=40
 )
@@ -198,11 +198,12 @@ def test_memory_follows_the_keys_in_use(clock: FakeClock) -> None:
 def test_a_counter_in_use_is_never_let_go(clock: FakeClock, algorithm: Algorithm) -> None:
     """What is charged again and again stays, and stays exact."""
     limiter = LocalLimiter(clock)
-    charge = Charge("a", Limit(4, 2, algorithm))
-    for _ in range(50):
-        clock.time += 1
-        assert allowed(limiter, charge) == [True]
-        assert limiter.prune(clock.time, 100) == 0
+    model = Model()
+    charge = Charge("a", Limit(4, 5, algorithm))
+    for _ in range(100):
+        clock.time += 0.75
+        assert model.take_all([charge], clock.time) == limiter.take_all([charge])
+        limiter.prune(clock.time, 100)
         assert len(limiter) == 1
 
 
