@@ -72,7 +72,7 @@ class World:
         self.log = FakeLog()
         self.soon: list[Callable[[], None]] = []
         write = disk.write if disk else os.write
-        self.files = LineFiles(self.log, self.clock, self.soon.append, write)
+        self.files = LineFiles(Path("/nowhere"), self.clock, self.log, self.soon.append, write)
 
 
 @pytest.fixture
@@ -116,6 +116,25 @@ def test_one_path_is_one_sink(world: World, tmp_path: Path) -> None:
     """Two policies that log to one file share it."""
     path = str(tmp_path / "a")
     assert world.files.lines(path) is world.files.lines(path)
+
+
+def test_a_relative_path_is_below_the_folder(tmp_path: Path) -> None:
+    """And the same file by its whole path is the same sink."""
+    files = LineFiles(tmp_path, FakeClock(), FakeLog())
+    files.lines("log/a").write("one\n")
+    files.lines(str(tmp_path / "log" / "a")).write("two\n")
+    files.flush()
+    assert (tmp_path / "log" / "a").read_text() == "one\ntwo\n"
+
+
+def test_without_a_reactor_a_full_buffer_is_written_at_once(tmp_path: Path) -> None:
+    """By the line that fills it."""
+    files = LineFiles(tmp_path, FakeClock(), FakeLog())
+    sink = files.lines("a")
+    sink.write("x" * (SOON - 2) + "\n")
+    assert not (tmp_path / "a").exists()
+    sink.write("\n")
+    assert (tmp_path / "a").stat().st_size == SOON
 
 
 def test_lines_are_appended_to_what_is_there(world: World, tmp_path: Path) -> None:

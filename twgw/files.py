@@ -38,6 +38,11 @@ Soon = Callable[[Callable[[], None]], object]
 Write = Callable[[int, memoryview], int]
 
 
+def at_once(flush: Callable[[], None]) -> None:
+    """Flush in the write that filled the buffer."""
+    flush()
+
+
 class LineFile:
     """The lines on their way to one file.  Never raises, never waits."""
 
@@ -221,8 +226,13 @@ class LineFile:
 class LineFiles:
     """The files of a node, one sink for each path."""
 
-    def __init__(self, log: Log, clock: Clock, soon: Soon, write: Write = os.write) -> None:
-        """``soon`` calls a function in one of the next reactor turns; ``write`` is for tests."""
+    def __init__(self, folder: Path, clock: Clock, log: Log, soon: Soon = at_once, write: Write = os.write) -> None:
+        """Relative paths are below ``folder``.
+
+        ``soon`` is handed a flush that should not wait for the timer, and may put it off to the end of the reactor's
+        turn; ``write`` is for tests.
+        """
+        self._folder = folder
         self._log = log
         self._clock = clock
         self._soon = soon
@@ -236,6 +246,8 @@ class LineFiles:
         """
         if not path or "\0" in path:
             raise ValueError(f"not the path of a file: {path!r}")
+        if path != STDOUT:
+            path = str(self._folder / path)
         if path not in self._files:
             self._files[path] = LineFile(path, self._log, self._clock, self._soon, self._write)
         return self._files[path]
