@@ -20,6 +20,11 @@ positive = validators.gt(0)
 not_negative = validators.ge(0)
 
 
+def says(meaning: str) -> dict[str, str]:
+    """What a field means, as ``setting`` of settings.py notes it: shown in the reference page and to portals."""
+    return {"help": meaning}
+
+
 class Lifecycle(Enum):
     """Where an API stands in its life; only some states carry traffic."""
 
@@ -47,115 +52,150 @@ class Balancing(Enum):
 
 @frozen
 class Limit:
-    """At most ``amount`` requests in ``period`` seconds.
+    """At most so many requests in so many seconds."""
 
-    ``burst`` is for the token bucket alone: how many may come at once (default: ``amount``).
-    """
-
-    amount: int = field(validator=positive)
-    period: float = field(default=60, validator=positive)
-    algorithm: Algorithm = Algorithm.FIXED_WINDOW
-    burst: int | None = field(default=None, validator=validators.optional(positive))
+    amount: int = field(validator=positive, metadata=says("Requests in a period."))
+    period: float = field(default=60, validator=positive, metadata=says("Length of a period, in seconds."))
+    algorithm: Algorithm = field(default=Algorithm.FIXED_WINDOW, metadata=says("How requests are counted."))
+    burst: int | None = field(
+        default=None,
+        validator=validators.optional(positive),
+        metadata=says("For a token bucket alone: how many requests may come at once. Without it: amount."),
+    )
 
 
 @frozen
 class Tier:
-    """A named set of limits that a subscription buys; no limits means unlimited."""
+    """A named set of limits that a subscription buys."""
 
-    name: str
-    limits: tuple[Limit, ...] = ()
+    name: str = field(metadata=says("Name by which APIs and subscriptions call it."))
+    limits: tuple[Limit, ...] = field(default=(), metadata=says("Limits that hold together. Empty: unlimited."))
 
 
 @frozen
 class Policy:
-    """One use of a policy: its name, its settings as written, whether it acts or only watches."""
+    """One use of a policy."""
 
-    name: str
-    settings: Mapping[str, Any] = field(factory=dict)
-    enabled: bool = True
-    shadow: bool = False
+    name: str = field(metadata=says("Name of an installed policy."))
+    settings: Mapping[str, Any] = field(factory=dict, metadata=says("Its settings, which it describes itself."))
+    enabled: bool = field(
+        default=True, metadata=says("false switches off the policy of that name of the levels above this one.")
+    )
+    shadow: bool = field(
+        default=False, metadata=says("true lets it decide, count and log, but refuse nothing: for trying it out.")
+    )
 
 
 @frozen
 class Target:
-    """One server of an upstream, ``http://host:port/path``, ``https://…`` or ``echo:``."""
+    """One server of an upstream."""
 
-    url: str
-    weight: int = field(default=1, validator=positive)
+    url: str = field(
+        metadata=says("http://host:port/path, https://host:port/path, or echo: for the one that is built in.")
+    )
+    weight: int = field(
+        default=1, validator=positive, metadata=says("Its share of the requests, in proportion to the other targets.")
+    )
 
 
 @frozen
 class UpstreamTls:
     """How ``https://`` targets are verified, and what we show them."""
 
-    verify: bool = True
-    ca_file: str | None = None
-    server_name: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
+    verify: bool = field(default=True, metadata=says("Whether the server's certificate must be good."))
+    ca_file: str | None = field(
+        default=None, metadata=says("PEM file of the authorities that are trusted. Without it: those of the system.")
+    )
+    server_name: str | None = field(
+        default=None, metadata=says("Name that the certificate must have. Without it: the host of the URL.")
+    )
+    certificate_file: str | None = field(default=None, metadata=says("PEM file of the certificate that we show."))
+    key_file: str | None = field(
+        default=None, metadata=says("PEM file of its key. Without it: the certificate's file holds it.")
+    )
 
 
 @frozen
 class Upstream:
-    """The servers behind an API and how they are called.  All times in seconds.
+    """The servers behind an API and how they are called.  All times in seconds."""
 
-    ``connect_timeout`` is for one connection to be made, ``response_timeout`` from the end of the request
-    to the end of the response head, ``idle_timeout`` between two pieces of a body.
-    ``retries`` is how often a request may be sent again after the first try.
-    ``preserve_host`` sends the client's Host instead of the target's.
-    ``fail_timeout`` is how long a target whose connections fail is left out.
-    """
-
-    targets: tuple[Target, ...] = field(validator=validators.min_len(1))
-    algorithm: Balancing = Balancing.ROUND_ROBIN
-    connect_timeout: float = field(default=3, validator=positive)
-    response_timeout: float = field(default=30, validator=positive)
-    idle_timeout: float = field(default=60, validator=positive)
-    keepalive_timeout: float = field(default=60, validator=positive)
-    max_idle_connections: int = field(default=512, validator=not_negative)
-    fail_timeout: float = field(default=5, validator=positive)
-    retries: int = field(default=1, validator=not_negative)
-    preserve_host: bool = False
-    tls: UpstreamTls = field(factory=UpstreamTls)
+    targets: tuple[Target, ...] = field(validator=validators.min_len(1), metadata=says("The servers."))
+    algorithm: Balancing = field(default=Balancing.ROUND_ROBIN, metadata=says("How one of them is chosen."))
+    connect_timeout: float = field(
+        default=3, validator=positive, metadata=says("For one connection to be made, TLS included.")
+    )
+    response_timeout: float = field(
+        default=30, validator=positive, metadata=says("From the end of the request to the end of the response head.")
+    )
+    idle_timeout: float = field(default=60, validator=positive, metadata=says("Between two pieces of a body."))
+    keepalive_timeout: float = field(
+        default=60, validator=positive, metadata=says("How long a connection is kept that nobody uses.")
+    )
+    max_idle_connections: int = field(
+        default=512, validator=not_negative, metadata=says("How many of them are kept for each target.")
+    )
+    fail_timeout: float = field(
+        default=5, validator=positive, metadata=says("How long an address whose connections fail is left out.")
+    )
+    retries: int = field(
+        default=1,
+        validator=not_negative,
+        metadata=says("How often a request may be sent again after the first try, where that cannot do harm."),
+    )
+    preserve_host: bool = field(
+        default=False, metadata=says("Whether the upstream gets the client's Host instead of the target's.")
+    )
+    tls: UpstreamTls = field(factory=UpstreamTls, metadata=says("How https:// targets are verified."))
 
 
 @frozen
 class Route:
-    """One line of an API: which methods and paths, and what is special about them.
+    """One line of an API: which methods and paths, and what is special about them."""
 
-    ``path`` is relative to the API's ``base_path``; ``{name}`` stands for one segment, a final ``*`` for the rest.
-    No methods means all.  ``upstream`` and ``strip_base_path`` replace the API's when given.
-    """
-
-    path: str = "/*"
-    methods: tuple[str, ...] = ()
-    upstream: Upstream | None = None
-    strip_base_path: bool | None = None
-    policies: tuple[Policy, ...] = ()
+    path: str = field(
+        default="/*",
+        metadata=says("Path below base_path; {name} stands for one segment, a final * for the rest."),
+    )
+    methods: tuple[str, ...] = field(default=(), metadata=says("Methods that it carries. Empty: all."))
+    upstream: Upstream | None = field(default=None, metadata=says("In place of the API's."))
+    strip_base_path: bool | None = field(default=None, metadata=says("In place of the API's."))
+    policies: tuple[Policy, ...] = field(default=(), metadata=says("Policies after those of the API."))
 
 
 @frozen
 class Api:
-    """A versioned API: where it is found, what guards it, and what answers it.
+    """A versioned API: where it is found, what guards it, and what answers it."""
 
-    ``hosts`` limits it to those names (none: any).  ``tiers`` are those a subscription may have (none: any).
-    ``anonymous`` lets calls without credentials in although an authenticating policy is attached.
-    ``underscores`` and ``encoded_slashes`` accept header names with ``_`` and paths with ``%2F``.
-    """
-
-    name: str
-    version: str
-    base_path: str
-    hosts: tuple[str, ...] = ()
-    state: Lifecycle = Lifecycle.PUBLISHED
-    strip_base_path: bool = True
-    upstream: Upstream | None = None
-    routes: tuple[Route, ...] = (Route(),)
-    policies: tuple[Policy, ...] = ()
-    tiers: tuple[str, ...] = ()
-    anonymous: bool = False
-    underscores: bool = False
-    encoded_slashes: bool = False
+    name: str = field(metadata=says("Its name; with the version, as name:version, it is what subscriptions call it."))
+    version: str = field(metadata=says("Its version, as text."))
+    base_path: str = field(metadata=says("The path below which it is found."))
+    hosts: tuple[str, ...] = field(
+        default=(), metadata=says("Host names by which it is called, *.example.com for all below one. Empty: any.")
+    )
+    state: Lifecycle = field(
+        default=Lifecycle.PUBLISHED,
+        metadata=says(
+            "PROTOTYPED, PUBLISHED and DEPRECATED are served, BLOCKED answers 503, CREATED and RETIRED are not there."
+        ),
+    )
+    strip_base_path: bool = field(
+        default=True, metadata=says("Whether the upstream gets the path without base_path.")
+    )
+    upstream: Upstream | None = field(
+        default=None, metadata=says("The servers behind it. It may be left out when a policy answers.")
+    )
+    routes: tuple[Route, ...] = field(
+        default=(Route(),), metadata=says("What it carries. Without it: every path and method.")
+    )
+    policies: tuple[Policy, ...] = field(
+        default=(), metadata=says("Policies of all its routes, in order, after the global ones.")
+    )
+    tiers: tuple[str, ...] = field(default=(), metadata=says("Tiers that a subscription may have. Empty: any."))
+    anonymous: bool = field(
+        default=False, metadata=says("Whether calls without credentials are let in although a policy authenticates.")
+    )
+    underscores: bool = field(default=False, metadata=says("Whether header names with _ are accepted."))
+    encoded_slashes: bool = field(default=False, metadata=says("Whether %2F is accepted in paths."))
 
     @property
     def id(self) -> str:
@@ -167,33 +207,35 @@ class Api:
 class Subscription:
     """The right of an application to call an API, in a tier."""
 
-    api: str
-    tier: str | None = None
+    api: str = field(metadata=says("The API, as name:version."))
+    tier: str | None = field(default=None, metadata=says("A tier; where the API names some, one of them."))
 
 
 @frozen
 class Credential:
-    """Proof of who calls.  ``digest`` is what is stored of a key; ``value`` is the key itself, for development.
+    """Proof of who calls."""
 
-    ``id`` names the credential in logs, never the secret.  ``expires_at`` is a UNIX time.
-    """
-
-    kind: str = "api-key"
-    id: str = ""
-    application: str = ""
-    value: str | None = field(default=None, repr=False)
-    digest: str | None = field(default=None, repr=False)
-    scopes: tuple[str, ...] = ()
-    expires_at: float | None = None
+    kind: str = field(default="api-key", metadata=says("api-key."))
+    id: str = field(
+        default="",
+        metadata=says("Name of the credential in logs. Without it: the id inside the key, or application#number."),
+    )
+    application: str = field(default="", metadata=says("Left out: it is the application around it."))
+    value: str | None = field(default=None, repr=False, metadata=says("The key itself, for development."))
+    digest: str | None = field(
+        default=None, repr=False, metadata=says("What is stored of a key, as twgw key new prints it.")
+    )
+    scopes: tuple[str, ...] = field(default=(), metadata=says("What the caller may do, for policies that ask."))
+    expires_at: float | None = field(default=None, metadata=says("UNIX time at which it ends."))
 
 
 @frozen
 class Application:
-    """Whoever calls APIs: its subscriptions and its credentials."""
+    """Whoever calls APIs."""
 
-    name: str
-    subscriptions: tuple[Subscription, ...] = ()
-    credentials: tuple[Credential, ...] = ()
+    name: str = field(metadata=says("Its name."))
+    subscriptions: tuple[Subscription, ...] = field(default=(), metadata=says("The APIs that it may call."))
+    credentials: tuple[Credential, ...] = field(default=(), metadata=says("What it shows to be known."))
 
 
 @define(eq=False)
@@ -215,9 +257,12 @@ class Charge:
 
 @frozen
 class State:
-    """A whole declarative state.  ``policies`` are global: they run before those of every API."""
+    """A whole declarative state."""
 
-    policies: tuple[Policy, ...] = (Policy("correlation-id"), Policy("request-metrics"), Policy("access-log"))
-    tiers: tuple[Tier, ...] = ()
-    apis: tuple[Api, ...] = ()
-    applications: tuple[Application, ...] = ()
+    policies: tuple[Policy, ...] = field(
+        default=(Policy("correlation-id"), Policy("request-metrics"), Policy("access-log")),
+        metadata=says("Policies of every API, before its own, and of requests that belong to none."),
+    )
+    tiers: tuple[Tier, ...] = field(default=(), metadata=says("Sets of limits."))
+    apis: tuple[Api, ...] = field(default=(), metadata=says("What is served."))
+    applications: tuple[Application, ...] = field(default=(), metadata=says("Who calls."))
