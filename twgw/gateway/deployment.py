@@ -12,6 +12,7 @@ from attrs import define, frozen
 from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
 from twgw.gateway.http1 import RequestHead
+from twgw.gateway.pipeline import Step, path_of
 from twgw.gateway.routing import MISS, Entry, Match, NotAllowed, Router
 from twgw.model import Api, Lifecycle, Policy, Route, State, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
@@ -36,7 +37,7 @@ class Plan:
     api_id: str
     route: Route
     chains: Chains
-    anonymous: bool
+    path: tuple[Step, ...]
     strip: bool
 
 
@@ -98,20 +99,16 @@ class Deployment:
         exchange.plan = self.unrouted
 
 
-async def _refuse(exchange: Exchange) -> Problem:
+def _refuse(exchange: Exchange) -> Problem:
     """The end of the line for a request without an API."""
     problem = exchange.problem or problems.no_route()
     exchange.refused_by, exchange.reason = "gateway", problem.title
     return problem
 
 
-async def _blocked(exchange: Exchange) -> Problem:
+def _blocked(exchange: Exchange) -> Problem:
     exchange.refused_by, exchange.reason = "gateway", "the API is blocked"
     return problems.blocked()
-
-
-async def _nothing(_exchange: Exchange) -> None:
-    """A phase that is left out."""
 
 
 async def _no_upstream(_exchange: Exchange) -> Response:
@@ -215,7 +212,8 @@ class Compiler:
                     shared = (upstream, chains)
             if chains is not None:
                 strip = api.strip_base_path if route.strip_base_path is None else route.strip_base_path
-                plans.append(Plan(api, api.id, route, chains, api.anonymous, strip))
+                steps = path_of(chains, self.gateway, anonymous=api.anonymous)
+                plans.append(Plan(api, api.id, route, chains, steps, strip))
         return tuple(plans)
 
     def _chains(
@@ -255,11 +253,11 @@ class Compiler:
             self.faults.append(Fault("policies", str(error)))
             return None
         chains = attrs.evolve(
-            chains, authenticate=_nothing, authorize=_nothing, throttle=_nothing, transform=_nothing, forward=_refuse,
+            chains, authenticate=None, authorize=None, throttle=None, transform=None, forward=_refuse,
             request_body=False, protected=False,
         )  # fmt: skip
         api = Api(name="", version="", base_path="/")
-        return Plan(api, "", Route(), chains, anonymous=True, strip=False)
+        return Plan(api, "", Route(), chains, path_of(chains, self.gateway, anonymous=True), strip=False)
 
 
 def _in_force(levels: Sequence[Sequence[tuple[Policy, Attachment | None]]]) -> Iterator[Attachment]:

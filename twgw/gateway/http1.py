@@ -15,7 +15,7 @@ from typing import Any, Final
 from attrs import define, frozen
 
 from twgw.model import METHODS
-from twgw.policy.headers import NONE, RESERVED_PREFIXES, Field, FieldBlock
+from twgw.policy.headers import NONE, RESERVED_PREFIXES, FieldBlock
 
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
@@ -46,6 +46,10 @@ _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 _AMBIGUOUS: Final = frozenset("\\;?#%") | {chr(code) for code in range(32)} | {"\x7f"}
 
 _PASSING_OPTIONS: Final = frozenset({"close", "keep-alive", "upgrade", "te", "http2-settings"})
+_COMMON_OPTIONS: Final = {"keep-alive": frozenset({"keep-alive"}), "close": frozenset({"close"})}
+_KNOWN_CODINGS: Final = frozenset(
+    {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
+)
 _RELIED_ON: Final = frozenset(
     "host content-length transfer-encoding content-type authorization cookie x-api-key apikey forwarded via "
     "x-request-id x-real-ip x-user".split()
@@ -132,8 +136,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     if len(text) > limits.line:
         _check_lengths(text, limits)
     block = _block(fields, limits)
-    index = block.index
-    request = RequestHead(method, target, _host(index.get("host"), minor, block), minor, block)
+    request = RequestHead(method, target, _host(block, minor), minor, block)
     request.underscores = underscores
     if len(block.special) > 1 or minor == "0":
         _frame_request(request, block.special)
@@ -175,23 +178,24 @@ def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHea
 
 
 def _block(fields: str, limits: Limits) -> FieldBlock:
-    pairs: list[Field] = _PAIR.findall(fields)
-    if len(pairs) > limits.fields:
+    if fields.count("\n") > limits.fields + 1:
         raise BadMessage(431, "Too many header fields")
-    return FieldBlock(fields, pairs)
+    return FieldBlock(fields)
 
 
-def _count(block: FieldBlock, lower: str) -> int:
-    return sum(name.lower() == lower for name, _ in block.pairs) if block.repeated else 1
+def _only(block: FieldBlock, lower: str) -> str | None:
+    """The value of a field that may stand only once; None when it does not."""
+    fields = block.fields(lower)
+    return fields[0][1] if len(fields) == 1 else None
 
 
-def _host(field: Field | None, minor: str, block: FieldBlock) -> str:
-    if field is None:
+def _host(block: FieldBlock, minor: str) -> str:
+    if "host" not in block.special:
         if minor == "0":
             return ""
         raise BadMessage(400, "Host header missing")
-    value = field[1]
-    if block.repeated and _count(block, "host") > 1:
+    value = _only(block, "host")
+    if value is None:
         raise BadMessage(400, "Host header repeated")
     host = _hosts.get(value)
     if host is None:
@@ -268,7 +272,7 @@ def canonical_path(path: str) -> tuple[str, bool]:
 
 def _frame_request(request: RequestHead, special: Set[str]) -> None:
     """Body size, persistence and expectation from the fields that say so."""
-    block, index = request.block, request.block.index
+    block = request.block
     if request.version == "1.0":
         request.keep_alive = False
     if "connection" in special:
@@ -277,39 +281,45 @@ def _frame_request(request: RequestHead, special: Set[str]) -> None:
             request.keep_alive = "close" not in options
         else:
             request.keep_alive = "keep-alive" in options and "close" not in options
+        if len(special) == 2 and not options - _PASSING_OPTIONS:
+            return  # nothing else beside host
         named = options - _PASSING_OPTIONS
         if named:
             if not named.isdisjoint(_RELIED_ON) or any(name.startswith(RESERVED_PREFIXES) for name in named):
                 raise BadMessage(400, "Connection header names a field that is not for this hop")
             request.nominated = named
-        if len(special) == 2:
-            return  # beside host
     if "transfer-encoding" in special:
         if "content-length" in special:
             raise BadMessage(400, "Content-Length beside Transfer-Encoding")
         if request.version == "1.0":
             raise BadMessage(400, "Transfer-Encoding in HTTP/1.0")
-        if _count(block, "transfer-encoding") > 1:
+        coding = _only(block, "transfer-encoding")
+        if coding is None:
             raise BadMessage(400, "Transfer-Encoding repeated")
-        coding = index["transfer-encoding"][1].lower()
-        if coding != "chunked":
-            known = {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
-            raise BadMessage(501 if coding in known else 400, "Unsupported Transfer-Encoding")
+        if coding.lower() != "chunked":
+            raise BadMessage(501 if coding.lower() in _KNOWN_CODINGS else 400, "Unsupported Transfer-Encoding")
         request.length = None
     elif "content-length" in special:
-        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"][1]):
+        request.length = _length(block)
+        if request.length is None:
             raise BadMessage(400, "Malformed Content-Length")
-        request.length = int(index["content-length"][1])
-    if "upgrade" in special and request.length != 0 and "websocket" in index["upgrade"][1].lower():
-        raise BadMessage(400, "WebSocket request with a body")
+    if "upgrade" in special and request.length != 0:
+        if any("websocket" in value.lower() for _, value in block.fields("upgrade")):
+            raise BadMessage(400, "WebSocket request with a body")
     if "expect" in special and request.version == "1.1":
-        if index["expect"][1].lower() != "100-continue" or _count(block, "expect") > 1:
+        if (_only(block, "expect") or "").lower() != "100-continue":
             raise BadMessage(417, "Unknown expectation")
         request.expects = request.length != 0
 
 
+def _length(block: FieldBlock) -> int | None:
+    """Content-Length, when it is one number."""
+    value = _only(block, "content-length")
+    return int(value) if value is not None and _DIGITS.fullmatch(value) else None
+
+
 def _frame_response(response: ResponseHead, special: Set[str], minor: str) -> None:
-    block, index = response.block, response.block.index
+    block = response.block
     if "connection" in special:
         try:
             options = _options(block)
@@ -318,28 +328,23 @@ def _frame_response(response: ResponseHead, special: Set[str], minor: str) -> No
         response.keep_alive = "close" not in options and (minor == "1" or "keep-alive" in options)
         response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
     if "transfer-encoding" in special:
-        if (
-            "content-length" in special
-            or minor == "0"
-            or _count(block, "transfer-encoding") > 1
-            or index["transfer-encoding"][1].lower() != "chunked"
-        ):
+        coding = _only(block, "transfer-encoding")
+        if "content-length" in special or minor == "0" or coding is None or coding.lower() != "chunked":
             raise _bad_response("ambiguous or unknown Transfer-Encoding")
         response.length = None
     elif "content-length" in special:
-        if _count(block, "content-length") > 1 or not _DIGITS.fullmatch(index["content-length"][1]):
+        response.length = _length(block)
+        if response.length is None:
             raise _bad_response("malformed Content-Length")
-        response.length = int(index["content-length"][1])
 
 
 def _options(block: FieldBlock) -> frozenset[str]:
     """The lower-case options of the Connection field(s)."""
-    if not block.repeated:
-        value = block.index["connection"][1].lower()
-        if value == "keep-alive" or value == "close":
-            return frozenset((value,))
-    else:
-        value = ",".join(value for name, value in block.pairs if name.lower() == "connection").lower()
+    fields = block.fields("connection")
+    value = fields[0][1].lower() if len(fields) == 1 else ",".join([value for _, value in fields]).lower()
+    known = _COMMON_OPTIONS.get(value)
+    if known is not None:
+        return known
     options, at = set(), 0
     while at < len(value):
         token = _TOKENS.match(value, at)

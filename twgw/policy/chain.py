@@ -5,7 +5,7 @@ hook does not have, or an order that it refuses fails the deployment, never a re
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -19,8 +19,8 @@ from twgw.policy.exchange import Answer, Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
 
-Run = Callable[[Exchange], Awaitable[Any]]
-"""One phase of an API: a coroutine function over the exchange."""
+Phase = Callable[[Exchange], Any]
+"""One phase of an API: takes the exchange and returns its answer, or a coroutine when one of its policies waits."""
 
 DECIDING = ("twgw_receive", "twgw_authenticate", "twgw_authorize", "twgw_throttle")
 """The hooks that decide; a shadow policy's other hooks are not called, its log hook excepted."""
@@ -68,13 +68,13 @@ class Link:
 class Chains:
     """The compiled phases of one route of one API; see ``policy/hookspecs.py`` for what each does."""
 
-    receive: Run
-    authenticate: Run
-    authorize: Run
-    throttle: Run
-    transform: Run
-    forward: Run
-    respond: Run
+    receive: Phase | None
+    authenticate: Phase | None
+    authorize: Phase | None
+    throttle: Phase | None
+    transform: Phase | None
+    forward: Phase
+    respond: Phase | None
     log: tuple[Link, ...]
     request_body: bool
     """Whether a policy wants the whole request body."""
@@ -142,7 +142,7 @@ def compile_chains(
         authorize=_first(*links("twgw_authorize")),
         throttle=_charges(*links("twgw_throttle")),
         transform=_first(*links("twgw_transform")),
-        forward=_first(*links("twgw_forward")),
+        forward=_first(*links("twgw_forward")) or forward,
         respond=_all(*links("twgw_respond")),
         log=tuple(log),
         request_body=any(getattr(a.settings, "request_body", False) for a in acting),
@@ -228,16 +228,26 @@ def _shadow_charge(policy: str, charge: Charge) -> Charge:
     return attrs.evolve(charge, key=f"shadow:{charge.key}", shadow=policy, hidden=True)
 
 
-async def _nothing(_exchange: Exchange) -> None:
-    """A phase without policies."""
-
-
-def _first(links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, ...] = (Response, Problem)) -> Run:
+def _first(links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, ...] = (Response, Problem)) -> Phase | None:
     """A phase whose first answer is used."""
-    if not links and not wrappers:
-        return _nothing
 
-    async def run(exchange: Exchange) -> Any:
+    def checked(exchange: Exchange, policy: str, answer: Any) -> Any:
+        if not isinstance(answer, kinds):
+            raise PolicyFailed(policy, TypeError(f"returned {type(answer).__name__}"))
+        _note(exchange, policy, answer)
+        return answer
+
+    def plain(exchange: Exchange) -> Any:
+        for link in links:
+            try:
+                answer = link.call(exchange)
+            except Exception as error:
+                raise PolicyFailed(link.policy, error) from error
+            if answer is not None:
+                return checked(exchange, link.policy, answer)
+        return None
+
+    async def waiting(exchange: Exchange) -> Any:
         for link in links:
             try:
                 answer = link.call(exchange)
@@ -248,13 +258,22 @@ def _first(links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, .
                     raise
                 raise PolicyFailed(link.policy, error) from error
             if answer is not None:
-                if not isinstance(answer, kinds):
-                    raise PolicyFailed(link.policy, TypeError(f"returned {type(answer).__name__}"))
-                _note(exchange, link.policy, answer)
-                return answer
+                return checked(exchange, link.policy, answer)
         return None
 
-    return _wrapped(run, wrappers)
+    if len(links) == 1 and not links[0].policy and not wrappers:
+        return links[0].call  # nothing but the call of the upstream
+    return _phase(links, wrappers, plain, waiting)
+
+
+def _phase(links: Sequence[Link], wrappers: Sequence[Link], plain: Phase, waiting: Phase) -> Phase | None:
+    """The cheaper of two ways to run the links, within their wrappers; None when there is nothing to run."""
+    if not links and not wrappers:
+        return None
+    run = waiting if any(link.waits for link in links) else plain
+    for link in reversed(wrappers):  # the first of them is the outermost, as in pluggy
+        run = _around(run, link)
+    return run
 
 
 def _note(exchange: Exchange, policy: str, answer: Answer | Credential) -> None:
@@ -266,12 +285,17 @@ def _note(exchange: Exchange, policy: str, answer: Answer | Credential) -> None:
         exchange.reason = "answered"
 
 
-def _all(links: Sequence[Link], wrappers: Sequence[Link]) -> Run:
+def _all(links: Sequence[Link], wrappers: Sequence[Link]) -> Phase | None:
     """A phase in which every policy has its turn."""
-    if not links and not wrappers:
-        return _nothing
 
-    async def run(exchange: Exchange) -> None:
+    def plain(exchange: Exchange) -> None:
+        for link in links:
+            try:
+                link.call(exchange)
+            except Exception as error:
+                raise PolicyFailed(link.policy, error) from error
+
+    async def waiting(exchange: Exchange) -> None:
         for link in links:
             try:
                 result = link.call(exchange)
@@ -280,33 +304,48 @@ def _all(links: Sequence[Link], wrappers: Sequence[Link]) -> Run:
             except Exception as error:
                 raise PolicyFailed(link.policy, error) from error
 
-    return _wrapped(run, wrappers)
+    return _phase(links, wrappers, plain, waiting)
 
 
-def _charges(links: Sequence[Link], wrappers: Sequence[Link]) -> Run:
+def _charges(links: Sequence[Link], wrappers: Sequence[Link]) -> Phase | None:
     """The phase that gathers charges: a list of them, an answer, or None when nothing is charged."""
-    if not links and not wrappers:
-        return _nothing
 
-    async def run(exchange: Exchange) -> list[Charge] | Answer | None:
+    def gather(exchange: Exchange, policy: str, result: Any, charges: list[Charge]) -> Answer | None:
+        if result.__class__ is Charge:
+            charges.append(result)
+        elif isinstance(result, Response | Problem):
+            _note(exchange, policy, result)
+            return result
+        elif result is not None:
+            charges.extend(_checked(result))
+        return None
+
+    def plain(exchange: Exchange) -> list[Charge] | Answer | None:
+        charges: list[Charge] = []
+        for link in links:
+            try:
+                answer = gather(exchange, link.policy, link.call(exchange), charges)
+            except Exception as error:
+                raise PolicyFailed(link.policy, error) from error
+            if answer is not None:
+                return answer
+        return charges or None
+
+    async def waiting(exchange: Exchange) -> list[Charge] | Answer | None:
         charges: list[Charge] = []
         for link in links:
             try:
                 result = link.call(exchange)
                 if link.waits:
                     result = await result
-                if result.__class__ is Charge:
-                    charges.append(result)
-                elif isinstance(result, Response | Problem):
-                    _note(exchange, link.policy, result)
-                    return result
-                elif result is not None:
-                    charges.extend(_checked(result))
+                answer = gather(exchange, link.policy, result, charges)
             except Exception as error:
                 raise PolicyFailed(link.policy, error) from error
+            if answer is not None:
+                return answer
         return charges or None
 
-    return _wrapped(run, wrappers)
+    return _phase(links, wrappers, plain, waiting)
 
 
 def _checked(charges: Iterable[Any]) -> list[Charge]:
@@ -317,14 +356,7 @@ def _checked(charges: Iterable[Any]) -> list[Charge]:
     return found
 
 
-def _wrapped(run: Run, wrappers: Sequence[Link]) -> Run:
-    """Put wrappers around a phase; the first of them is the outermost, as in pluggy."""
-    for link in reversed(wrappers):
-        run = _around(run, link)
-    return run
-
-
-def _around(inner: Run, link: Link) -> Run:
+def _around(inner: Phase, link: Link) -> Phase:
     async def run(exchange: Exchange) -> Any:
         wrapper: Generator[None, Any, Any] = link.call(exchange)
         try:
@@ -336,7 +368,9 @@ def _around(inner: Run, link: Link) -> Run:
         thrown: BaseException | None = None
         result = None
         try:
-            result = await inner(exchange)
+            result = inner(exchange)
+            if isinstance(result, Coroutine):
+                result = await result
         except BaseException as error:  # noqa: BLE001 - handed to the wrapper, as pluggy does
             thrown = error
         try:
