@@ -9,7 +9,7 @@ import inspect
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,11 @@ def find_plugins(directories: Iterable[Path] = ()) -> Mapping[str, Plugin]:
     Raises PluginConflict when a name is taken twice.
     """
     found: dict[str, Plugin] = {}
-    plugins = [_from_entry_point(point) for point in sorted(entry_points(group=ENTRY_POINT_GROUP))]
+    points = sorted(entry_points(group=ENTRY_POINT_GROUP))
+    plugins = [_from_entry_point(point) for point in points]
+    installed = {_file_of(point) for point in points}
     for directory in directories:
-        plugins += _from_directory(directory)
+        plugins += _from_directory(directory, installed)
     for plugin in plugins:
         other = found.get(plugin.name)
         if other is not None and other.origin != plugin.origin:
@@ -95,13 +97,24 @@ def _from_entry_point(point: EntryPoint) -> Plugin:
         return Plugin(point.name, None, origin, f"{type(error).__name__}: {error}")
 
 
-def _from_directory(directory: Path) -> list[Plugin]:
+def _file_of(point: EntryPoint) -> Path | None:
+    """Where the code of an entry point is; None when it is not there."""
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin).resolve() if spec is not None and spec.origin else None
+
+
+def _from_directory(directory: Path, installed: Collection[Path | None]) -> list[Plugin]:
+    """The policies in a folder, without those that are installed from it, as in a checkout of twgw."""
     if not directory.is_dir():
         return []
+    files = [path for path in _files(directory) if path.resolve() not in installed]
     if directory.stat().st_mode & stat.S_IWOTH:
         fault = f"{directory} can be written by everybody; policies are code: take that right away (chmod o-w)"
-        return [Plugin(_name(path), None, str(path), fault) for path in _files(directory)]
-    return [load_file(path) for path in _files(directory)]
+        return [Plugin(_name(path), None, str(path), fault) for path in files]
+    return [load_file(path) for path in files]
 
 
 def _files(directory: Path) -> list[Path]:

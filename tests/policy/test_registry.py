@@ -1,0 +1,114 @@
+"""Tests of twgw.policy.registry."""
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from twgw.policy import registry
+from twgw.policy.registry import PluginConflict, find_plugins, load_file
+
+POLICY = '''"""Does this.
+
+More of it.
+"""
+
+from attrs import frozen
+
+from twgw import hookimpl
+
+
+@frozen
+class Settings:
+    """What."""
+
+
+@hookimpl
+def twgw_receive(exchange):
+    """Go on."""
+
+
+@hookimpl(specname="twgw_respond")
+def another(exchange):
+    """Go on."""
+'''
+
+
+def test_file_is_a_policy(tmp_path):
+    """A file in a folder is a policy, named as the file with dashes; what it is is read from it."""
+    (tmp_path / "my_policy.py").write_text(POLICY)
+
+    plugin = find_plugins([tmp_path])["my-policy"]
+
+    assert str(tmp_path / "my_policy.py") == plugin.origin
+    assert "Does this." == plugin.summary
+    assert ("another", "twgw_receive") == plugin.functions
+    assert ("twgw_receive", "twgw_respond") == plugin.hooks
+    assert "Settings" == plugin.settings.__name__
+
+
+@pytest.mark.parametrize("name", ["_private.py", "test_it.py", "conftest.py", "notes.txt"])
+def test_other_files_are_no_policies(tmp_path, name):
+    """Tests, private modules and what is not Python may stand beside policies."""
+    (tmp_path / name).write_text("raise SystemExit\n")
+
+    assert find_plugins() == find_plugins([tmp_path])
+
+
+def test_broken_file_is_listed_with_its_fault(tmp_path):
+    """A file that cannot be loaded harms no other; it says why."""
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    (tmp_path / "good.py").write_text(POLICY)
+
+    found = find_plugins([tmp_path])
+
+    assert "ModuleNotFoundError: No module named 'no_such_module'" == found["broken"].fault
+    assert not found["good"].fault
+
+
+def test_policy_without_settings_has_none(tmp_path):
+    """A policy need not have settings, nor a docstring."""
+    (tmp_path / "bare.py").write_text("x = 1\n")
+
+    plugin = load_file(tmp_path / "bare.py")
+
+    assert (registry.NoSettings, "", ()) == (plugin.settings, "", plugin.hooks)
+
+
+def test_name_taken_twice_is_refused(tmp_path):
+    """Two policies of one name stop the start: which of them is meant would be a guess."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.py").write_text(POLICY)
+
+    with pytest.raises(PluginConflict, match=r"policy 'same' is there twice, from .*/a/same.py and from .*/b/same.py"):
+        find_plugins([tmp_path / "a", tmp_path / "b"])
+
+
+def test_checkout_has_its_policies_once():
+    """In a checkout the bundled policies are installed from plugins/, which is also the folder that is looked into."""
+    assert find_plugins() == find_plugins([Path(__file__).parents[2] / "plugins"])
+
+
+def test_folder_that_everybody_may_write_is_not_run(tmp_path):
+    """Policies are code: in a folder that is open to all they are listed, with the way out, and never loaded."""
+    (tmp_path / "good.py").write_text("raise SystemExit\n")
+    tmp_path.chmod(0o777)
+
+    assert "chmod o-w" in find_plugins([tmp_path])["good"].fault
+
+
+def test_folder_that_is_not_there_is_empty(tmp_path):
+    """The default folder need not exist."""
+    assert find_plugins() == find_plugins([tmp_path / "plugins"])
+
+
+@pytest.mark.parametrize("value", ["no_such_package.policy", "twgw.no_such_policy"])
+def test_broken_entry_point_is_listed_with_its_fault(monkeypatch, value):
+    """A package whose policy cannot be imported harms no other."""
+    point = EntryPoint("lost", value, "twgw")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+
+    (plugin,) = find_plugins([]).values()
+
+    assert plugin.fault.startswith("ModuleNotFoundError: No module named")
