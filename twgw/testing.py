@@ -1,0 +1,484 @@
+"""The test kit for policies: a request through the real pipeline, without a socket, a reactor or a wait.
+
+    >>> result = run_policy("ip-restriction", exchange(client="10.0.0.9"), deny=["10.0.0.0/8"])
+    >>> result.status, result.json["title"]
+    (403, 'Address not allowed')
+
+The policy is loaded, its settings are checked and its hooks compiled as in a deployment; the upstream is a stub, and so
+is everything that ``gateway`` makes.  A policy under development is given as a module or as the path of its file.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from twgw.gateway import pipeline
+from twgw.gateway.deployment import Plan, deploy
+from twgw.gateway.forwarding import hop, upstream_request
+from twgw.gateway.problems import BodyTooLarge
+from twgw.gateway.running import Gone, Running
+from twgw.memory import MemoryGateway
+from twgw.memory_world import EPOCH, MemoryFiles, MemoryLog
+from twgw.metrics import Registry
+from twgw.model import Api, Credential, Limit, Policy, State, Subscription, Target, Tier, Upstream
+from twgw.policy.exchange import Exchange, Request, Response
+from twgw.policy.headers import Headers
+from twgw.policy.interfaces import Gateway, Http, HttpAnswer
+from twgw.policy.registry import Plugin, find_plugins, load_file
+from twgw.throttle.fields import fields as limit_fields
+from twgw.throttle.local import LocalLimiter
+
+API = Api("test", "1", "/", upstream=Upstream((Target("http://upstream.test"),)))
+"""The API that a policy is attached to when none is given; its id is ``test:1``."""
+MOST_WAITS = 1000
+"""Waits of one request after which it is taken to wait for ever."""
+
+__all__ = [
+    "API", "FakeClock", "FakeHttp", "Forwarded", "HttpCall", "MemoryBody", "MemoryCredentials", "MemoryGateway",
+    "MemorySubscriptions", "Result", "Use", "exchange", "gateway", "run_policies", "run_policy", "use",
+]  # fmt: skip
+
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+# --- what a policy is given ---
+
+
+def exchange(
+    method: str = "GET",
+    path: str = "/",
+    headers: Fields = (),
+    client: str = "127.0.0.1",
+    body: bytes | Sequence[bytes] | None = None,
+    *,
+    credential: Credential | str | None = None,
+    subscription: Subscription | str | None = None,
+    params: Mapping[str, str] | None = None,
+    host: str = "gateway.test",
+    scheme: str = "http",
+    peer: str = "",
+) -> Exchange:
+    """A request as it comes to the first policy.
+
+    >>> exchange("POST", "/orders?limit=5", {"Accept": "text/html"}, body=b"{}").request.query
+    'limit=5'
+
+    Args:
+        method: its method.
+        path: the path, and behind ``?`` the query.
+        headers: its header fields.
+        client: address of the client.
+        body: the body; a list of pieces stands for one that does not say how long it is.
+        credential: who calls, as if a policy had found out; text stands for the name of an application.
+        subscription: the right to call, as if a policy had found it; text stands for the name of a tier.
+        params: the values of ``{name}`` in the route's path.
+        host: the Host field.
+        scheme: ``http`` or ``https``.
+        peer: address at the other end of the connection, when that is not the client but a proxy.
+    """
+    where, _, query = path.partition("?")
+    request = Request(method, where, Headers(headers))
+    request.query, request.target, request.host, request.scheme = query, path, host, scheme
+    request.client, request.peer = client, peer or client
+    request.body = None if body is None else MemoryBody(body)
+    made = Exchange(request)
+    made.upstream_path, made.params = where, params or {}
+    if isinstance(credential, str):
+        credential = Credential(id=f"{credential}-1", application=credential)
+    if isinstance(subscription, str):
+        subscription = Subscription(API.id, subscription)
+    made.credential, made.subscription = credential, subscription
+    return made
+
+
+class MemoryBody:
+    """A request body that is all there."""
+
+    def __init__(self, content: bytes | Sequence[bytes]) -> None:
+        self._pieces = [content] if isinstance(content, bytes) else list(content)
+        self.length = len(content) if isinstance(content, bytes) else None
+        self.received = 0
+        self.limit = 0
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body.  Raises BodyTooLarge past the limit."""
+        limits = [number for number in (limit, self.limit) if number]
+        self.received = 0
+        for piece in self._pieces:
+            self.received += len(piece)
+            if limits and self.received > min(limits):
+                raise BodyTooLarge
+        return b"".join(self._pieces)
+
+
+class FakeClock(Clock):
+    """Time that stands still until it is told to go on; a Twisted ``Clock`` that can be lent to policies.
+
+    >>> clock = FakeClock()
+    >>> clock.advance(60)
+    >>> clock.now()
+    60.0
+    """
+
+    def now(self) -> float:
+        """Monotonic seconds; they begin with 0."""
+        return self.seconds()
+
+    def wall(self) -> float:
+        """UNIX time; it begins with a whole minute."""
+        return EPOCH + self.seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock was advanced so far."""
+        done: Deferred[None] = Deferred()
+        self.callLater(seconds, done.callback, None)
+        await done
+
+    def wake_next(self) -> bool:
+        """Let time pass until the next who waits for it has their turn; False when nobody does."""
+        due = [call.getTime() for call in self.getDelayedCalls()]
+        if due:
+            self.advance(max(0.0, min(due) - self.seconds()))
+        return bool(due)
+
+
+@define(eq=False)
+class MemoryCredentials:
+    """Keys by their secret."""
+
+    known: dict[tuple[str, str], Credential] = field(factory=dict)
+
+    def find(self, kind: str, secret: str) -> Credential | None:
+        """The credential of that kind with that secret."""
+        return self.known.get((kind, secret))
+
+
+@define(eq=False)
+class MemorySubscriptions:
+    """Subscriptions by application and API, tiers by name."""
+
+    known: dict[tuple[str, str], Subscription] = field(factory=dict)
+    tiers: dict[str, Tier] = field(factory=dict)
+
+    def find(self, application: str, api: str) -> Subscription | None:
+        """The subscription of an application to an API."""
+        return self.known.get((application, api))
+
+    def tier(self, name: str) -> Tier | None:
+        """A tier by its name."""
+        return self.tiers.get(name)
+
+
+@frozen
+class HttpCall:
+    """A call that a policy made."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+@define(eq=False)
+class FakeHttp:
+    """Answers calls from a table of URLs; an exception in it is raised.  ``calls`` remembers them."""
+
+    answers: Mapping[str, HttpAnswer | OSError] = field(factory=dict)
+    calls: list[HttpCall] = field(factory=list)
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None,
+        timeout: float = 5.0, limit: int = 1 << 20,
+    ) -> HttpAnswer:  # fmt: skip
+        """The answer for a URL.  Raises LookupError for one that is not in the table."""
+        self.calls.append(HttpCall(method, url, dict(headers or {}), body))
+        if url not in self.answers:
+            raise LookupError(f"the test has no answer for {method} {url}")
+        answer = self.answers[url]
+        if isinstance(answer, OSError):
+            raise answer
+        if len(answer.body) > limit:
+            raise OSError(f"more than {limit} bytes within {timeout:g} s")
+        return answer
+
+
+def gateway(
+    *,
+    keys: Mapping[str, str | Credential] | None = None,
+    subscriptions: Mapping[str, str | None | Subscription] | None = None,
+    tiers: Mapping[str, Iterable[Limit]] | None = None,
+    http: Http | Mapping[str, HttpAnswer | OSError] | None = None,
+    clock: FakeClock | None = None,
+    trusted_proxies: Sequence[Any] = (),
+    node: str = "test",
+) -> Gateway:
+    """What a policy borrows, all of it in memory; limits and metrics are the real ones.
+
+    Give the same one to several calls of ``run_policy`` when they should know of each other, as with limits:
+
+    >>> lent = gateway(keys={"secret": "shop"})
+    >>> run_policy("key-auth", exchange(headers={"X-API-Key": "secret"}), gateway=lent).exchange.credential.application
+    'shop'
+
+    Args:
+        keys: API keys, each with the name of its application or a whole credential.
+        subscriptions: names of applications, each with its tier (None for no tier) in the API that is tested.
+        tiers: names of tiers, each with its limits.
+        http: URLs with the answers that ``gateway.http`` gives.
+        clock: the time; it stands still unless you advance it.
+        trusted_proxies: networks (of ``ipaddress``) whose peers are believed.
+        node: the name of the node.
+    """
+    credentials = MemoryCredentials()
+    for number, (secret, owner) in enumerate((keys or {}).items(), 1):
+        if isinstance(owner, str):
+            owner = Credential(id=f"{owner}-{number}", application=owner)  # noqa: PLW2901 - what the name stood for
+        credentials.known[owner.kind, secret] = owner
+    rights = MemorySubscriptions(tiers={name: Tier(name, tuple(limits)) for name, limits in (tiers or {}).items()})
+    for application, right in (subscriptions or {}).items():
+        found = right if isinstance(right, Subscription) else Subscription(API.id, right)
+        rights.known[application, found.api] = found
+    clock = clock or FakeClock()
+    caller = FakeHttp(http or {}) if http is None or isinstance(http, Mapping) else http
+    return Gateway(
+        clock, credentials, rights, LocalLimiter(clock), caller, Registry(), MemoryFiles(), MemoryLog(), node,
+        tuple(trusted_proxies),
+    )  # fmt: skip
+
+
+# --- what comes of it ---
+
+
+@frozen
+class Forwarded:
+    """What would have gone to the upstream."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    content: bytes
+
+
+@define(eq=False)
+class Result:
+    """What came of one request."""
+
+    exchange: Exchange
+    forwarded: Forwarded | None
+    """What went to the upstream; None when a policy answered before."""
+    logged: list[tuple[str, str]]
+    """What was said to operators meanwhile: level and text."""
+    lines: Mapping[str, list[str]]
+    """The lines that were written to files meanwhile, by path."""
+
+    @property
+    def response(self) -> Response:
+        """The response, as the policies left it."""
+        assert self.exchange.response is not None
+        return self.exchange.response
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        return self.response.status
+
+    @property
+    def headers(self) -> Headers:
+        """Its header fields as the client gets them, with those of limits."""
+        return Headers([*self.response.headers.items(), *limit_fields(self.exchange.decisions or [])])
+
+    @property
+    def body(self) -> bytes:
+        """Its body."""
+        body = self.response.body
+        assert isinstance(body, bytes)
+        return body
+
+    @property
+    def json(self) -> Any:
+        """Its body as JSON; of a refusal the problem document."""
+        return json.loads(self.body)
+
+
+# --- how it comes about ---
+
+
+@frozen
+class Use:
+    """One use of a policy."""
+
+    policy: str | Path | ModuleType
+    settings: Mapping[str, Any]
+    shadow: bool = False
+
+
+def use(policy: str | Path | ModuleType, /, *, shadow: bool = False, **settings: Any) -> Use:
+    """One of several policies for ``run_policies``.
+
+    Args:
+        policy: the name of an installed policy, or a module, or the path of a file.
+        shadow: whether it only watches.
+        settings: as they would stand in the file of APIs.
+    """
+    return Use(policy, settings, shadow)
+
+
+def run_policy(
+    policy: str | Path | ModuleType,
+    request: Exchange | None = None,
+    /,
+    *,
+    gateway: Gateway | None = None,
+    upstream: "Response | Callable[[Forwarded], Response] | None" = None,
+    api: Api = API,
+    shadow: bool = False,
+    **settings: Any,
+) -> Result:
+    """Send one request through one policy.
+
+    >>> run_policy("mock-response", status=204).status
+    204
+
+    Args:
+        policy: the name of an installed policy, or a module, or the path of a file.
+        request: made by ``exchange``; a plain GET when there is none.
+        gateway: made by ``gateway``; a new one when there is none.
+        upstream: what the upstream answers, or a function that does; 200 with the body ``ok`` when there is none.
+        api: the API that the policy is attached to.
+        shadow: whether the policy only watches.
+        settings: as they would stand in the file of APIs.
+
+    Raises SettingsError for settings that would be refused when the API is deployed.
+    """
+    return run_policies([use(policy, shadow=shadow, **settings)], request, gateway=gateway, upstream=upstream, api=api)
+
+
+def run_policies(
+    uses: Sequence[Use],
+    request: Exchange | None = None,
+    *,
+    gateway: Gateway | None = None,
+    upstream: "Response | Callable[[Forwarded], Response] | None" = None,
+    api: Api = API,
+) -> Result:
+    """Send one request through several policies, in the order in which they are listed.
+
+    >>> both = [use("correlation-id"), use("key-auth")]
+    >>> run_policies(both).headers.get("WWW-Authenticate")
+    'Key realm="twgw"'
+    """
+    lent = gateway or _new_gateway()
+    run = request or exchange()
+    if run.plan is not None:
+        raise ValueError("this exchange was used already: make a new one for each run")
+    sent: list[Forwarded] = []
+    run.plan = _plan(uses, api, lent, _stub(upstream, lent, sent))
+    run.route = run.route or run.plan.route
+    run.started_at = lent.clock.now()
+    said = lent.log.lines if isinstance(lent.log, MemoryLog) else []
+    written = lent.files.written if isinstance(lent.files, MemoryFiles) else {}
+    said_before, written_before = len(said), {path: len(lines) for path, lines in written.items()}
+    _drive(pipeline.handle(run, lent), lent)
+    assert run.response is not None
+    run.status = run.response.status
+    run.sent = len(run.response.body) if isinstance(run.response.body, bytes) else 0
+    run.received = run.request.body.received if run.request.body is not None else 0
+    run.finished_at = lent.clock.now()
+    pipeline.log(run, lent)
+    _let_sleepers_wake(lent)
+    lines = {path: lines[written_before.get(path, 0) :] for path, lines in written.items()}
+    return Result(run, sent[0] if sent else None, said[said_before:], lines)
+
+
+_new_gateway = gateway  # the argument of that name hides it
+
+
+def _plan(
+    uses: Sequence[Use], api: Api, lent: Gateway, call: Callable[[Exchange], Awaitable[Response]]
+) -> Plan:
+    """The first route of the API, compiled with the policies added to its own."""
+    plugins = dict(_installed())
+    policies = list(api.policies)
+    for one in uses:
+        plugin = _plugin(one.policy)
+        if plugin is not None:
+            plugins[plugin.name] = plugin
+        policies.append(Policy(plugin.name if plugin else str(one.policy), one.settings, shadow=one.shadow))
+    api = attrs.evolve(api, policies=tuple(policies), upstream=api.upstream or API.upstream)
+    deployment = deploy(State(policies=(), apis=(api,)), plugins, lent, lambda _upstream: call)
+    if api.id not in deployment.compiled:
+        raise ValueError(f"an API in the state {api.state.value} serves no requests")
+    return deployment.compiled[api.id].plans[0]
+
+
+def _plugin(policy: str | Path | ModuleType) -> Plugin | None:
+    """The plugin in a module or a file; None for the name of an installed one."""
+    if isinstance(policy, Path):
+        plugin = load_file(policy)
+        if plugin.fault:
+            raise ImportError(f"{policy}: {plugin.fault}")
+        return plugin
+    if isinstance(policy, ModuleType):
+        name = policy.__name__.rpartition(".")[2].replace("_", "-")
+        return Plugin(name, policy, getattr(policy, "__file__", None) or name)
+    return None
+
+
+@lru_cache(1)
+def _installed() -> Mapping[str, Plugin]:
+    return find_plugins()
+
+
+def _stub(
+    upstream: "Response | Callable[[Forwarded], Response] | None", lent: Gateway, sent: list[Forwarded]
+) -> Callable[[Exchange], Awaitable[Response]]:
+    """The call of an upstream that notes what it gets."""
+
+    async def call(run: Exchange) -> Response:
+        request = run.request
+        content = request.content
+        if content is None:
+            content = b"" if request.body is None else await request.body.read(request.body_limit)
+        came_by = hop(request.peer, request.scheme, lent.trusted_proxies)
+        text = upstream_request(run, came_by, run.nominated, "upstream.test", "twgw")
+        pairs = [line.partition(": ")[::2] for line in text.split("\r\n") if line]
+        run.target, run.tries = "http://upstream.test", 1
+        sent.append(Forwarded(request.method, run.upstream_path, request.query, Headers(pairs), content))
+        if upstream is None:
+            return Response(200, Headers([("Content-Type", "text/plain")]), b"ok")
+        if isinstance(upstream, Response):
+            return Response(upstream.status, Headers(upstream.headers.items()), upstream.body, upstream.reason)
+        return upstream(sent[-1])
+
+    return call
+
+
+def _drive(work: Coroutine[Any, Any, None], lent: Gateway) -> None:
+    """Run to the end; who sleeps is woken without anybody waiting."""
+    ended: list[BaseException | None] = []
+    running = Running(work, ended.append)
+    running.start()
+    for _ in range(MOST_WAITS):
+        if ended or not (isinstance(lent.clock, FakeClock) and lent.clock.wake_next()):
+            break
+    if not ended:
+        running.cancel(Gone())
+        raise AssertionError("the policy waits for something that never comes")
+    if ended[0] is not None:
+        raise ended[0]
+
+
+def _let_sleepers_wake(lent: Gateway) -> None:
+    """Let log hooks that wait come to their end."""
+    for _ in range(MOST_WAITS):
+        if not (isinstance(lent.clock, FakeClock) and lent.clock.wake_next()):
+            break
