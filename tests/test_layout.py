@@ -20,7 +20,7 @@ INITS = [path for path in MODULES if path.endswith("__init__.py")]
 
 LAYERS = {
     # nouns: standard library and attrs
-    0: "__init__ faults model schema settings policy/{__init__,exchange,interfaces}",
+    0: "__init__ faults model schema settings policy/{__init__,edits,exchange,headers,interfaces}",
     # pure: time and world come as arguments
     1: """credentials document environment metrics
           admin/{__init__,status}
@@ -33,7 +33,7 @@ LAYERS = {
     # roles
     4: "admin/{endpoints,service} gateway/{lookup,service} cli cli_*",
     # the test kit: everything below the whole
-    5: "testing",
+    5: "memory memory_* testing",
     # the whole
     6: "tap",
 }
