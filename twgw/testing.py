@@ -16,17 +16,23 @@ from types import ModuleType
 from typing import Any
 
 import attrs
-from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from attrs import define, frozen
 
 from twgw.gateway import pipeline
 from twgw.gateway.deployment import Plan, deploy
 from twgw.gateway.forwarding import hop, upstream_request
-from twgw.gateway.problems import BodyTooLarge
 from twgw.gateway.running import Gone, Running
 from twgw.memory import MemoryGateway
-from twgw.memory_world import EPOCH, MemoryFiles, MemoryLog
+from twgw.memory_world import (
+    FakeClock,
+    FakeHttp,
+    HttpCall,
+    MemoryBody,
+    MemoryCredentials,
+    MemoryFiles,
+    MemoryLog,
+    MemorySubscriptions,
+)
 from twgw.metrics import Registry
 from twgw.model import Api, Credential, Limit, Policy, State, Subscription, Target, Tier, Upstream
 from twgw.policy.exchange import Exchange, Request, Response
@@ -97,117 +103,6 @@ def exchange(
         subscription = Subscription(API.id, subscription)
     made.credential, made.subscription = credential, subscription
     return made
-
-
-class MemoryBody:
-    """A request body that is all there."""
-
-    def __init__(self, content: bytes | Sequence[bytes]) -> None:
-        self._pieces = [content] if isinstance(content, bytes) else list(content)
-        self.length = len(content) if isinstance(content, bytes) else None
-        self.received = 0
-        self.limit = 0
-
-    async def read(self, limit: int) -> bytes:
-        """The whole body.  Raises BodyTooLarge past the limit."""
-        limits = [number for number in (limit, self.limit) if number]
-        self.received = 0
-        for piece in self._pieces:
-            self.received += len(piece)
-            if limits and self.received > min(limits):
-                raise BodyTooLarge
-        return b"".join(self._pieces)
-
-
-class FakeClock(Clock):
-    """Time that stands still until it is told to go on; a Twisted ``Clock`` that can be lent to policies.
-
-    >>> clock = FakeClock()
-    >>> clock.advance(60)
-    >>> clock.now()
-    60.0
-    """
-
-    def now(self) -> float:
-        """Monotonic seconds; they begin with 0."""
-        return self.seconds()
-
-    def wall(self) -> float:
-        """UNIX time; it begins with a whole minute."""
-        return EPOCH + self.seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait until the clock was advanced so far."""
-        done: Deferred[None] = Deferred()
-        self.callLater(seconds, done.callback, None)
-        await done
-
-    def wake_next(self) -> bool:
-        """Let time pass until the next who waits for it has their turn; False when nobody does."""
-        due = [call.getTime() for call in self.getDelayedCalls()]
-        if due:
-            self.advance(max(0.0, min(due) - self.seconds()))
-        return bool(due)
-
-
-@define(eq=False)
-class MemoryCredentials:
-    """Keys by their secret."""
-
-    known: dict[tuple[str, str], Credential] = field(factory=dict)
-
-    def find(self, kind: str, secret: str) -> Credential | None:
-        """The credential of that kind with that secret."""
-        return self.known.get((kind, secret))
-
-
-@define(eq=False)
-class MemorySubscriptions:
-    """Subscriptions by application and API, tiers by name."""
-
-    known: dict[tuple[str, str], Subscription] = field(factory=dict)
-    tiers: dict[str, Tier] = field(factory=dict)
-
-    def find(self, application: str, api: str) -> Subscription | None:
-        """The subscription of an application to an API."""
-        return self.known.get((application, api))
-
-    def tier(self, name: str) -> Tier | None:
-        """A tier by its name."""
-        return self.tiers.get(name)
-
-
-@frozen
-class HttpCall:
-    """A call that a policy made."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-
-
-@define(eq=False)
-class FakeHttp:
-    """Answers calls from a table of URLs; an exception in it is raised.  ``calls`` remembers them."""
-
-    answers: Mapping[str, HttpAnswer | OSError] = field(factory=dict)
-    calls: list[HttpCall] = field(factory=list)
-
-    async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None,
-        timeout: float = 5.0, limit: int = 1 << 20,
-    ) -> HttpAnswer:  # fmt: skip
-        """The answer for a URL.  Raises LookupError for one that is not in the table."""
-        self.calls.append(HttpCall(method, url, dict(headers or {}), body))
-        if url not in self.answers:
-            raise LookupError(f"the test has no answer for {method} {url}")
-        answer = self.answers[url]
-        if isinstance(answer, OSError):
-            raise answer
-        if len(answer.body) > limit:
-            raise OSError(f"more than {limit} bytes within {timeout:g} s")
-        return answer
 
 
 def gateway(
@@ -448,8 +343,8 @@ def _stub(
         content = request.content
         if content is None:
             content = b"" if request.body is None else await request.body.read(request.body_limit)
-        came_by = hop(request.peer, request.scheme, lent.trusted_proxies)
-        text = upstream_request(run, came_by, run.nominated, "upstream.test", "twgw")
+        run.came_by = hop(request.peer, request.scheme, lent.trusted_proxies)
+        text = upstream_request(run, "upstream.test", "twgw")
         pairs = [line.partition(": ")[::2] for line in text.split("\r\n") if line]
         run.target, run.tries = "http://upstream.test", 1
         sent.append(Forwarded(request.method, run.upstream_path, request.query, Headers(pairs), content))

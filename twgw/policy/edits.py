@@ -21,7 +21,8 @@ def names_of(is_reserved: IsReserved) -> Validator:
     """Validates a list of header names."""
 
     def check(_instance: object, _attribute: object, value: Iterable[str]) -> None:
-        _raise(Fault(below("", place), text) for place, name in enumerate(value) if (text := _wrong(name, "", is_reserved)))
+        wrong = [(place, _wrong(name, "", is_reserved)) for place, name in enumerate(value)]
+        _raise(Fault(below("", place), text) for place, text in wrong if text)
 
     return check
 
