@@ -1,0 +1,27 @@
+"""Let only those applications call an API that subscribed to it.
+
+A prototyped API needs no subscription (WSO2's lifecycle).
+"""
+
+from twgw import hookimpl
+from twgw.gateway.problems import unauthorized
+from twgw.model import Lifecycle
+from twgw.policy import Exchange, Gateway, Problem, Subscription
+
+
+@hookimpl
+async def twgw_authorize(exchange: Exchange, gateway: Gateway) -> Problem | None:
+    """Find the subscription, for the policies after this one too."""
+    plan, credential = exchange.plan, exchange.credential
+    if credential is not None and credential.application:
+        found = gateway.subscriptions.find(credential.application, plan.api_id)
+        if not (found is None or isinstance(found, Subscription)):
+            found = await found
+        if found is not None:
+            exchange.subscription = found
+            return None
+    if plan.api.state is Lifecycle.PROTOTYPED:
+        return None
+    if credential is None:
+        return unauthorized(plan.chains.challenges)
+    return Problem(403, "Subscription required", "the application has not subscribed to this API", code=900908)
