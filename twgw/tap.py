@@ -5,29 +5,35 @@ Named by ``twisted/plugins/twgw_dropin.py``.  Only this file receives the reacto
 
 import gc
 import os
-import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from twisted.application.service import MultiService, Service
-from twisted.logger import Logger
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
 from twgw import __version__
 from twgw.admin.endpoints import site
 from twgw.admin.status import Status, assess
+from twgw.checking import check_files
 from twgw.clock import ReactorClock
 from twgw.config import Config, Listen, load
 from twgw.credentials import PepperError, digest, load_pepper
+from twgw.demo import ensure, lines, origin
 from twgw.faults import InvalidFileError
+from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.lookup import Lookup, Rights
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
 from twgw.metrics import Registry
 from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import PluginConflict
 from twgw.throttle.local import LocalLimiter
 
 
@@ -69,33 +75,44 @@ class Options(usage.Options):
         try:
             self.loaded = load(Path(path) if path else None, os.environ, {})
         except InvalidFileError as error:
-            raise usage.UsageError(str(error)) from error
+            _give_up(error.lines)
         if self["check"]:
             faults = check_files(self.loaded)
-            for line in faults:
-                print(line, file=sys.stderr)  # noqa: T201 - asked for
-            if not faults:
-                print("The configuration and the state are valid.")  # noqa: T201 - asked for
-            raise SystemExit(1 if faults else 0)
+            if faults:
+                _give_up(faults)
+            print("The configuration and the state are valid.")  # noqa: T201 - asked for
+            raise SystemExit(0)
+
+
+def _give_up(faults: Iterable[str]) -> NoReturn:
+    """End the start: what is wrong, a line each, and nothing else."""
+    for line in faults:
+        print(line, file=sys.stderr)  # noqa: T201 - the log does not run yet
+    raise SystemExit(1)
 
 
 class TwistedLog:
     """The ``Log`` of ``policy/interfaces.py`` on Twisted's logger."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: str) -> None:
         self._logger = Logger(namespace="twgw")
+        self._least = LogLevel.lookupByName(level)
 
     def info(self, text: str, **fields: Any) -> None:
         """Something worth knowing."""
-        self._logger.info(text, **fields)
+        self._emit(LogLevel.info, text, fields)
 
     def warn(self, text: str, **fields: Any) -> None:
         """Something to look at."""
-        self._logger.warn(text, **fields)
+        self._emit(LogLevel.warn, text, fields)
 
     def error(self, text: str, **fields: Any) -> None:
         """Something broken."""
-        self._logger.error(text, **fields)
+        self._emit(LogLevel.error, text, fields)
+
+    def _emit(self, level: Any, text: str, fields: dict[str, Any]) -> None:
+        if level >= self._least:
+            self._logger.emit(level, text, **fields)
 
 
 class Node(MultiService):
@@ -103,47 +120,112 @@ class Node(MultiService):
 
     def __init__(self, reactor: Any, config: Config) -> None:
         super().__init__()
-        log = TwistedLog()
-        self.name_ = config.node.name or socket.gethostname()
+        self._reactor = reactor
+        self._config = config
+        config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = TwistedLog(config.log.level)
         clock = ReactorClock(reactor)
-        registry = CollectorRegistry()
-        self.metrics = Registry()
-        registry.register(self.metrics)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
         self.files = LineFiles(config.node.data_dir, clock, log)
+        self.limiter = LocalLimiter(clock)
         pepper = config.node.pepper or load_pepper(config.node.data_dir / "pepper")
+        self._demo = None
+        if config.state_file == config.node.data_dir / "apis.yaml":
+            self._demo = ensure(config.node.data_dir, pepper)
         lookup = Lookup(clock, lambda key: digest(pepper, key))
-        limiter = LocalLimiter(clock)
-        self.http = HttpClient(reactor)
+        self.metrics = Registry()
         self.gateway = Gateway(
             clock=clock,
             credentials=lookup,
             subscriptions=Rights(lookup),
-            limiter=limiter,
-            http=self.http,
+            limiter=self.limiter,
+            http=HttpClient(reactor),
             metrics=self.metrics,
             files=self.files,
             log=log,
-            node=self.name_,
+            node=config.node.name,
+            trusted_proxies=config.gateway.trusted_proxies,
         )
         self.traffic = GatewayService(reactor, config, self.gateway, lookup, self.files.flush)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
+        exposed = self._measured()
         for where in (config.admin.listen if "admin" in config.node.roles else None, config.status.listen):
             if where is not None:
-                self.addService(Listener(reactor, where, site(self.status, registry)))
+                self.addService(Listener(reactor, where, site(self.status, exposed)))
+
+    def _measured(self) -> CollectorRegistry:
+        """Everything that ``/metrics`` shows."""
+        gauge, traffic = self.metrics.gauge, self.traffic
+        gauge("twgw_client_connections", "Client connections that are open.", (), lambda: len(traffic.edges))
+        gauge("twgw_refused_connections", "Client connections refused since the start: too many were open.", (),
+              lambda: traffic.refused_connections)  # fmt: skip
+        gauge("twgw_upstream_connections", "Connections to upstreams that are open.", ("target",),
+              lambda: {(each.place.url,): len(each.connections) for each in traffic.fleet.servers})  # fmt: skip
+        gauge("twgw_limit_counters", "Counters of limits in memory.", (), lambda: len(self.limiter))
+        gauge("twgw_limit_counters_refused", "Charges refused since the start: too many counters.", (),
+              lambda: self.limiter.refused_full)  # fmt: skip
+        gauge("twgw_log_lines_dropped", "Lines that a file did not take since the start.", ("path",),
+              lambda: self.files.dropped)  # fmt: skip
+        gauge("twgw_state_position", "Position of the state in force.", (), lambda: self.status().position)
+        gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
+              lambda: bool(traffic.redeployer.fault))  # fmt: skip
+        gauge("twgw_ready", "1 while the node is ready.", (), lambda: self.status().ready)
+        registry = CollectorRegistry()
+        registry.register(self.metrics)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        return registry
 
     def status(self) -> Status:
         """What ``/readyz`` says."""
         deployment = self.traffic.redeployer.deployment
         return assess(
-            self.name_,
+            self._config.node.name,
             position=deployment.position if deployment else 0,
             apis=len(deployment.compiled) if deployment else 0,
             draining=self.traffic.draining,
             fault=self.traffic.redeployer.fault,
         )
+
+    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
+        """Load the state and bind.  What is wrong ends the start with a line for each fault, not with a traceback."""
+        try:
+            super().privilegedStartService()
+        except InvalidFileError as error:
+            _give_up(error.lines)
+        except CannotListenError as error:
+            where = f"{error.interface or 'any address'} port {error.port}"
+            _give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
+        except (OSError, ValueError, PluginConflict) as error:
+            _give_up([str(error)])
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Serve; then tell whoever watches how to try it."""
+        super().startService()
+        self._reactor.callWhenRunning(self._started)
+
+    def _started(self) -> None:
+        on_signals(self._reactor, self._reactor.stop, self.traffic.reload, self._end)
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection need look at it again
+        gc.set_threshold(50_000, 20, 100)
+        deployment = self.traffic.redeployer.deployment
+        first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)
+        if deployment is not None:
+            address = origin(first.interface, self.traffic.addresses[0].port) if first is not None else ""
+            for line in lines(self._demo, deployment.state, address):
+                self.gateway.log.info("{line}", line=line)
+        if not isinstance(self._reactor, DirectReactor):
+            self.gateway.log.warn("another reactor is installed; connections use its stock transports, which are slower")
+
+    def _end(self) -> None:
+        """A second signal: stop at once; only what was logged is still written."""
+        self.files.close()
+        os._exit(1)
+
+    def stopService(self) -> Any:  # noqa: N802 - Twisted's name
+        """Drain, then close the files."""
+        return maybeDeferred(super().stopService).addBoth(lambda _: self.files.close())
 
 
 class Listener(Service):
@@ -165,3 +247,15 @@ class Listener(Service):
         """Unbind."""
         super().stopService()
         return self._port.stopListening() if self._port is not None else None
+
+
+def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
+    """The node that a command line asks for."""
+    from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place that receives it
+
+    try:
+        return Node(reactor, options.loaded)
+    except (PepperError, PluginConflict) as error:
+        _give_up([str(error)])
+    except OSError as error:
+        _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

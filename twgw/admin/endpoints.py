@@ -55,4 +55,6 @@ def site(status: Callable[[], Status], metrics: CollectorRegistry) -> Site:
         root.putChild(name, _Text(answer))
     made: Any = Site(root, timeout=30)
     made.displayTracebacks = False
+    made.noisy = False
+    made.log = lambda _request: None  # scrapes are no news
     return made  # type: ignore[no-any-return]

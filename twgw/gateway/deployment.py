@@ -206,6 +206,8 @@ class Compiler:
                 chains: Chains | None = shared[1]
             else:
                 levels = [common, own, self.attach(route.policies, below(where, "policies"))]
+                if any(policy.enabled and attachment is None for level in levels for policy, attachment in level):
+                    continue  # said already; what follows from it would only confuse
                 place = below(where if route.upstream else path, "upstream")
                 chains = self._chains(api, upstream, list(_in_force(levels)), path, place)
                 if chains is not None and not route.policies:

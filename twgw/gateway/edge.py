@@ -22,7 +22,7 @@ from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
 from twgw.gateway.running import Gone, Running
 from twgw.gateway.transport import no_delay
-from twgw.policy.exchange import Exchange, Request, Response
+from twgw.policy.exchange import LOOPBACK, Exchange, Request, Response
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
 from twgw.throttle.fields import fields as limit_fields
@@ -69,7 +69,7 @@ class Edge(Protocol):
     """One client connection."""
 
     __slots__ = (
-        "_buffer", "_body_began", "_body_left", "_chunks", "_chunked_out", "_closing", "_download", "_edges", "_exchange", "_front",
+        "_buffer", "_body_began", "_body_left", "_came_by", "_chunks", "_chunked_out", "_closing", "_download", "_edges", "_exchange", "_front",
         "_head", "_keep", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving", "_stalled",
         "_timed", "_upload", "deadline", "slot", "transport",
     )  # fmt: skip
@@ -97,6 +97,7 @@ class Edge(Protocol):
         self._stalled = False
         self._timed = False
         self._peer = ""
+        self._came_by = LOOPBACK
         self.deadline = inf
         self.slot = -1
 
@@ -113,6 +114,7 @@ class Edge(Protocol):
         self._edges.add(self)
         peer = getattr(self.transport.getPeer(), "host", "") or "unknown"
         self._peer = peer[7:] if peer.startswith("::ffff:") else peer
+        self._came_by = hop(self._peer, self._front.scheme, self._front.trusted_proxies)
         self._front.deadlines.arm(self, self._front.header_timeout)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionError())) -> None:  # noqa: N802, ARG002, B008
@@ -195,14 +197,14 @@ class Edge(Protocol):
     def _await_head(self, data: bytes) -> None:
         """Part of a head: keep it, unless nothing can make it right; it must be whole in time."""
         front = self._front
+        if data == b"\r" or data == b"\r\n":
+            self._buffer = data  # remembered, as only one empty line is forgiven
+            return
         if data.startswith(b"\r\n"):
             data = data[2:]
             if data.startswith(b"\r") or data.startswith(b"\n"):
                 self._refuse(BadMessage(400, "Empty line before a request"))
                 return
-        if data == b"\r" or not data:
-            self._buffer = data
-            return
         try:
             check_partial(data, self._seen, front.limits)
         except BadMessage as error:
@@ -235,9 +237,8 @@ class Edge(Protocol):
         front = self._front
         headers = Headers.of_block(head.block)
         peer = self._peer
-        client = peer
-        if front.trusted_proxies:
-            client = client_address(hop(peer, front.scheme, front.trusted_proxies), headers, front.trusted_proxies)
+        came_by = self._came_by
+        client = client_address(came_by, headers, front.trusted_proxies) if came_by.trusted else peer
         request = Request(head.method, head.path, headers)
         request.query = head.query
         request.host = head.host
@@ -248,6 +249,7 @@ class Edge(Protocol):
         request.target = head.target
         request.body_limit = front.max_request_body
         exchange = Exchange(request)
+        exchange.came_by = came_by
         exchange.started_at = front.deadlines.now()
         if head.nominated:
             exchange.nominated = head.nominated

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from twgw.gateway.balancer import Balancer
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.forwarding import Networks, hop, loops, upstream_request
+from twgw.gateway.forwarding import loops, upstream_request
 from twgw.gateway.health import Health, RetryBudget
 from twgw.gateway.problems import UpstreamFailed
 from twgw.gateway.relay import Stream
@@ -109,15 +109,13 @@ class Fleet:
         deadlines: Deadlines,
         *,
         pseudonym: str = "twgw",
-        trusted_proxies: Networks = (),
         dns_ttl: float = 30.0,
         detach: Callable[[Any, Callable[[BaseException], None]], None],
     ) -> None:
         self._network = network
         self._deadlines = deadlines
-        self._now = deadlines.now
-        self._pseudonym = pseudonym
-        self._trusted_proxies = trusted_proxies
+        self.now = deadlines.now
+        self.pseudonym = pseudonym
         self._dns_ttl = dns_ttl
         self._detach = detach
         self._servers: dict[tuple[str, Upstream], Server] = {}
@@ -164,11 +162,11 @@ class Fleet:
         """A new connection, to the first address that takes it.  Raises Broken (no byte was sent)."""
         await self._resolve(server)
         upstream = server.upstream
-        end = self._now() + upstream.connect_timeout
+        end = self.now() + upstream.connect_timeout
         why = f"{server.place.host} has no address"
         status = 502
-        for address in server.next_addresses(self._now()):
-            left = end - self._now()
+        for address in server.next_addresses(self.now()):
+            left = end - self.now()
             if left <= 0:
                 break
             made = Pause()
@@ -185,7 +183,7 @@ class Fleet:
             server.connections.add(connection)
             health = server.healths.get(address)
             if health is not None:
-                health.started(self._now())
+                health.started(self.now())
             self._network.connect(address, server.place.port, connection, server.tls, left)
             self._deadlines.arm(connection, left)
             try:
@@ -198,12 +196,12 @@ class Fleet:
                     health.succeeded()
                 return connection
             if health is not None:
-                health.failed(self._now())
+                health.failed(self.now())
             why = f"{address} port {server.place.port}: {problem}"
         raise Broken(status, why, sent=False, answered=False)
 
     async def _resolve(self, server: Server) -> None:
-        now = self._now()
+        now = self.now()
         if now - server.resolved_at < self._dns_ttl:
             return
         if server.addresses:
@@ -221,7 +219,7 @@ class Fleet:
             addresses = await self._network.resolve(server.place.host)
         finally:
             server.resolving = False
-        server.know(addresses, self._now())
+        server.know(addresses, self.now())
 
 
 class _Closing(list[UpstreamConnection]):
@@ -261,6 +259,7 @@ class Caller:
         self._balancer = balancer
         self._fleet = fleet
         self._budget = RetryBudget()
+        self._several = len(servers) > 1
         self.retries = 0
 
     async def call(self, exchange: Exchange) -> Response:
@@ -269,28 +268,27 @@ class Caller:
         Any method is sent again when no byte of it was sent; an idempotent one when no byte of a response came and the
         body is still there; each at most ``retries`` times and within the budget of 10 %.
         """
-        request = exchange.request
         fleet = self._fleet
-        now = fleet._now  # noqa: SLF001 - the class is of this module
-        if loops(request.headers, fleet._pseudonym):  # noqa: SLF001
+        now = fleet.now
+        if loops(exchange.request.headers, fleet.pseudonym):
             raise UpstreamFailed(508, "Loop detected", "the request came through this gateway before")
         self._budget.request()
-        failed: set[int] = set()
+        failed: tuple[int, ...] = ()
         started = now()
         while True:
-            number = self._choose(failed)
+            number = self._choose(failed) if self._several else 0
             server = self._servers[number]
             exchange.target = server.place.url
             exchange.tries += 1
             try:
-                connection = _pooled(server) or await fleet.connect(server)
+                connection = server.idle.pop() if server.idle else await fleet.connect(server)
                 try:
                     response: Response = await self._send(exchange, server, connection)
                 except Gone:
                     connection.abandon()
                     raise
             except Broken as broken:
-                failed.add(number)
+                failed += (number,)
                 if self._again(exchange, broken):
                     continue
                 exchange.upstream_seconds = now() - started
@@ -299,11 +297,9 @@ class Caller:
             exchange.upstream_seconds = now() - started
             return response
 
-    def _choose(self, failed: set[int]) -> int:
+    def _choose(self, failed: tuple[int, ...]) -> int:
         """The next target: a usable one that did not fail this request; else any, for there is nothing to lose."""
-        if len(self._servers) == 1:
-            return 0
-        now = self._fleet._now()  # noqa: SLF001
+        now = self._fleet.now()
         servers = self._servers
         choose = self._balancer.choose
         number = choose(lambda each: each not in failed and servers[each].usable(now))
@@ -329,11 +325,9 @@ class Caller:
 
     def _send(self, exchange: Exchange, server: Server, connection: UpstreamConnection) -> Pause:
         request = exchange.request
-        fleet = self._fleet
         where = server.place
-        came_by = hop(request.peer, request.scheme, fleet._trusted_proxies)  # noqa: SLF001
         authority = "" if self._upstream.preserve_host and request.host else where.authority
-        fields = upstream_request(exchange, came_by, exchange.nominated, authority, fleet._pseudonym)  # noqa: SLF001
+        fields = upstream_request(exchange, authority, self._fleet.pseudonym)
         content = request.content
         upload = None
         if content is None and request.body is not None:
@@ -353,10 +347,6 @@ class Caller:
             head.encode("latin-1"),
             content or b"",
             upload,  # type: ignore[arg-type]
-            to_head=request.method == "HEAD",
-            interim=exchange.interim,
+            request.method == "HEAD",
+            exchange.interim,
         )
-
-
-def _pooled(server: Server) -> UpstreamConnection | None:
-    return server.idle.pop() if server.idle else None

@@ -9,23 +9,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import quote
 
-from attrs import frozen
-
-from twgw.policy.exchange import Exchange
+from twgw.policy.exchange import Exchange, Hop
 from twgw.policy.headers import ONE_HOP, Headers
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
-
-
-@frozen
-class Hop:
-    """The connection a request came by, as we tell the upstream about it."""
-
-    peer: str
-    """Address at the other end."""
-    scheme: str
-    trusted: bool
-    """Whether the peer is a proxy whose word about the client counts."""
 
 
 @lru_cache(4096)
@@ -73,14 +60,13 @@ def loops(headers: Headers, pseudonym: str) -> bool:
     )
 
 
-def upstream_request(exchange: Exchange, came_by: Hop, nominated: frozenset[str], authority: str, pseudonym: str) -> str:
+def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
     """The fields of the request as the upstream gets them, each ended by CRLF, without framing.
 
-    Args:
-        nominated: names that the client's Connection field declared to be for its hop only.
-        authority: value for Host; empty to keep the client's.
+    ``authority`` is the value for Host; empty to keep the client's.
     """
     request = exchange.request
+    came_by, nominated = exchange.came_by, exchange.nominated
     headers = request.headers
     block = headers.block
     credential = exchange.credential

@@ -15,7 +15,7 @@ from typing import Any, Final
 from attrs import define, frozen
 
 from twgw.model import METHODS
-from twgw.policy.headers import NONE, RESERVED_PREFIXES, FieldBlock
+from twgw.policy.headers import NONE, RESERVED_PREFIXES, SPECIAL, FieldBlock
 
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
@@ -121,6 +121,8 @@ class ResponseHead:
 def parse_request(head: bytes, limits: Limits) -> RequestHead:
     """Read a request head, up to and including its empty line.  Raises BadMessage."""
     text = head.decode("latin-1")
+    if len(text) > limits.line:
+        _check_lengths(text, limits)
     found = _REQUEST.fullmatch(text)
     underscores = False
     if found is None:
@@ -133,13 +135,13 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
         target = text[found.start(2) : found.end(2)]
     else:
         method, target, minor, fields = found.groups()
-    if len(text) > limits.line:
-        _check_lengths(text, limits)
     block = _block(fields, limits)
     request = RequestHead(method, target, _host(block, minor), minor, block)
     request.underscores = underscores
     if len(block.special) > 1 or minor == "0":
         _frame_request(request, block.special)
+    if underscores:
+        request.nominated |= _masked(block)
     try:
         if not target.startswith("/") or method not in METHODS:
             target = _unusual(method, target, request.host)
@@ -181,6 +183,13 @@ def _block(fields: str, limits: Limits) -> FieldBlock:
     if fields.count("\n") > limits.fields + 1:
         raise BadMessage(431, "Too many header fields")
     return FieldBlock(fields)
+
+
+def _masked(block: FieldBlock) -> frozenset[str]:
+    """Names that a server which reads ``_`` as ``-`` would take for fields in which only gateways speak."""
+    lowers = [name.lower() for name, _ in block.pairs() if "_" in name]
+    dashed = [(lower, lower.replace("_", "-")) for lower in lowers]
+    return frozenset(lower for lower, name in dashed if name in SPECIAL or name.startswith(RESERVED_PREFIXES))
 
 
 def _only(block: FieldBlock, lower: str) -> str | None:
@@ -408,11 +417,11 @@ def _normal_fields(lines: list[str], limits: Limits) -> tuple[str, bool]:
 
 
 def _check_lengths(text: str, limits: Limits) -> None:
-    if len(text) > limits.head:
-        raise BadMessage(431, "Request head too large")
-    first, *others = text.split("\r\n")
+    first, *others = text.split("\r\n", limits.fields + 1)
     if len(first) > limits.line:
         raise BadMessage(414, "Request line too long")
+    if len(text) > limits.head:
+        raise BadMessage(431, "Request head too large")
     if any(len(line) > limits.line for line in others):
         raise BadMessage(431, "Header field too long")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from zope.interface import implementer
 
 from twisted.internet.defer import Deferred
@@ -78,7 +78,7 @@ def _usable(setting: str, read: Callable[[T], R], what: T) -> R:
         text = f"cannot be read: {error.strerror}: {error.filename}"
     except ValueError as error:
         text = str(error)
-    except SSL.Error:
+    except (SSL.Error, crypto.Error):
         text = "is not a PEM file, or its key is that of another certificate"
     raise SettingsError([Fault(setting, text)])
 

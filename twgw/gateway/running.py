@@ -30,16 +30,18 @@ class Pause:
         if not self.done:
             self.done = True
             self._result = result
-            if self._resume is not None:
-                self._resume()
+            resume, self._resume = self._resume, None  # no cycle is left behind for the garbage collector
+            if resume is not None:
+                resume()
 
     def fail(self, error: BaseException) -> None:
         """End the wait with an exception."""
         if not self.done:
             self.done = True
             self._error = error
-            if self._resume is not None:
-                self._resume()
+            resume, self._resume = self._resume, None
+            if resume is not None:
+                resume()
 
     def then(self, resume: Callable[[], None]) -> None:
         """Call this when the wait ends."""
@@ -60,7 +62,7 @@ class Running:
 
     def __init__(self, coroutine: Coroutine[Any, Any, None], finished: Callable[[BaseException | None], None]) -> None:
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine
-        self._finished = finished
+        self._finished: Callable[[BaseException | None], None] | None = finished
         self._token: object = None
         """What is being waited for; an end of anything else is stale."""
 
@@ -75,12 +77,10 @@ class Running:
         try:
             waiting = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration:
-            self._coroutine = None
-            self._finished(None)
+            self._end(None)
             return
         except Exception as raised:  # noqa: BLE001 - handed to whoever started it
-            self._coroutine = None
-            self._finished(raised)
+            self._end(raised)
             return
         self._token = waiting
         if waiting.__class__ is Pause:
@@ -89,6 +89,12 @@ class Running:
             waiting.addBoth(lambda _: self._resolved(waiting))
         else:
             self._step(None, TypeError(f"awaited {type(waiting).__name__}; await Deferreds and coroutines only"))
+
+    def _end(self, error: BaseException | None) -> None:
+        finished = self._finished
+        self._coroutine = self._token = self._finished = None
+        if finished is not None:
+            finished(error)
 
     def _resume(self) -> None:
         self._step(None, None)

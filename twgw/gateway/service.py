@@ -55,7 +55,6 @@ class GatewayService(Service):
             TcpNetwork(reactor),
             self.deadlines,
             pseudonym=options.pseudonym,
-            trusted_proxies=options.trusted_proxies,
             dns_ttl=options.dns_ttl,
             detach=run_detached,
         )

@@ -122,8 +122,7 @@ class UpstreamConnection(Protocol):
         head: bytes,
         content: bytes,
         upload: Stream | None,
-        *,
-        to_head: bool,
+        to_head: bool,  # noqa: FBT001 - by position: this is called for each request
         interim: Callable[[int, Headers], None] | None,
     ) -> Pause:
         """Send a request; the Pause ends with its Response or with Broken.
@@ -235,7 +234,6 @@ class UpstreamConnection(Protocol):
         for name in head.nominated:
             headers.remove(name)
         response = Response(head.status, headers, b"", head.reason)
-        download = Stream(self, None if length == -1 else length)
         if length is None:
             chunks = self._chunks = ChunkedReader()
             try:
@@ -250,6 +248,7 @@ class UpstreamConnection(Protocol):
                 response.body = b"".join(pieces)
                 self._end().wake(response)
                 return
+            download = Stream(self, None)
             for piece in pieces:
                 download.feed(piece)
         else:
@@ -260,6 +259,7 @@ class UpstreamConnection(Protocol):
                 response.body = rest
                 self._end().wake(response)
                 return
+            download = Stream(self, None if length == -1 else length)
             self._left = length - len(rest) if length >= 0 else -1
             if rest:
                 download.feed(rest)

@@ -40,7 +40,7 @@ def _one_of(names: Iterable[str]) -> str:
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-_SPECIAL_FIELD: Final = re.compile(rf"\n({_one_of([*SPECIAL, *(each + '*' for each in RESERVED_PREFIXES)])}): ([^\r]*)")
+_SPECIAL_FIELD: Final = re.compile(rf"\n({_one_of([*SPECIAL, *(each + '*' for each in RESERVED_PREFIXES)])}): ([^\r]*)\r")
 _ANY_FIELD: Final = re.compile(r"\n([^:]++): ([^\r]*+)")
 
 
@@ -57,19 +57,24 @@ class FieldBlock:
     exactly.  What nobody asks for is never taken apart.
     """
 
-    __slots__ = ("_found", "rendered", "sent", "special", "text")
+    __slots__ = ("_found", "plain", "rendered", "sent", "special", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        found = self._found = {}
-        for field in _SPECIAL_FIELD.findall(text):
-            lower = field[0].lower()
+        found: dict[str, list[Field]] = {}
+        parts = _SPECIAL_FIELD.split(text)  # plain text, then name, value and plain text for each special field
+        for at in range(1, len(parts), 3):
+            name = parts[at]
+            lower = name.lower()
             if lower in found:
-                found[lower].append(field)
+                found[lower].append((name, parts[at + 1]))
             else:
-                found[lower] = [field]
+                found[lower] = [(name, parts[at + 1])]
+        self.plain = "".join(parts[::3])
+        """The text without its special fields."""
         self.special = frozenset(found)
         """Lower-case names that are not simply passed on: framing, for one hop, or reserved for gateways."""
+        self._found = found
         self.rendered: tuple[Any, str] | None = None
         """The last result of ``Headers.without``: what was asked for, and the text."""
         self.sent: tuple[Any, str] | None = None
@@ -87,9 +92,15 @@ class FieldBlock:
         found: list[Field] = _ANY_FIELD.findall(self.text)
         return found
 
-    def without(self, names: Iterable[str]) -> str:
+    def without(self, names: AbstractSet[str]) -> str:
         """The text without the fields of these lower-case names, and without the line end before it."""
         text = self.text
+        special = self.special
+        if names == special:
+            return self.plain[2:]
+        if names > special:
+            text = self.plain
+            names -= special
         for lower in names:
             for name, value in self.fields(lower):
                 text = text.replace(f"\r\n{name}: {value}\r\n", "\r\n", 1)
@@ -211,8 +222,7 @@ class Headers:
             name: the name as it is sent.
             value: text of the gateway's own making, never of a client.
         """
-        if self._added or lower in self._block.index:
-            self.remove(lower)
+        self.remove(lower)
         self._added += ((lower, name, value),)
 
     # --- for the gateway ---------------------------------------------------------------------------
