@@ -31,7 +31,7 @@ from twgw.memory_network import MemoryNetwork, Wire, join
 from twgw.memory_world import MemoryClock, MemoryFiles, MemoryLog, NoHttp
 from twgw.metrics import Registry
 from twgw.model import Api, Application, Credential, State, Subscription, Target, Upstream
-from twgw.policy.exchange import Exchange
+from twgw.policy.exchange import Exchange, Headers
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
@@ -152,7 +152,7 @@ class Connection(Wire):
                 body, data = _body(b"\r\n" + head.block.text.encode("latin-1"), data)
             if body is None:
                 break
-            answers.append(Answer(head.status, _fields(head.block.pairs), body, interim))
+            answers.append(Answer(head.status, _fields(Headers.of_block(head.block).items()), body, interim))
             interim = ()
         return answers
 
@@ -227,11 +227,10 @@ class MemoryGateway:
         self.gateway = Gateway(
             clock=clock, credentials=self._lookup, subscriptions=Rights(self._lookup), limiter=LocalLimiter(clock),
             http=http or NoHttp(), metrics=self.metrics, files=self.files, log=self.log,
-            node="memory",
+            node="memory", trusted_proxies=options.get("trusted_proxies", ()),
         )  # fmt: skip
         self.deadlines = Deadlines(clock.now, self.clock.callLater)
-        proxies = options.get("trusted_proxies", ())
-        self.fleet = Fleet(self.network, self.deadlines, trusted_proxies=proxies, detach=run_detached)
+        self.fleet = Fleet(self.network, self.deadlines, detach=run_detached)
         self.front = Front(
             gateway=self.gateway,
             deadlines=self.deadlines,

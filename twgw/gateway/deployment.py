@@ -73,6 +73,8 @@ class Deployment:
             exchange.problem = problems.no_route() if found is MISS else problems.wrong_method(found.allow)
             if head.underscores:
                 exchange.problem = problems.underscore()
+            elif head.encoded_slash:
+                exchange.problem = problems.encoded_slash()
             self.refuse(exchange)
             return
         plan: Plan = found.payload

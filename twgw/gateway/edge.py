@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twgw.gateway import pipeline, problems
 from twgw.gateway.chunked import LAST_CHUNK, ChunkedReader, chunk
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.forwarding import Networks, client_address, client_response, hop, status_line
+from twgw.gateway.forwarding import Networks, client_address, hop, status_line
 from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, parse_request
 from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
@@ -374,7 +374,7 @@ class Edge(Protocol):
 
     def _send_interim(self, status: int, headers: Headers) -> None:
         if not self._closing:
-            text = status_line(status, "") + client_response(headers) + "\r\n"
+            text = status_line(status, "") + headers.to_client() + "\r\n"
             self.transport.write(text.encode("latin-1"))
 
     def _answered(self, error: BaseException | None) -> None:
@@ -394,7 +394,7 @@ class Edge(Protocol):
         status = response.status
         exchange.status = status
         bodiless = status == 204 or status == 304 or status < 200
-        text = status_line(status, response.reason) + client_response(response.headers)
+        text = status_line(status, response.reason) + response.headers.to_client()
         if exchange.decisions is not None:
             for name, value in limit_fields(exchange.decisions):
                 text += f"{name}: {value}\r\n"

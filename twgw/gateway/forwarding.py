@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from twgw.policy.exchange import Exchange, Hop
-from twgw.policy.headers import ONE_HOP, Headers
+from twgw.policy.headers import Headers
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -74,8 +74,7 @@ def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
     sent = block.sent
     if sent is not None and sent[0] == made_from:
         return sent[1]  # the client repeats itself, and so do we
-    special = headers.special
-    text = headers.without(special | nominated if nominated else special)
+    text = headers.to_upstream(nominated)
     host = request.host
     via = f"{request.version} {pseudonym}"
     element = f"for={_node(came_by.peer)};proto={came_by.scheme}"
@@ -98,12 +97,6 @@ def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
         text += _identity(credential.application, credential.id)
     block.sent = (made_from, text)
     return text
-
-
-def client_response(headers: Headers) -> str:
-    """The fields of a response as the client gets them, each ended by CRLF, without framing."""
-    special = headers.special
-    return headers.without(special & ONE_HOP if special else special)
 
 
 @lru_cache(8192)

@@ -8,24 +8,24 @@ from the parts, never copied with its framing (RFC 9112; ``security`` rows 1 to 
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Sized
 from ipaddress import IPv6Address
 from typing import Any, Final
 
-from attrs import define, frozen
+from attrs import frozen
 
 from twgw.model import METHODS
-from twgw.policy.headers import NONE, RESERVED_PREFIXES, SPECIAL, FieldBlock
+from twgw.policy.headers import NONE, RESERVED_PREFIXES, SPECIAL, Field, FieldBlock
 
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
-_FIELDS: Final = r"(\r\n(?:%s++: (?:(?![\t ])[\t -~\x80-\xff]++(?<![\t ]))?+\r\n)*+)\r\n"
-
-_REQUEST: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])" + _FIELDS % _TOKEN)
+# Values are taken as a run without CR: that nothing else stands in them which may not is seen by ``_skeleton`` before.
+_FIELDS: Final = r"(\r\n(?:%s++: (?:(?![\t \r])[^\r]++(?<![\t ]))?+\r\n)*+)\r\n"
+_REQUEST: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])" + _FIELDS % _TOKEN).fullmatch
 _RESPONSE: Final = re.compile(
-    r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?" + _FIELDS % _TOKEN.replace("^", "^_")
-)
-_PAIR: Final = re.compile(r"\n([^:\r]++): ([^\r]*+)")
+    r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\r]*+))?" + _FIELDS % _TOKEN.replace("^", "^_")
+).fullmatch
+_TEXT: Final = bytes(code for code in range(256) if code == 9 or (code >= 32 and code != 127))
 _REQUEST_LINE: Final = re.compile(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ({_TARGET}+) HTTP/1\.[01]")
 _OTHER_VERSION: Final = re.compile(rf"[A-Z]+ {_TARGET}+ HTTP/[02-9](?:\.[0-9])?")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.[01] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?")
@@ -75,6 +75,7 @@ class Limits:
     fields: int = 100
 
 
+_LINE_ENDS: Final = b"\r\n" * 2048
 _hosts: Final[dict[str, str]] = {}
 
 
@@ -98,24 +99,29 @@ class RequestHead:
     found: Any = None
     """Where the deployment found the last request with these very bytes."""
 
-    def __init__(self, method: str, target: str, host: str, minor: str, block: FieldBlock) -> None:
+    host: str = ""
+    """Host field in lower case."""
+
+    def __init__(self, method: str, target: str, minor: str, block: FieldBlock) -> None:
         self.method = method
         self.target = self.path = target
-        self.host = host
         self.version = "1.1" if minor == "1" else "1.0"
         self.block = block
 
 
-@define(eq=False)
 class ResponseHead:
-    """A response head that passed.  ``length``: bytes of body, None when chunked, -1 when the close ends it."""
+    """A response head that passed.  Defaults stand on the class, as in RequestHead."""
 
-    status: int
-    reason: str
-    block: FieldBlock
-    length: int | None
-    keep_alive: bool
-    nominated: frozenset[str] = frozenset()
+    length: int | None = -1
+    """Bytes of body, None when chunked, -1 when the close ends it."""
+    nominated: frozenset[str] = NONE
+
+    def __init__(self, status: int, reason: str, block: FieldBlock, minor: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.block = block
+        self.version = "1.1" if minor == "1" else "1.0"
+        self.keep_alive = minor == "1"
 
 
 def parse_request(head: bytes, limits: Limits) -> RequestHead:
@@ -123,11 +129,12 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     text = head.decode("latin-1")
     if len(text) > limits.line:
         _check_lengths(text, limits)
-    found = _REQUEST.fullmatch(text)
+    ends = head.translate(None, _TEXT)
+    found = _REQUEST(text) if ends == _LINE_ENDS[: len(ends)] else None
     underscores = False
     if found is None:
         text, underscores = _normal_request(text, limits)
-        found = _REQUEST.fullmatch(text.replace("_", "-") if underscores else text)
+        found = _REQUEST(text.replace("_", "-") if underscores else text)
         if found is None:
             raise BadMessage(400, "Malformed request head")
         method, target, minor, _ = found.groups()
@@ -135,20 +142,34 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
         target = text[found.start(2) : found.end(2)]
     else:
         method, target, minor, fields = found.groups()
-    block = _block(fields, limits)
-    request = RequestHead(method, target, _host(block, minor), minor, block)
-    request.underscores = underscores
-    if len(block.special) > 1 or minor == "0":
-        _frame_request(request, block.special)
+    if len(ends) > 2 * limits.fields + 4:
+        raise BadMessage(431, "Too many header fields")
+    block = FieldBlock(fields)
+    request = RequestHead(method, target, minor, block)
+    special = block.special
+    hosts = special.get("host")
+    if hosts is None or len(hosts) != 1:
+        _check_host_count(hosts, minor)
+    else:
+        value = hosts[0][1]
+        request.host = _hosts.get(value) or _host(value)
+    if (len(special) > 1 and not _only_persists(special)) or minor == "0":
+        _frame_request(request, special)
     if underscores:
+        request.underscores = True
         request.nominated |= _masked(block)
+    if method in METHODS and target[0] == "/":
+        path, _, query = target.partition("?")
+        if query:
+            request.query = query
+        request.path = path
+        if "%" not in path and "//" not in path and "/." not in path:
+            return request
     try:
-        if not target.startswith("/") or method not in METHODS:
+        if target[0] != "/" or method not in METHODS:
             target = _unusual(method, target, request.host)
         path, _, request.query = target.partition("?")
-        if "%" in path or "//" in path or "/." in path:
-            path, request.encoded_slash = canonical_path(path)
-        request.path = path
+        request.path, request.encoded_slash = canonical_path(path)
     except BadMessage as error:
         if error.close:
             raise
@@ -156,33 +177,35 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     return request
 
 
+def _only_persists(special: Mapping[str, list[Field]]) -> bool:
+    """Whether all that is special about a request is a host, and a wish to go on."""
+    if len(special) == 2:
+        options = special.get("connection")
+        return options is not None and len(options) == 1 and options[0][1] == "keep-alive"
+    return False
+
+
 def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHead:
     """Read a response head.  ``to_head``: it answers a HEAD request.  Raises BadMessage (always 502)."""
     text = head.decode("latin-1")
-    found = _RESPONSE.fullmatch(text)
+    ends = head.translate(None, _TEXT)
+    found = _RESPONSE(text) if ends == _LINE_ENDS[: len(ends)] else None
     if found is None:
         text = _normal_response(text)
-        found = _RESPONSE.fullmatch(text)
+        found = _RESPONSE(text)
         if found is None:
             raise _bad_response("malformed head")
     minor, code, reason, fields = found.groups()
-    try:
-        block = _block(fields, limits)
-    except BadMessage as error:
-        raise _bad_response("too many header fields") from error
+    if len(ends) > 2 * limits.fields + 4:
+        raise _bad_response("too many header fields")
+    block = FieldBlock(fields)
     status = int(code)
-    response = ResponseHead(status, reason or "", block, -1, minor == "1")
+    response = ResponseHead(status, reason or "", block, minor)
     if block.special:
-        _frame_response(response, block.special, minor)
+        _frame_response(response, block.special)
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0
     return response
-
-
-def _block(fields: str, limits: Limits) -> FieldBlock:
-    if fields.count("\n") > limits.fields + 1:
-        raise BadMessage(431, "Too many header fields")
-    return FieldBlock(fields)
 
 
 def _masked(block: FieldBlock) -> frozenset[str]:
@@ -198,21 +221,19 @@ def _only(block: FieldBlock, lower: str) -> str | None:
     return fields[0][1] if len(fields) == 1 else None
 
 
-def _host(block: FieldBlock, minor: str) -> str:
-    if "host" not in block.special:
-        if minor == "0":
-            return ""
-        raise BadMessage(400, "Host header missing")
-    value = _only(block, "host")
-    if value is None:
+def _check_host_count(hosts: Sized | None, minor: str) -> None:
+    if hosts is not None:
         raise BadMessage(400, "Host header repeated")
-    host = _hosts.get(value)
-    if host is None:
-        if len(value) > 260 or not _HOST.fullmatch(value) or not _sound_address(value):
-            raise BadMessage(400, "Malformed Host header")
-        host = value.lower()
-        if len(_hosts) < 1024:
-            _hosts[value] = host
+    if minor == "1":
+        raise BadMessage(400, "Host header missing")
+
+
+def _host(value: str) -> str:
+    if len(value) > 260 or not _HOST.fullmatch(value) or not _sound_address(value):
+        raise BadMessage(400, "Malformed Host header")
+    host = value.lower()
+    if len(_hosts) < 1024:
+        _hosts[value] = host
     return host
 
 
@@ -279,7 +300,7 @@ def canonical_path(path: str) -> tuple[str, bool]:
     return path, slashed
 
 
-def _frame_request(request: RequestHead, special: Set[str]) -> None:
+def _frame_request(request: RequestHead, special: Mapping[str, list[Field]]) -> None:
     """Body size, persistence and expectation from the fields that say so."""
     block = request.block
     if request.version == "1.0":
@@ -327,18 +348,22 @@ def _length(block: FieldBlock) -> int | None:
     return int(value) if value is not None and _DIGITS.fullmatch(value) else None
 
 
-def _frame_response(response: ResponseHead, special: Set[str], minor: str) -> None:
+def _frame_response(response: ResponseHead, special: Mapping[str, list[Field]]) -> None:
     block = response.block
     if "connection" in special:
-        try:
-            options = _options(block)
-        except BadMessage as error:
-            raise _bad_response("malformed Connection header") from error
-        response.keep_alive = "close" not in options and (minor == "1" or "keep-alive" in options)
-        response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
+        fields = special["connection"]
+        if len(fields) != 1 or fields[0][1] != "keep-alive":
+            try:
+                options = _options(block)
+            except BadMessage as error:
+                raise _bad_response("malformed Connection header") from error
+            response.keep_alive = "close" not in options and (response.keep_alive or "keep-alive" in options)
+            response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
+        else:
+            response.keep_alive = True
     if "transfer-encoding" in special:
         coding = _only(block, "transfer-encoding")
-        if "content-length" in special or minor == "0" or coding is None or coding.lower() != "chunked":
+        if "content-length" in special or response.version == "1.0" or (coding or "").lower() != "chunked":
             raise _bad_response("ambiguous or unknown Transfer-Encoding")
         response.length = None
     elif "content-length" in special:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from twgw.model import Credential, Route, Subscription
 from twgw.policy.headers import NONE, Headers
@@ -28,6 +28,20 @@ class Body(Protocol):
 
     async def read(self, limit: int) -> bytes:
         """Wait for the whole body.  Raises BodyTooLarge past ``limit`` bytes, BodyLost when the peer leaves."""
+
+
+@frozen
+class Hop:
+    """The connection a request came by, as we tell the upstream about it."""
+
+    peer: str
+    """Address at the other end."""
+    scheme: str = "http"
+    trusted: bool = False
+    """Whether the peer is a proxy whose word about the client counts."""
+
+
+LOOPBACK = Hop("127.0.0.1")
 
 
 class Request:
@@ -146,6 +160,7 @@ class Exchange:
     finished_at: float = 0.0
     problem: Problem | None = None
     """What the gateway itself found wrong before any policy was asked: no route, a blocked API, a bad head."""
+    came_by: Hop = LOOPBACK
     nominated: frozenset[str] = NONE
     """Fields that the client's Connection header declared to be for its hop only."""
     interim: Callable[[int, Headers], None] | None = None

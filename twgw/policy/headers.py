@@ -72,17 +72,23 @@ class FieldBlock:
                 found[lower] = [(name, parts[at + 1])]
         self.plain = "".join(parts[::3])
         """The text without its special fields."""
-        self.special = frozenset(found)
-        """Lower-case names that are not simply passed on: framing, for one hop, or reserved for gateways."""
-        self._found = found
+        self.special = found
+        """What is not simply passed on, by lower-case name: framing, for one hop, or reserved for gateways."""
+        self._found: dict[str, list[Field]] | None = None
         self.rendered: tuple[Any, str] | None = None
-        """The last result of ``Headers.without``: what was asked for, and the text."""
+        """The last text for a client, and what was taken away for it."""
         self.sent: tuple[Any, str] | None = None
         """The last fields that were sent to an upstream: what they were made from, and the text."""
 
     def fields(self, lower: str) -> list[Field]:
         """Every field with this lower-case name, in order."""
-        fields = self._found.get(lower)
+        fields = self.special.get(lower)
+        if fields is not None:
+            return fields
+        if self._found is None:
+            self._found = {}
+        else:
+            fields = self._found.get(lower)
         if fields is None:
             fields = self._found[lower] = _finder(lower)(self.text)
         return fields
@@ -93,17 +99,12 @@ class FieldBlock:
         return found
 
     def without(self, names: AbstractSet[str]) -> str:
-        """The text without the fields of these lower-case names, and without the line end before it."""
-        text = self.text
-        special = self.special
-        if names == special:
-            return self.plain[2:]
-        if names > special:
-            text = self.plain
-            names -= special
+        """The text without its special fields and those of some lower-case names, each field ended by CRLF."""
+        text = self.plain
         for lower in names:
-            for name, value in self.fields(lower):
-                text = text.replace(f"\r\n{name}: {value}\r\n", "\r\n", 1)
+            if lower not in self.special:
+                for name, value in self.fields(lower):
+                    text = text.replace(f"\r\n{name}: {value}\r\n", "\r\n", 1)
         return text[2:]
 
 
@@ -237,23 +238,28 @@ class Headers:
         """What was taken away and what was added since."""
         return self._gone, self._added
 
-    @property
-    def special(self) -> AbstractSet[str]:
-        """The lower-case names that are for the gateway alone to send, of the wire and of policies."""
-        if not self._added:
-            return self._block.special
-        return self._block.special.union([lower for lower, _, _ in self._added if is_reserved(lower)])
+    def to_upstream(self, nominated: frozenset[str] = NONE) -> str:
+        """The fields that go on to an upstream, each ended by CRLF: nothing that only the gateway may say.
 
-    def without(self, names: AbstractSet[str]) -> str:
-        """The fields as text, each ended by CRLF, without these lower-case names."""
+        ``nominated`` are names that the client declared to be for its hop only.
+        """
+        gone = self._gone | nominated if nominated else self._gone
+        text = self._block.without(gone)
+        if self._added:
+            text += "".join([f"{name}: {value}\r\n" for lower, name, value in self._added if not is_reserved(lower)])
+        return text
+
+    def to_client(self) -> str:
+        """The fields that go back to a client, each ended by CRLF: without framing and what is for one hop."""
         block = self._block
-        drop = names | self._gone if self._gone else names
         rendered = block.rendered
-        if rendered is not None and rendered[0] == drop:
+        if rendered is not None and rendered[0] == self._gone:
             text = rendered[1]
         else:
-            text = block.without(drop)
-            block.rendered = (drop, text)
+            text = block.without(self._gone)
+            for lower in block.special.keys() - ONE_HOP - self._gone:
+                text += "".join([f"{name}: {value}\r\n" for name, value in block.special[lower]])
+            block.rendered = (self._gone, text)
         if self._added:
-            text += "".join([f"{name}: {value}\r\n" for lower, name, value in self._added if lower not in names])
+            text += "".join([f"{name}: {value}\r\n" for lower, name, value in self._added if lower not in ONE_HOP])
         return text

@@ -4,7 +4,6 @@ For ``twgw plugins`` and the generated reference page.  The text is the docstrin
 it that begins with ``- name:`` or ``- {name:`` is the example, as it would stand under ``policies`` in apis.yaml.
 """
 
-import inspect
 import re
 import textwrap
 
@@ -38,7 +37,7 @@ class Manual:
 
 def manual(plugin: Plugin) -> Manual:
     """What a policy that could be loaded says of itself."""
-    docstring = inspect.getdoc(plugin.module) or ""
+    docstring = (plugin.module.__doc__ or "").strip()
     found = _EXAMPLE.search(docstring)
     return Manual(
         text=re.sub(r"\n{3,}", "\n\n", _EXAMPLE.sub("\n", docstring)).strip(),

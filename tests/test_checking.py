@@ -1,0 +1,154 @@
+"""Tests of twgw.checking."""
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from twgw.checking import check_files
+from twgw.config import load
+from twgw.credentials import Pepper
+from twgw.demo import ensure
+
+EXAMPLES = Path(__file__).parent.parent / "etc" / "examples"
+API = """\
+apis:
+  - name: orders
+    version: "1.0"
+    base_path: /orders
+    upstream:
+      targets: [{url: "https://127.0.0.1:9000"}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def check(state="", config="", **environment):
+    """What is wrong with these files."""
+    if state:
+        Path("apis.yaml").write_text(state)
+        config += "\n[state]\nfile = 'apis.yaml'\n"
+    Path("twgw.toml").write_text(config)
+    return check_files(load(Path("twgw.toml"), environment, {}))
+
+
+def pem(name="server"):
+    """A certificate and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    made = x509.CertificateBuilder(
+        subject, subject, key.public_key(), x509.random_serial_number(), day, day.replace(year=2096)
+    ).sign(key, hashes.SHA256())
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return (made.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(serialization.Encoding.PEM, *private)).decode()  # fmt: skip
+
+
+def test_examples_are_valid():
+    """The examples of the documentation have no fault, and checking them starts nothing."""
+    assert [] == check_files(load(EXAMPLES / "twgw.toml", {}, {}))
+    assert "twisted.internet.reactor" not in sys.modules or not sys.modules["twisted.internet.reactor"].running
+
+
+def test_first_start_is_valid(tmp_path):
+    """Without any file the gateway would make a demo, so nothing is wrong; nor is anything with the demo."""
+    assert [] == check_files(load(None, {}, {}))
+    assert [] == list(tmp_path.iterdir())
+
+    Path("twgw-data").mkdir()
+    ensure(Path("twgw-data"), Pepper("v1", b"p" * 32))
+    assert [] == check_files(load(None, {}, {}))
+
+
+def test_named_state_must_be_there():
+    """A state that is named and missing is a fault."""
+    assert [f"{Path.cwd()}/apis.yaml: cannot be read: No such file or directory"] == check(
+        config="[state]\nfile = 'apis.yaml'\n"
+    )
+
+
+def test_faults_of_a_state_have_their_lines():
+    """What the state alone can tell, and what only compiling it tells, comes with file, line and path."""
+    assert [f"{Path.cwd()}/apis.yaml:4: apis[0].base_path: must start with /"] == check(
+        API.replace("/orders", "orders")
+    )
+    assert [f"{Path.cwd()}/apis.yaml:7: apis[0].policies[0].settings.amount: must be > 0"] == check(
+        API + "    policies: [{name: rate-limit, settings: {amount: 0}}]\n"
+    )
+
+
+def test_faults_come_in_the_order_of_lines():
+    """Of several faults the first one in the file is said first."""
+    text = API + "    policies: [{name: no-such}]\npolicies:\n  - {name: nothing}\n"
+
+    lines = [int(line.split(":")[1]) for line in check(text)]
+
+    assert [7, 9] == lines
+
+
+def test_policies_of_directories_are_known():
+    """A policy in a named directory may be used; two of one name are a fault."""
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "greet.py").write_text('"""Greet."""\n')
+    text = API + "    policies: [{name: greet}]\n"
+
+    assert [] == check(text, "[plugins]\ndirectories = ['a']\n")
+    (fault,) = check(text, "[plugins]\ndirectories = ['a', 'b']\n")
+    assert fault.startswith("plugins: policy 'greet' is there twice")
+
+
+@pytest.mark.parametrize(
+    ("tls", "expected"),
+    [
+        ("{ca_file: no.pem}", "ca_file: cannot be read: No such file or directory"),
+        ("{ca_file: empty.pem}", "ca_file: holds no certificate"),
+        ("{certificate_file: no.pem}", "certificate_file: cannot be read: No such file or directory"),
+        ("{certificate_file: a.pem, key_file: empty.pem}", ""),
+        ("{certificate_file: a.pem}", ""),
+        ("{ca_file: a.pem}", ""),
+        ("{certificate_file: empty.pem}", "certificate_file: is not a PEM file, or its key is that of another"),
+    ],
+)
+def test_certificates_of_upstreams_are_read(tls, expected):
+    """A file that the calls of an upstream need is a fault when it cannot be used, once for all routes."""
+    Path("a.pem").write_text(pem())
+    Path("empty.pem").write_text("")
+    routes = "    routes: [{path: /a, policies: [{name: cors, settings: {allow_origins: ['*']}}]}, {path: /b}]\n"
+
+    faults = check(API + f"      tls: {tls}\n" + routes)
+
+    assert (1 if expected else 0) == len(faults)
+    assert all(f"apis.yaml:7: apis[0].upstream.tls.{expected}" in fault for fault in faults)
+
+
+def test_upstream_of_a_route_is_found_there():
+    """A fault in the upstream of a route has the path of the route."""
+    own = "{targets: [{url: 'https://127.0.0.1:9000'}], tls: {ca_file: no.pem}}"
+
+    (fault,) = check(API + f"    routes: [{{path: /a, upstream: {own}}}]\n")
+
+    assert "apis.yaml:7: apis[0].routes[0].upstream.tls.ca_file: cannot be read" in fault
+
+
+def test_certificates_of_listeners_are_read():
+    """A listener whose certificate cannot be used is a fault; a good one is not."""
+    Path("a.pem").write_text(pem())
+    Path("empty.pem").write_text("")
+    config = "[gateway]\nlisten = ['ssl:8443:certKey={}']\n"
+
+    assert [] == check(API, config.format("a.pem"))
+    (missing,) = check(API, config.format("no.pem"))
+    (empty,) = check(API, config.format("empty.pem"))
+    assert "gateway.listen: ssl:8443:certKey=" in missing
+    assert "no.pem" in missing
+    assert "gateway.listen: ssl:8443:certKey=" in empty

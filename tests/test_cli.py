@@ -1,0 +1,53 @@
+"""Tests of twgw.cli: what every command has in common."""
+
+import pytest
+from click.testing import CliRunner
+
+from twgw import __version__
+from twgw.cli import main
+
+COMMANDS = [["init"], ["validate"], ["plugins"], ["plugins", "show"], ["key"], ["key", "new"], ["version"]]
+
+
+def run(*words):
+    """Run the console script."""
+    return CliRunner().invoke(main, words)
+
+
+def test_help_names_every_command():
+    """The help of the whole lists the commands, with examples."""
+    done = run("--help")
+
+    assert 0 == done.exit_code
+    for words in COMMANDS:
+        assert f"\n  {words[0]} " in done.output
+    assert "twistd -n twgw --config" in done.output
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_has_help(words):
+    """--help and -h explain a command; those that take something give examples."""
+    done = run(*words, "--help")
+
+    assert 0 == done.exit_code
+    assert done.output == run(*words, "-h").output
+    assert words in (["version"], ["key"]) or "Examples:\n    twgw " in done.output
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_version_is_said(words):
+    """The version is that of the package."""
+    done = run(*words)
+
+    assert (0, f"twgw {__version__}\n") == (done.exit_code, done.output)
+
+
+@pytest.mark.parametrize(
+    "words", [["no-such"], ["init"], ["validate"], ["key", "new", "--no-such"], ["plugins", "show"]]
+)
+def test_wrong_use_has_a_status_of_its_own(words):
+    """What cannot be understood ends with 2 and says how help is found."""
+    done = run(*words)
+
+    assert 2 == done.exit_code
+    assert "--help' for help" in done.output

@@ -1,0 +1,75 @@
+"""Tests of twgw.cli_config."""
+
+import click
+import pytest
+
+from twgw.cli_config import configured, nearby, node_pepper, pepper_file
+from twgw.config import load
+from twgw.credentials import Pepper
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_fault_ends_a_command(tmp_path):
+    """A bad configuration is said fault by fault."""
+    (tmp_path / "twgw.toml").write_text("[node]\nnam = 'a'\n[log]\nlevel = 'loud'\n")
+
+    with pytest.raises(click.ClickException) as caught:
+        configured(tmp_path / "twgw.toml")
+
+    first, second = caught.value.message.splitlines()
+    assert first.startswith("twgw.toml: [node] nam: unknown; did you mean name?")
+    assert second.startswith("twgw.toml: [log] level: must be one of")
+    assert 1 == caught.value.exit_code
+
+
+def test_environment_counts(monkeypatch):
+    """The environment overrides the defaults, as in a gateway."""
+    monkeypatch.setenv("TWGW_NODE_NAME", "gw-7")
+
+    assert "gw-7" == configured(None).node.name
+
+
+def test_pepper_is_made_when_missing(tmp_path):
+    """The first use makes directory and pepper for their owner alone; the second finds them."""
+    config = configured(None)
+
+    made = node_pepper(config)
+
+    assert tmp_path / "twgw-data" / "pepper" == pepper_file(config)
+    assert 0o700 == (tmp_path / "twgw-data").stat().st_mode & 0o777
+    assert made == node_pepper(config)
+
+
+def test_pepper_of_the_configuration_comes_first(tmp_path):
+    """A pepper that is configured is used, and no file is made."""
+    text = f"v1:{'ab' * 32}"
+
+    assert Pepper.from_text(text) == node_pepper(load(None, {"TWGW_NODE_PEPPER": text}, {}))
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_unusable_pepper_ends_a_command(tmp_path):
+    """A pepper that others may read, or a directory that is none, is told and not worked around."""
+    config = configured(None)
+    node_pepper(config)
+    pepper_file(config).chmod(0o644)
+    with pytest.raises(click.ClickException, match="twgw-data/pepper: other users may read it; run: chmod 600"):
+        node_pepper(config)
+
+    pepper_file(config).unlink()
+    (tmp_path / "twgw-data").rmdir()
+    (tmp_path / "twgw-data").write_text("")
+    with pytest.raises(click.ClickException, match=r"^twgw-data: File exists"):
+        node_pepper(config)
+
+
+def test_files_are_named_as_from_here(tmp_path):
+    """A path below the working directory is shown without it, and without detours."""
+    assert "apis.yaml:3: apis[0]: a/../b" == nearby(f"{tmp_path}/etc/../apis.yaml:3: apis[0]: a/../b")
+    assert "/etc/twgw.toml: no" == nearby("/etc/twgw.toml: no")
+    assert "environment: TWGW_X: unknown" == nearby("environment: TWGW_X: unknown")
+    assert "" == nearby("")

@@ -1,0 +1,94 @@
+"""Tests of twgw.cli_key."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from twgw.cli import main
+from twgw.credentials import digest, load_pepper, well_formed
+from twgw.state import parse_state
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def new(*words, **environment):
+    """Run the command."""
+    return CliRunner().invoke(main, ["key", "new", *words], env=environment)
+
+
+def test_key_and_line_belong_together():
+    """The key is shown once, and the line to paste has its digest under the pepper of the node."""
+    done = new()
+    (key,) = re.findall(r"tw_live_\w+", done.output)
+    (line,) = re.findall(r"^  (- \{.*\})$", done.output, re.MULTILINE)
+
+    assert 0 == done.exit_code
+    assert well_formed(key)
+    state = parse_state(f"applications:\n  - name: shop\n    credentials:\n      {line}\n", "apis.yaml").state
+    assert digest(load_pepper(Path("twgw-data/pepper")), key) == state.applications[0].credentials[0].digest
+    assert "with the pepper in twgw-data/pepper" in done.output
+
+
+def test_node_has_one_pepper():
+    """Two keys are different and made under the same pepper."""
+    first, pepper = new(), Path("twgw-data/pepper").read_text()
+    second = new()
+
+    assert first.output != second.output
+    assert pepper == Path("twgw-data/pepper").read_text()
+
+
+def test_configuration_says_where_the_pepper_is():
+    """With a configuration its data directory is used, and its state named."""
+    Path("etc").mkdir()
+    Path("etc/twgw.toml").write_text("[node]\ndata_dir = '../data'\n[state]\nfile = '../apis.yaml'\n")
+
+    done = new("--config", "etc/twgw.toml")
+
+    assert 0 == done.exit_code
+    assert "in apis.yaml:" in done.output
+    assert "with the pepper in data/pepper" in done.output
+    assert done.exit_code == new(TWGW_CONFIG="etc/twgw.toml").exit_code
+    assert not Path("twgw-data").exists()
+
+
+def test_configured_pepper_is_used():
+    """A pepper in the configuration is used and said to be there; no file is made."""
+    done = new(TWGW_NODE_PEPPER=f"v1:{'ab' * 32}")
+
+    assert "with the pepper in the configuration" in done.output
+    assert not Path("twgw-data").exists()
+
+
+def test_place_of_the_line_is_named():
+    """With --application the place is that application's, which must be there."""
+    Path("twgw-data").mkdir(mode=0o700)
+    Path("twgw-data/apis.yaml").write_text("applications:\n  - name: batch\n")
+
+    assert "Put this line under credentials of batch in twgw-data/apis.yaml:" in new("--application", "batch").output
+    refused = new("--application", "bach")
+    assert 1 == refused.exit_code
+    assert "there is no application bach; did you mean batch?" in refused.output
+    assert "tw_live" not in refused.output
+
+
+def test_application_needs_a_state():
+    """Without a state that can be read there is no application, and no key is made."""
+    done = new("--application", "batch")
+
+    assert 1 == done.exit_code
+    assert "twgw-data/apis.yaml: cannot be read" in done.output
+    assert "tw_live" not in done.output
+
+
+def test_environment_stands_in_the_key():
+    """--env becomes part of the key; what would break its form is wrong use."""
+    assert "  tw_test_" in new("--env", "test").output
+    refused = new("--env", "No!")
+    assert 2 == refused.exit_code
+    assert "lower-case letters and digits" in refused.output

@@ -1,0 +1,76 @@
+"""Whether a configuration, and the state that it names, would be taken: all of it, without serving anything.
+
+Asked by ``twistd twgw --check`` and ``twgw validate``.  The same parts compile the state as in a gateway that starts;
+only the world around them is missing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+
+from twgw.config import Config
+from twgw.faults import InvalidFileError
+from twgw.gateway.deadlines import Deadlines
+from twgw.gateway.fleet import Fleet
+from twgw.gateway.network import TcpNetwork
+from twgw.gateway.redeploy import compiled
+from twgw.gateway.running import run_detached
+from twgw.gateway.service import Certificates
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin, PluginConflict, find_plugins
+from twgw.state import load_state
+
+
+class _Idle:
+    """Stands for every part of the world: it may be asked for anything, and nothing happens."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *_what: object, **_more: object) -> Any:
+        return self
+
+
+IDLE: Any = _Idle()
+
+
+def check_files(config: Config) -> list[str]:
+    """What is wrong with the files that a configuration names: a line for each fault, with its place."""
+    faults = list(_certificates(config))
+    is_first_start = config.state_file == config.node.data_dir / "apis.yaml" and not config.state_file.exists()
+    try:
+        plugins = find_plugins(config.plugins.directories)
+    except PluginConflict as error:
+        return [*faults, f"plugins: {error}"]
+    return faults if is_first_start else faults + check_state(config.state_file, plugins)
+
+
+def check_state(path: Path, plugins: Mapping[str, Plugin]) -> list[str]:
+    """What is wrong with a state under these policies: a line for each fault, with its place."""
+    gateway = Gateway(IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE)
+    fleet = Fleet(TcpNetwork(IDLE), Deadlines(lambda: 0.0, IDLE), detach=run_detached)
+    try:
+        compiled(load_state(path), plugins, gateway, lambda upstream: fleet.caller(upstream).call)
+    except InvalidFileError as error:
+        return list(error.lines)
+    return []
+
+
+def _certificates(config: Config) -> list[str]:
+    """What is wrong with the certificates of the listeners."""
+    faults = []
+    for where in config.gateway.listen:
+        if where.kind == "ssl":
+            try:
+                Certificates(where, config.gateway.tls).load()
+            except OSError as error:
+                faults.append(f"gateway.listen: {where}: {error.filename}: {error.strerror}")
+            except (SSL.Error, ValueError) as error:
+                faults.append(f"gateway.listen: {where}: {_reason(error)}")
+    return faults
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or "the certificate and its key cannot be used"

@@ -1,0 +1,120 @@
+"""``twgw plugins``: which policies are installed, and what each can do."""
+
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from attrs import asdict
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from twgw.cli_config import config_option, configured, failure, nearby
+from twgw.faults import suggest
+from twgw.policy.manual import Manual, manual, phases
+from twgw.policy.registry import Plugin, PluginConflict, find_plugins
+
+EXAMPLES = """\b
+Examples:
+  twgw plugins                             all that is installed, and what is in plugins/
+  twgw plugins --config etc/twgw.toml      also what is in the directories that it names
+  twgw plugins show rate-limit             settings and an example
+"""
+SHOW_EXAMPLES = """\b
+Examples:
+  twgw plugins show key-auth
+  twgw plugins show key-auth --json
+"""
+
+
+@click.group(invoke_without_command=True, epilog=EXAMPLES)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@click.pass_context
+def plugins(context: click.Context, file: Path | None, as_json: bool) -> None:
+    """List the policies that a node can use, also those that cannot be loaded, with the reason."""
+    context.obj = file
+    if context.invoked_subcommand:
+        return
+    found = _find(file)
+    if as_json:
+        click.echo(json.dumps([_listed(plugin) for plugin in found.values()], indent=2))
+        return
+    table = _table("policy", "takes part in", "from", "what it does")
+    for plugin in found.values():
+        says = Text(f"cannot be loaded: {plugin.fault}", "red") if plugin.fault else Text(plugin.summary)
+        steps = "" if plugin.fault else ", ".join(phases(plugin))
+        table.add_row(Text(plugin.name, "bold"), steps, Text(_origin(plugin)), says)
+    Console().print(table)
+
+
+@plugins.command(epilog=SHOW_EXAMPLES)
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@click.pass_obj
+def show(file: Path | None, name: str, as_json: bool) -> None:
+    """Explain the policy NAME: what it does, its settings with type, default and meaning, and an example."""
+    found = _find(file)
+    plugin = found.get(name)
+    if plugin is None:
+        raise failure([f"no policy {name} is installed{suggest(name, found)}"])
+    if plugin.fault:
+        raise failure([f"{name} of {plugin.origin} cannot be loaded: {plugin.fault}"])
+    told = manual(plugin)
+    if as_json:
+        document = _listed(plugin) | {"text": told.text, "example": told.example}
+        document["settings"] = [asdict(row) for row in told.settings]
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(Console(), plugin, told)
+
+
+def _find(file: Path | None) -> Mapping[str, Plugin]:
+    try:
+        return find_plugins(configured(file).plugins.directories)
+    except PluginConflict as error:
+        raise failure([str(error)]) from error
+
+
+def _origin(plugin: Plugin) -> str:
+    """The package, or the file."""
+    return nearby(plugin.origin) if plugin.origin.startswith("/") else plugin.origin.partition(" (")[0]
+
+
+def _listed(plugin: Plugin) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "phases": [] if plugin.fault else list(phases(plugin)),
+        "origin": plugin.origin,
+        "summary": plugin.summary,
+        "fault": plugin.fault,
+    }
+
+
+def _print(console: Console, plugin: Plugin, told: Manual) -> None:
+    console.print(Text(plugin.name, "bold"), Text(f"takes part in {', '.join(told.phases)}; from {_origin(plugin)}"))
+    console.print()
+    console.print(Text(told.text))
+    console.print()
+    if told.settings:
+        table = _table("setting", "type", "default", "meaning")
+        for row in told.settings:
+            table.add_row(
+                Text(row.name, "bold"), Text(row.type), Text("required" if row.required else row.default),
+                Text(row.meaning),
+            )  # fmt: skip
+        console.print(table)
+    else:
+        console.print("It has no settings.")
+    if told.example:
+        console.print("\nExample, under policies of an API, a route or of all:\n")
+        console.print(Text(textwrap.indent(told.example, "  ")))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="underline")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    return table
