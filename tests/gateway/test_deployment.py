@@ -1,0 +1,162 @@
+"""From a declared state to plans: what is compiled, kept, refused, and found for a request."""
+
+import json
+
+import pytest
+from attrs import evolve, frozen
+
+from twgw import hookimpl
+from twgw.faults import SettingsError
+from twgw.gateway.deployment import deploy
+from twgw.memory import MemoryGateway
+from twgw.model import Api, Lifecycle, Policy, Route, State, Target, Upstream
+from twgw.policy.registry import Plugin, find_plugins
+from twgw.testing import gateway as lent
+
+UPSTREAM = Upstream(targets=(Target("http://pets.test:80"),))
+
+
+class Marks:
+    """A policy that leaves its word on the response."""
+
+    @frozen
+    class Settings:
+        """The word."""
+
+        word: str = "x"
+
+    @staticmethod
+    @hookimpl
+    def twgw_respond(exchange, settings):
+        exchange.response.headers.add("X-Mark", settings.word)
+
+
+def mark(word, **more):
+    return Policy("marks", {"word": word}, **more)
+
+
+def pets(**more):
+    return Api(**{"name": "pets", "version": "1.0", "base_path": "/pets", "upstream": UPSTREAM, **more})
+
+
+def deployed(*apis, policies=(), previous=None):
+    plugins = {**find_plugins(), "marks": Plugin("marks", Marks, "test")}
+    return deploy(State(policies=policies, apis=apis), plugins, lent(), lambda upstream: lambda exchange: None, previous)
+
+
+def faults(*apis, **more):
+    with pytest.raises(SettingsError) as caught:
+        deployed(*apis, **more)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def marks(answer):
+    return answer.headers["x-mark"].split(", ") if "x-mark" in answer.headers else []
+
+
+def test_levels_add_up():
+    """Global policies come first, then those of the API, then those of the route; one policy may stand several times."""
+    api = pets(policies=(mark("api"), mark("again")), routes=(Route("/*", policies=(mark("route"),)),))
+    gateway = MemoryGateway(State(policies=(mark("global"),), apis=(api,)), plugins={"marks": Marks})
+
+    assert ["global", "api", "again", "route"] == marks(gateway.get("/pets/1"))
+
+
+@pytest.mark.parametrize(
+    ("api", "expected"),
+    [
+        (pets(policies=(mark("a", enabled=False),)), []),
+        (pets(policies=(mark("api"),), routes=(Route("/*", policies=(Policy("marks", enabled=False),)),)), []),
+        (pets(policies=(mark("api"),), routes=(Route("/a"), Route("/*", policies=(Policy("marks", enabled=False),)))), []),
+    ],
+)
+def test_a_narrower_level_switches_a_policy_off(api, expected):
+    """``enabled: false`` at an API or a route takes the wider uses of that name away."""
+    gateway = MemoryGateway(State(policies=(mark("global"),), apis=(api,)), plugins={"marks": Marks})
+
+    assert expected == marks(gateway.get("/pets/1"))
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("CREATED", 404), ("PROTOTYPED", 200), ("PUBLISHED", 200), ("BLOCKED", 503), ("DEPRECATED", 200), ("RETIRED", 404)],
+)
+def test_the_state_of_an_api_decides_whether_it_serves(state, status):
+    """Only some states carry traffic; a blocked API says so with WSO2's code."""
+    answer = MemoryGateway(pets(state=Lifecycle[state])).get("/pets/1")
+
+    assert status == answer.status
+    if status == 503:
+        assert 700700 == json.loads(answer.body)["code"]
+
+
+def test_every_fault_is_named_with_its_path():
+    """All of them at once, with the nearest known name."""
+    api = pets(policies=(Policy("rate-limt"), Policy("rate-limit", {"amount": 0}), Policy("access-log", shadow=True)))
+    found = faults(api)
+
+    assert "apis[0].policies[0].name: no policy 'rate-limt' is installed; did you mean rate-limit?" in found
+    assert "apis[0].policies[1].settings.amount: must be > 0" in found
+    assert any(fault.startswith("apis[0].policies[2].shadow: access-log decides nothing") for fault in found)
+
+
+def test_an_api_needs_something_that_answers():
+    """An upstream, or a policy in its place."""
+    assert ["apis[0].upstream: missing"] == [fault[:25] for fault in faults(pets(upstream=None))]
+    assert deployed(pets(upstream=None, policies=(Policy("mock-response"),))).compiled
+
+
+def test_a_shadowed_authentication_alone_is_refused():
+    """It would leave the API open; who means that says so."""
+    shadowed = pets(policies=(Policy("key-auth", shadow=True),))
+
+    assert ["apis[0].policies: its only authentication is in shadow"] == [each[:54] for each in faults(shadowed)]
+    assert deployed(evolve(shadowed, anonymous=True)).compiled
+
+
+def test_an_api_that_did_not_change_is_kept():
+    """Only what changed is compiled anew; the positions count."""
+    one, other = pets(), pets(name="cats", base_path="/cats")
+    first = deployed(one, other)
+    second = deployed(one, evolve(other, strip_base_path=False), previous=first)
+
+    assert (1, 2) == (first.position, second.position)
+    assert first.compiled["pets:1.0"] is second.compiled["pets:1.0"]
+    assert first.compiled["cats:1.0"] is not second.compiled["cats:1.0"]
+    assert first.compiled["pets:1.0"] is not deployed(one, policies=(mark("g"),), previous=first).compiled["pets:1.0"]
+
+
+def test_a_new_deployment_is_in_force_at_once():
+    """An API that is gone is 404, one that moved is at its new address."""
+    gateway = MemoryGateway([pets(), pets(name="cats", base_path="/cats")])
+
+    assert [200, 200] == [gateway.get(path).status for path in ("/pets", "/cats")]
+
+    gateway.deploy([pets(base_path="/animals")])
+
+    assert [404, 404, 200] == [gateway.get(path).status for path in ("/pets", "/cats", "/animals")]
+
+
+def test_requests_without_an_api_meet_the_global_policies():
+    """So that they are named, answered in the same form and logged."""
+    gateway = MemoryGateway(State(policies=(mark("global"), Policy("key-auth")), apis=(pets(),)), plugins={"marks": Marks})
+    answer = gateway.get("/nowhere")
+
+    assert (404, ["global"]) == (answer.status, marks(answer))
+    assert ["gateway"] == [exchange.refused_by for exchange in gateway.exchanges]
+
+
+def test_a_wrong_method_says_which_are_right():
+    """405 with Allow."""
+    answer = MemoryGateway(pets(routes=(Route("/*", methods=("GET", "PUT")),))).post("/pets/1")
+
+    assert (405, "GET, HEAD, PUT") == (answer.status, answer.headers["allow"])
+
+
+def test_underscores_and_encoded_slashes_need_leave():
+    """Both are refused unless the API says otherwise."""
+    strict, lenient = MemoryGateway(pets()), MemoryGateway(pets(underscores=True, encoded_slashes=True))
+
+    assert [400, 400] == [strict.get("/pets/1", headers={"X_A": "1"}).status, strict.get("/pets/a%2Fb").status]
+    assert [200, 200] == [lenient.get("/pets/1", headers={"X_A": "1"}).status, lenient.get("/pets/a%2Fb").status]
+    assert "/a%2Fb" == lenient.upstream_requests[-1].target
