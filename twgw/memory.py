@@ -8,6 +8,7 @@ Offered to policy authors as ``twgw.testing.MemoryGateway``.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
+from functools import cache
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any, Final
@@ -31,7 +32,8 @@ from twgw.memory_network import MemoryNetwork, Wire, join
 from twgw.memory_world import MemoryClock, MemoryFiles, MemoryLog, NoHttp
 from twgw.metrics import Registry
 from twgw.model import Api, Application, Credential, State, Subscription, Target, Upstream
-from twgw.policy.exchange import Exchange, Headers
+from twgw.policy.exchange import Exchange
+from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
@@ -221,7 +223,7 @@ class MemoryGateway:
         self._keys = keys or {}
         recorder = Plugin("memory-recorder", _Recorder(self.exchanges), "twgw.memory")
         given = {name: Plugin(name, module, "given to MemoryGateway") for name, module in (plugins or {}).items()}
-        self._plugins = {**find_plugins(), **given, recorder.name: recorder}
+        self._plugins = {**_installed(), **given, recorder.name: recorder}
         clock = MemoryClock(self.clock)
         self._lookup = Lookup(clock, lambda key: "v1:" + sha256(key.encode("latin-1")).hexdigest())
         self.gateway = Gateway(
@@ -321,6 +323,12 @@ class MemoryGateway:
     def post(self, target: str, body: bytes = b"", **more: Any) -> Answer:
         """``request("POST", …)``."""
         return self.request("POST", target, body=body, **more)
+
+
+@cache
+def _installed() -> Mapping[str, Plugin]:
+    """The installed policies; looking for them takes longer than most tests."""
+    return find_plugins()
 
 
 _RECORD: Final = attrs.evolve(State().policies[0], name="memory-recorder")

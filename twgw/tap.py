@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger, LogLevel
 from twisted.python import usage
@@ -223,9 +223,15 @@ class Node(MultiService):
         self.files.close()
         os._exit(1)
 
-    def stopService(self) -> Any:  # noqa: N802 - Twisted's name
-        """Drain, then close the files."""
-        return maybeDeferred(super().stopService).addBoth(lambda _: self.files.close())
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        """Drain; only then stop what tells operators how that goes, and close the files."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self.traffic.running:
+            await maybeDeferred(self.removeService, self.traffic)  # which stops it
+        await maybeDeferred(super().stopService)
+        self.files.close()
 
 
 class Listener(Service):

@@ -1,0 +1,26 @@
+"""Whether a node is ready, and why not."""
+
+from twgw.admin.status import assess
+
+
+def test_a_node_is_ready_when_a_state_is_in_force():
+    """No reasons, no warnings."""
+    status = assess("a", position=3, apis=2, draining=False, fault="")
+
+    assert {"ready": True, "node": "a", "position": 3, "apis": 2, "reasons": [], "warnings": []} == status.document()
+
+
+def test_a_node_that_has_nothing_or_stops_is_not_ready():
+    """Each reason by its name."""
+    status = assess("a", position=0, apis=0, draining=True, fault="")
+
+    assert (False, ["config", "draining"]) == (status.ready, [reason.partition(":")[0] for reason in status.reasons])
+
+
+def test_a_bad_file_is_a_warning():
+    """The last good state serves; every line of what is wrong is there."""
+    status = assess("a", position=1, apis=1, draining=False, fault="apis.yaml:3: x\napis.yaml:4: y")
+
+    assert status.ready
+    assert 2 == len(status.warnings)
+    assert "apis.yaml:3: x" in status.warnings[0]

@@ -1,0 +1,33 @@
+"""Fixtures of the tests with real processes: started for a test, gone after it."""
+
+import pytest
+
+from tests.wire.processes import Node, Process, Upstream
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start gateways, which are gone after the test."""
+    started = []
+
+    def start(*arguments, folder=tmp_path, environment=None):
+        started.append(Process(folder, *arguments, environment=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def upstream():
+    """An upstream that says so."""
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def node(tmp_path, start):
+    """Make a node from a state and start it."""
+    return lambda state, **more: Node(tmp_path, start, state, **more).ready()

@@ -1,0 +1,134 @@
+"""TLS on both sides: our certificate and its reload, the upstream's and its verification."""
+
+import datetime
+import http.client
+import ipaddress
+import signal
+import socket
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.wire.processes import PATIENCE, Upstream, free_port
+
+DAY = datetime.timedelta(days=1)
+START = datetime.datetime(2020, 1, 1)  # noqa: DTZ001 - as cryptography wants it
+END = START + 36500 * DAY
+
+
+def certificate(folder, name, issuer=None, *, serial=1):
+    """Write NAME.pem with key and certificate; returns what can issue others."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer_name, issuer_key = (subject, key) if issuer is None else issuer[:2]
+    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    built = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer_name).public_key(key.public_key())
+        .serial_number(serial).not_valid_before(START).not_valid_after(END)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names if name != "elsewhere" else names[:1]), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )  # fmt: skip
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + built.public_bytes(serialization.Encoding.PEM)
+    )
+    return subject, key, path
+
+
+def trusting(path):
+    context = ssl.create_default_context(cafile=path)
+    context.check_hostname = False
+    return context
+
+
+def mock():
+    settings = {"status": 200, "body": "hello"}
+    return {"apis": [{"name": "m", "version": "1", "base_path": "/", "policies": [{"name": "mock-response", "settings": settings}]}]}
+
+
+def test_a_new_certificate_serves_new_connections(node, tmp_path):
+    """SIGHUP reads it again; a connection that is open goes on with the old one."""
+    certificate(tmp_path, "gateway", serial=7)
+    port = free_port()
+    path = tmp_path / "gateway.pem"
+    running = node(mock(), listen=[f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"])
+
+    def connect():
+        return trusting(path).wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE))
+
+    def ask(client):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        return answer.status, answer.read(), int(client.getpeercert()["serialNumber"], 16)
+
+    old = connect()
+    assert (200, b"hello", 7) == ask(old)
+
+    certificate(tmp_path, "gateway", serial=8)
+    running.process.signal(signal.SIGHUP)
+    running.process.wait_for("APIs in force", times=2)
+
+    with connect() as new:
+        assert (200, b"hello", 8) == ask(new)
+    assert (200, b"hello", 7) == ask(old)
+    old.close()
+
+    path.write_text("nonsense")
+    running.process.signal(signal.SIGHUP)
+    running.process.wait_for("the old one stays")
+
+    certificate(tmp_path / "..", "gateway", serial=9)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_old_versions_of_tls_are_refused(node, tmp_path):
+    """1.2 is the least."""
+    certificate(tmp_path, "gateway")
+    port, path = free_port(), tmp_path / "gateway.pem"
+    node(mock(), listen=[f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE))
+
+
+@pytest.mark.parametrize(
+    ("server", "tls", "status"),
+    [
+        ("localhost", {"ca_file": "ca.pem"}, 200),
+        ("localhost", {}, 502),
+        ("elsewhere", {"ca_file": "ca.pem"}, 502),
+        ("elsewhere", {"ca_file": "ca.pem", "server_name": "elsewhere"}, 200),
+        ("elsewhere", {"verify": False}, 200),
+    ],
+)
+def test_an_upstream_is_verified(node, tmp_path, server, tls, status):
+    """By authority and name, unless somebody says otherwise."""
+    ca = certificate(tmp_path, "ca")
+    _, _, path = certificate(tmp_path, server, ca, serial=2)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    secure = Upstream(context=context)
+    upstream = {"targets": [{"url": f"https://localhost:{secure.port}"}], "tls": tls}
+    running = node({"apis": [{"name": "s", "version": "1", "base_path": "/s", "upstream": upstream}]})
+
+    answer = running.get("/s")
+
+    assert status == answer[0]
+    assert (status == 200) == (answer[2] == b"upstream")
+    secure.close()
