@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 
 class Gone(Exception):
@@ -86,7 +87,7 @@ class Running:
         if waiting.__class__ is Pause:
             waiting.then(self._resume)
         elif isinstance(waiting, Deferred):
-            waiting.addBoth(lambda _: self._resolved(waiting))
+            waiting.addBoth(lambda result: self._resolved(waiting, result))
         else:
             self._step(None, TypeError(f"awaited {type(waiting).__name__}; await Deferreds and coroutines only"))
 
@@ -99,9 +100,10 @@ class Running:
     def _resume(self) -> None:
         self._step(None, None)
 
-    def _resolved(self, waiting: object) -> None:
+    def _resolved(self, waiting: object, result: object) -> None:
         if waiting is self._token:
-            self._step(None, None)  # the Deferred still has its result, and its __await__ reads it from there
+            # A result is read from the Deferred by its __await__; an error is not yet there to be read.
+            self._step(None, result.value if isinstance(result, Failure) else None)
 
     def cancel(self, error: BaseException) -> None:
         """Throw into the coroutine at its wait; what it does until its next wait is its clean-up."""

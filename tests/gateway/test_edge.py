@@ -1,0 +1,276 @@
+"""The client's side: order, framing, deadlines, back-pressure, and clients that leave at any byte."""
+
+import gc
+from types import SimpleNamespace
+
+import pytest
+
+from twgw import hookimpl
+from twgw.memory import MemoryGateway, RawUpstream
+from twgw.model import Api, Policy, Target, Upstream
+from twgw.policy.exchange import Problem, Response
+
+UPSTREAM = Upstream(targets=(Target("http://pets.test"),))
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def served(upstream=None, module=None, **options):
+    policies = (Policy("p"),) if module else ()
+    return MemoryGateway(
+        Api("pets", "1", "/", upstream=UPSTREAM, policies=policies),
+        upstream=upstream or (lambda request: (200, {}, request.target.encode())),
+        plugins={"p": module} if module else None,
+        **options,
+    )
+
+
+def policy(**functions):
+    return SimpleNamespace(**{name: hookimpl(function) for name, function in functions.items()})
+
+
+def pass_time(gateway, seconds, step=0.25):
+    """The clock moves in steps, as it does in life."""
+    for _ in range(int(seconds / step)):
+        gateway.clock.advance(step)
+
+
+def test_pipelined_requests_are_answered_in_order():
+    """A thousand of them, sent at once."""
+    client = served().connect()
+    client.send(b"".join(GET % number for number in range(1000)))
+
+    assert [f"/{number}".encode() for number in range(1000)] == [each.body for each in client.answers(*["GET"] * 1000)]
+
+
+def test_answers_of_policies_do_not_pile_up():
+    """A thousand answers without any upstream: no recursion, right order."""
+    gateway = served(module=policy(twgw_forward=lambda exchange: Response(200, body=exchange.request.path.encode())))
+    client = gateway.connect()
+    client.send(b"".join(GET % number for number in range(1000)))
+
+    assert [f"/{number}".encode() for number in range(1000)] == [each.body for each in client.answers(*["GET"] * 1000)]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "connection", "closes"),
+    [("1.1", "", False), ("1.1", "close", True), ("1.0", "", True), ("1.0", "keep-alive", False)],
+)
+def test_persistence(request_line, connection, closes):
+    """The connection lives as long as the client wants it to."""
+    field = f"Connection: {connection}\r\n" if connection else ""
+    client = served().connect()
+    client.send(f"GET / HTTP/{request_line}\r\nHost: a\r\n{field}\r\n".encode())
+
+    assert client.received.startswith(b"HTTP/1.1 200")
+    assert closes == client.closed == (b"Connection: close\r\n" in client.received)
+
+
+@pytest.mark.parametrize("chunks", [[b"hello"], [b"he", b"llo"], [b"x" * 70000, b"y" * 70000]])
+def test_chunked_bodies_go_through(chunks):
+    """In whatever pieces; the upstream gets the same body."""
+    gateway = served(lambda request: (200, {}, request.body))
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for piece in chunks:
+        client.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+    client.send(b"0\r\n\r\n")
+
+    assert [b"".join(chunks)] == [answer.body for answer in client.answers("POST")]
+    assert [b"".join(chunks)] == [request.body for request in gateway.upstream_requests]
+
+
+def test_leave_to_send_a_body_is_given_after_the_policies_said_yes():
+    """Not by a refusal, whose answer ends the connection; and not twice."""
+    asks = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n%b\r\n"
+    refusing = policy(twgw_receive=lambda exchange: Problem(403, "No") if "x-no" in exchange.request.headers else None)
+    gateway = served(lambda request: (200, {}, request.body), refusing)
+    yes, no = gateway.connect(), gateway.connect()
+    yes.send(asks % b"")
+    no.send(asks % b"X-No: 1\r\n")
+
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == yes.received
+    assert [403] == [answer.status for answer in no.answers("POST")]
+    assert no.closed
+
+    yes.send(b"hello")
+
+    assert [(200, b"hello", (100,))] == [(each.status, each.body, each.interim) for each in yes.answers("POST")]
+
+
+@pytest.mark.parametrize(("sent", "length", "keeps"), [(5, 5, True), (0, 5, True), (1000, 65000, True), (0, 200000, False)])
+def test_the_body_of_a_refused_request(sent, length, keeps):
+    """A small one is read to its end, and the connection goes on; a large one ends it."""
+    gateway = served(module=policy(twgw_receive=lambda exchange: Problem(403, "No") if exchange.request.body else None))
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % length + b"x" * sent)
+
+    assert [403] == [answer.status for answer in client.answers("POST")]
+    assert keeps != client.closed
+    if keeps:
+        client.send(b"x" * (length - sent) + GET % 7)
+        assert [403, 200] == [answer.status for answer in client.answers("POST", "GET")]
+        assert [b"/7"] == [answer.body for answer in client.answers("POST", "GET")[1:]]
+
+
+# --- deadlines: absolute, whatever trickles in ---
+
+
+def test_a_slow_head_is_refused():
+    """408 ten seconds after its first byte, although bytes keep coming."""
+    gateway = served()
+    client = gateway.connect()
+    client.send(b"GET / HTTP/1.1\r\nX: ")
+    for _ in range(9):
+        pass_time(gateway, 1)
+        client.send(b"y")
+    assert b"" == client.received
+    pass_time(gateway, 2)
+
+    assert [408] == [answer.status for answer in client.answers("GET")]
+    assert client.closed
+
+
+def test_a_client_that_says_nothing_is_let_go():
+    """A new connection after header_timeout, an idle one after keepalive_timeout."""
+    gateway = served()
+    silent, idle = gateway.connect(), gateway.connect()
+    idle.send(GET % 1)
+    pass_time(gateway, 11)
+
+    assert (True, False) == (silent.closed, idle.closed)
+
+    pass_time(gateway, 50)
+
+    assert idle.closed
+    assert 0 == len(gateway.edges)
+
+
+def test_a_slow_body_is_refused():
+    """408 when it falls below 1 KiB a second after its grace; the upstream does not take it for a whole one."""
+    gateway = served(RawUpstream())
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(12):
+        client.send(b"x" * 10)
+        pass_time(gateway, 1)
+
+    assert [408] == [answer.status for answer in client.answers("POST")]
+    assert gateway.upstream_wires[0].closed
+
+
+def test_a_body_that_is_fast_enough_is_taken():
+    """However long it takes."""
+    gateway = served(lambda request: (200, {}, b"%d" % len(request.body)))
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(50):
+        client.send(b"x" * 2000)
+        pass_time(gateway, 1)
+
+    assert [b"100000"] == [answer.body for answer in client.answers("POST")]
+
+
+def endless(size):
+    """An upstream that answers with so many bytes, at once."""
+    return lambda request: (200, {}, b"z" * size)
+
+
+def test_a_client_that_takes_nothing_is_cut_off():
+    """Thirty seconds after it stopped reading; the upstream is let go."""
+    gateway = served(endless(5_000_000))
+    client = gateway.connect()
+    client.pause()
+    client.send(GET % 1)
+    pass_time(gateway, 29)
+    assert 1 == len(gateway.edges)
+    pass_time(gateway, 3)
+
+    assert 0 == len(gateway.edges)
+    assert [499] == [exchange.status for exchange in gateway.exchanges]
+
+
+def test_a_slow_client_gets_everything():
+    """Whatever its pace, as long as it takes something."""
+    gateway = served(endless(3_000_000))
+    client = gateway.connect()
+    for _ in range(100):
+        client.pause()
+        if not client.received:
+            client.send(GET % 1)
+        pass_time(gateway, 5)
+        client.resume()
+        if len(client.received) > 3_000_000:
+            break
+
+    assert [3_000_000] == [len(answer.body) for answer in client.answers("GET")]
+
+
+# --- clients that leave ---
+
+
+@pytest.mark.parametrize("end", ["lose", "abort"])
+def test_nothing_is_left_of_a_client_that_leaves(end):
+    """At whatever byte of its request: no connection, no deadline, no coroutine, no garbage for the collector."""
+    data = b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    for cut in range(len(data) + 1):
+        gateway = served(RawUpstream())
+        client = gateway.connect()
+        client.send(data[:cut])
+        getattr(client, end)()
+
+        assert 0 == len(gateway.edges), cut
+        assert all(wire.closed for wire in gateway.upstream_wires), cut
+        assert all(exchange.status == 499 for exchange in gateway.exchanges), cut
+        pass_time(gateway, 6, 1)
+        assert {} == gateway.deadlines._slots, cut  # noqa: SLF001 - what is to be empty
+
+
+def test_a_policy_that_waits_for_nobody_is_ended():
+    """The client left while it waited."""
+    ended = []
+
+    async def slow(exchange, gateway):
+        try:
+            await gateway.clock.sleep(100)
+        finally:
+            ended.append(exchange.request.path)
+
+    gateway = served(module=policy(twgw_receive=slow))
+    gateway.begin("GET", "/x").lose()
+
+    assert ["/x"] == ended
+    assert [499] == [exchange.status for exchange in gateway.exchanges]
+
+
+def test_a_request_leaves_no_cycles():
+    """The collector has nothing to do for requests, or it would stop the gateway now and then."""
+    gateway = served()
+    client = gateway.connect()
+    client.send(GET % 1)
+    gateway.exchanges.clear()
+    gc.collect()
+    for number in range(50):
+        client.send(GET % number)
+    gateway.exchanges.clear()
+
+    assert gc.collect() < 50
+
+
+# --- the end of the gateway ---
+
+
+def test_a_gateway_that_drains_says_so():
+    """Idle connections end at once, others with their answer."""
+    answers = []
+    gateway = served(RawUpstream(answers.append))
+    idle, busy = gateway.connect(), gateway.begin("GET", "/")
+    gateway.front.draining = True
+    for edge in list(gateway.edges):
+        edge.close_if_idle()
+    idle.settle()
+    assert (True, False) == (idle.closed, busy.closed)
+    gateway.upstream_wires[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    assert b"Connection: close\r\n" in busy.received
+    assert busy.received.endswith(b"ok")
+    assert busy.closed
