@@ -126,6 +126,23 @@ def test_an_api_that_did_not_change_is_kept():
     assert first.compiled["pets:1.0"] is not deployed(one, policies=(mark("g"),), previous=first).compiled["pets:1.0"]
 
 
+def test_an_api_whose_policy_changed_is_compiled_anew():
+    """Changed code of a policy is taken over at the next deployment, by the APIs that use it and by no others."""
+    apis = pets(policies=(mark("api"),)), pets(name="cats", base_path="/cats")
+    plugins = {**find_plugins(), "marks": Plugin("marks", Marks, "test")}
+    changed = {**plugins, "marks": Plugin("marks", type("Marks", (), dict(vars(Marks))), "test")}
+
+    def deploy_with(plugins, previous=None):
+        state = State(policies=(), apis=apis)
+        return deploy(state, plugins, lent(), lambda upstream: lambda exchange: None, previous)
+
+    first = deploy_with(plugins)
+    second = deploy_with(changed, first)
+
+    assert first.compiled["pets:1.0"] is not second.compiled["pets:1.0"]
+    assert first.compiled["cats:1.0"] is second.compiled["cats:1.0"]
+
+
 def test_a_new_deployment_is_in_force_at_once():
     """An API that is gone is 404, one that moved is at its new address."""
     gateway = MemoryGateway([pets(), pets(name="cats", base_path="/cats")])

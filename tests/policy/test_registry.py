@@ -1,5 +1,6 @@
 """Tests of twgw.policy.registry."""
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -64,6 +65,31 @@ def test_broken_file_is_listed_with_its_fault(tmp_path):
 
     assert "ModuleNotFoundError: No module named 'no_such_module'" == found["broken"].fault
     assert not found["good"].fault
+
+
+def test_file_that_did_not_change_is_loaded_once(tmp_path):
+    """The same file is the same module, so that APIs which use it are kept; a changed one is another."""
+    file = tmp_path / "my_policy.py"
+    file.write_text(POLICY)
+    first, again = load_file(file), load_file(file)
+    file.write_text(POLICY.replace("Does this.", "Does that now."))
+    changed = load_file(file)
+
+    assert first == again
+    assert first != changed
+    assert "Does that now." == changed.summary
+
+
+def test_file_that_was_broken_is_tried_again(tmp_path):
+    """The reason of a fault may lie outside the file, as with a package that was not installed yet."""
+    (tmp_path / "needy.py").write_text("import sys\n\nsys.path_of_my_test\n")
+    fault = load_file(tmp_path / "needy.py").fault
+    sys.path_of_my_test = "there"
+    try:
+        assert "AttributeError" in fault
+        assert "" == load_file(tmp_path / "needy.py").fault
+    finally:
+        del sys.path_of_my_test
 
 
 def test_policy_without_settings_has_none(tmp_path):

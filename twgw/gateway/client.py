@@ -9,9 +9,8 @@ from typing import Any
 import treq
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as TimeIsUp
-from twisted.internet.error import ConnectError
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool
 
 from twgw.policy.interfaces import HttpAnswer
 
@@ -30,12 +29,13 @@ class HttpClient:
     ) -> HttpAnswer:  # fmt: skip
         """Call a URL.  Raises OSError when no whole answer of at most ``limit`` bytes came within ``timeout`` seconds."""
         call = Deferred.fromCoroutine(self._call(method, url, dict(headers or {}), body, limit))
-        call.addTimeout(timeout, self._reactor)
+        late = f"no answer within {timeout:g} s"
+        call.addTimeout(timeout, self._reactor, lambda _result, _seconds: Failure(OSError(late)))
         try:
             return await call
-        except TimeIsUp as error:
-            raise OSError(f"no answer within {timeout:g} s") from error
-        except (ConnectError, ResponseFailed) as error:
+        except OSError:
+            raise
+        except Exception as error:  # whatever Twisted says of it, to who called it is an OSError
             raise OSError(f"{type(error).__name__}: {error}") from error
 
     async def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int) -> HttpAnswer:

@@ -47,6 +47,7 @@ class Compiled:
 
     api: Api
     common: tuple[Policy, ...]
+    plugins: tuple[Plugin | None, ...]
     plans: tuple[Plan, ...]
 
 
@@ -129,10 +130,11 @@ def deploy(
         if api.state not in SERVING:
             continue
         kept = previous.compiled.get(api.id) if previous is not None else None
-        if kept is not None and kept.api == api and kept.common == state.policies:
+        used = _plugins_of(api, state.policies, plugins)
+        if kept is not None and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
             compiled[api.id] = kept
         else:
-            compiled[api.id] = Compiled(api, state.policies, compiler.compile(api, common, f"apis[{number}]"))
+            compiled[api.id] = Compiled(api, state.policies, used, compiler.compile(api, common, f"apis[{number}]"))
     unrouted = compiler.unrouted(common)
     if faults:
         raise SettingsError(dict.fromkeys(faults))  # what an API's routes share is found wrong by each of them
@@ -140,6 +142,12 @@ def deploy(
     return Deployment(
         previous.position + 1 if previous is not None else 1, _router(compiled, previous), compiled, unrouted, state
     )
+
+
+def _plugins_of(api: Api, common: Sequence[Policy], plugins: Mapping[str, Plugin]) -> tuple[Plugin | None, ...]:
+    """The policies that an API uses, as they are installed now: the code of one may have changed."""
+    uses = (*common, *api.policies, *(policy for route in api.routes for policy in route.policies))
+    return tuple(plugins.get(policy.name) for policy in uses)
 
 
 def _router(compiled: Mapping[str, Compiled], previous: Deployment | None) -> Router:

@@ -284,6 +284,7 @@ class Edge(Protocol):
             self._body_left = head.length
         if rest:
             self._read_body(rest)
+            exchange.received = upload.received
         if self._upload is upload and not head.expects:
             self._front.deadlines.arm(self, self._front.body_grace)
 

@@ -10,8 +10,10 @@ import os
 import stat
 import sys
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from attrs import field, frozen
@@ -126,16 +128,24 @@ def _name(path: Path) -> str:
 
 
 def load_file(path: Path) -> Plugin:
-    """The policy in one file, named as the file with dashes."""
+    """The policy in one file, named as the file with dashes.  Of a file that did not change it is the same module."""
     origin = os.fspath(path.resolve())
-    name = f"twgw_policy_{path.stem}"
+    try:
+        found = path.stat()
+        module = _load(origin, found.st_mtime_ns, found.st_size)
+    except Exception as error:  # noqa: BLE001 - a broken file must not stop the others
+        return Plugin(_name(path), None, origin, f"{type(error).__name__}: {error}")
+    return Plugin(_name(path), module, origin)
+
+
+@lru_cache(256)
+def _load(origin: str, *_stamp: int) -> ModuleType:
+    """Run a file.  Raises what it raises; that is not remembered, as the reason may lie elsewhere."""
+    name = f"twgw_policy_{Path(origin).stem}"
     spec = importlib.util.spec_from_file_location(name, origin)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # attrs and typing look classes' modules up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - a broken file must not stop the others
-        return Plugin(_name(path), None, origin, f"{type(error).__name__}: {error}")
-    return Plugin(_name(path), module, origin)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,66 @@
+"""How connections to upstreams are made; over real TLS in tests/wire/test_tls.py."""
+
+import pytest
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionRefusedError as Refused
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+
+from twgw.gateway.network import TcpNetwork
+from twgw.model import UpstreamTls
+
+
+class Protocol:
+    """Hears how it went."""
+
+    failed = None
+
+    def connect_failed(self, problem):
+        self.failed = problem
+
+
+class Resolver:
+    """Knows one name."""
+
+    def resolveHostName(self, receiver, name):  # noqa: N802 - Twisted's name
+        receiver.resolutionBegan(None)
+        if name == "known.test":
+            receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 0))
+            receiver.addressResolved(IPv6Address("TCP", "2001:db8::1", 0))
+        receiver.resolutionComplete()
+
+
+def run(coroutine):
+    with pytest.raises(StopIteration) as end:
+        coroutine.send(None)
+    return end.value.value
+
+
+def test_a_connection_is_made_with_the_protocol():
+    """To that address, in that time; a failure is told in words."""
+    reactor, protocol = MemoryReactorClock(), Protocol()
+    TcpNetwork(reactor).connect("192.0.2.1", 81, protocol, None, 3)
+    host, port, factory, timeout, _ = reactor.tcpClients[0]
+    factory.clientConnectionFailed(None, Failure(Refused()))
+
+    assert ("192.0.2.1", 81, 3, protocol) == (host, port, timeout, factory.buildProtocol(None))
+    assert "refused" in protocol.failed.lower()
+
+
+def test_a_name_has_all_its_addresses():
+    """Of both families; one without any is an error."""
+    reactor = MemoryReactorClock()
+    reactor.nameResolver = Resolver()
+
+    assert ["192.0.2.1", "2001:db8::1"] == run(TcpNetwork(reactor).resolve("known.test"))
+    with pytest.raises(OSError, match="no address"):
+        TcpNetwork(reactor).resolve("unknown.test").send(None)
+
+
+def test_unusable_files_are_errors(tmp_path):
+    """When the state is deployed, not when a request comes."""
+    (tmp_path / "bad.pem").write_text("nonsense")
+    for tls in (UpstreamTls(ca_file=str(tmp_path / "bad.pem")), UpstreamTls(ca_file=str(tmp_path / "missing"))):
+        with pytest.raises((OSError, SSL.Error, ValueError)):
+            TcpNetwork(MemoryReactorClock()).client_tls(tls, "a.test")

@@ -1,0 +1,97 @@
+"""The gateway role: listeners, timers, drain.  With real sockets and signals in tests/wire/test_gateway.py."""
+
+import signal
+
+import pytest
+from OpenSSL import SSL
+from twisted.internet.testing import MemoryReactorClock
+
+from twgw.config import Listen, load
+from twgw.faults import InvalidFileError
+from twgw.gateway.lookup import Lookup
+from twgw.gateway.service import Certificates, EdgeFactory, GatewayService, on_signals
+from twgw.memory_world import FakeClock
+from twgw.testing import gateway as lent
+
+STATE = "apis: [{name: m, version: '1', base_path: /, policies: [{name: mock-response}]}]\n"
+
+
+def service(tmp_path, **environment):
+    (tmp_path / "apis.yaml").write_text(STATE)
+    config = load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path), **environment}, {})
+    reactor, flushed = MemoryReactorClock(), []
+    lookup = Lookup(FakeClock(), lambda key: f"v1:{key}")
+    return GatewayService(reactor, config, lent(), lookup, lambda: flushed.append(1)), reactor, flushed
+
+
+def test_it_listens_once_its_state_is_in_force(tmp_path):
+    """On every listener, with the same deployment."""
+    made, reactor, _ = service(tmp_path, TWGW_GATEWAY_LISTEN="tcp:81,tcp:82:interface=127.0.0.1")
+    made.privilegedStartService()
+
+    assert [(81, "::"), (82, "127.0.0.1")] == [(port, interface) for port, _, _, interface in reactor.tcpServers]
+    assert 1 == made.redeployer.deployment.position
+
+
+def test_it_does_not_listen_with_a_bad_state(tmp_path):
+    """The start fails, with every fault."""
+    made, reactor, _ = service(tmp_path)
+    (tmp_path / "apis.yaml").write_text("apis: 1\n")
+
+    with pytest.raises(InvalidFileError):
+        made.privilegedStartService()
+    assert [] == reactor.tcpServers
+
+
+def test_connections_are_limited(tmp_path):
+    """One too many is refused and counted."""
+    made, _, _ = service(tmp_path, TWGW_GATEWAY_MAX_CONNECTIONS="1")
+    made.privilegedStartService()
+    factory = EdgeFactory(made._fronts[0][0], made)  # noqa: SLF001 - as the service makes it
+    made.edges.add(factory.buildProtocol(None))
+
+    assert factory.buildProtocol(None) is None
+    assert 1 == made.refused_connections
+
+
+def test_a_drain_ends_when_nothing_is_left(tmp_path):
+    """Or when the time is up."""
+    made, _, flushed = service(tmp_path)
+    made.privilegedStartService()
+    made.startService()
+    done = made.stopService()
+
+    assert done.called
+    assert made.draining
+    assert flushed
+
+
+def test_a_certificate_that_cannot_be_used_leaves_the_old_one(tmp_path):
+    """Loading raises; what was in force stays so."""
+    path = tmp_path / "bad.pem"
+    path.write_text("nonsense")
+    where = Listen.from_text(f"ssl:443:certKey={path}:privateKey={path}")
+    certificates = Certificates(where, load(None, {}, {}).gateway.tls)
+
+    with pytest.raises((OSError, SSL.Error, ValueError)):
+        certificates.load()
+
+
+def test_signals():
+    """The first asks to stop, the second ends; SIGHUP reloads."""
+
+    class Reactor:
+        def callFromThread(self, call):  # noqa: N802 - Twisted's name
+            call()
+
+    told = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        on_signals(Reactor(), lambda: told.append("stop"), lambda: told.append("reload"), lambda: told.append("end"))
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
+            signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert ["reload", "stop", "end"] == told

@@ -1,0 +1,137 @@
+"""Transports that send at once, and the reactor that reads directly: over a pair of real, unnamed sockets."""
+
+import errno
+import socket
+
+import pytest
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python import log
+
+from twgw.gateway.transport import DirectReactor, EagerServer, connect, listen
+
+
+class Sockets:
+    """A socket that takes so many bytes at a time."""
+
+    def __init__(self, *takes):
+        self.takes = list(takes)
+        self.sent = []
+
+    def send(self, data):
+        taken = self.takes.pop(0) if self.takes else len(data)
+        if isinstance(taken, OSError):
+            raise taken
+        self.sent.append(bytes(data[:taken]))
+        return min(taken, len(data))
+
+    def fileno(self):
+        return 9
+
+    def setblocking(self, flag):
+        pass
+
+
+class Reactor:
+    """Notes who wants to write."""
+
+    def __init__(self):
+        self.writers = []
+
+    def addWriter(self, writer):  # noqa: N802 - Twisted's name
+        self.writers.append(writer)
+
+    def addReader(self, reader):  # noqa: N802 - Twisted's name
+        pass
+
+
+def transport(*takes):
+    sock, reactor = Sockets(*takes), Reactor()
+    made = EagerServer(sock, Protocol(), ("127.0.0.1", 1), None, 1, reactor)
+    made.connected = 1
+    return made, sock, reactor
+
+
+def test_what_the_kernel_takes_is_sent_at_once():
+    """Without waiting for the next turn of the reactor."""
+    made, sock, reactor = transport()
+    made.write(b"hello")
+    made.write(b"")
+
+    assert ([b"hello"], []) == (sock.sent, reactor.writers)
+
+
+def test_the_rest_waits_in_order():
+    """And nothing overtakes it."""
+    made, sock, reactor = transport(2)
+    made.write(b"hello")
+    made.write(b" world")
+    assert ([b"he"], [made]) == (sock.sent, reactor.writers[:1])
+    made.stopWriting = lambda: None
+    made.doWrite()
+
+    assert b"hello world" == b"".join(sock.sent)
+
+
+@pytest.mark.parametrize("error", [BlockingIOError(errno.EAGAIN, ""), ConnectionResetError(errno.ECONNRESET, "")])
+def test_errors_go_the_usual_way(error):
+    """Nothing is lost, nothing is raised at whoever writes."""
+    made, sock, reactor = transport(error)
+    made.write(b"hello")
+
+    assert ([], [made]) == (sock.sent, reactor.writers)
+
+
+def test_after_the_end_nothing_is_sent():
+    """Half closed, closing or gone."""
+    for name in ("_writeDisconnected", "disconnected"):
+        made, sock, _ = transport()
+        setattr(made, name, True)
+        made.connected = name != "disconnected"
+        made.write(b"hello")
+
+        assert [] == sock.sent
+
+
+def test_only_bytes_are_sent():
+    """As in every Twisted transport."""
+    made, _, _ = transport()
+    with pytest.raises(TypeError):
+        made.write("text")
+
+
+def test_a_reader_that_raises_loses_its_connection_and_nobody_else_notices():
+    """As on the stock reactor; the error is logged."""
+    reactor = DirectReactor()
+    one, other = socket.socketpair()
+    lost = []
+
+    class Raises(Protocol):
+        def dataReceived(self, data):  # noqa: N802 - Twisted's name
+            raise ZeroDivisionError
+
+        def connectionLost(self, reason):  # noqa: N802 - Twisted's name
+            lost.append(reason)
+
+    protocol = Raises()
+    made = EagerServer(one, protocol, ("127.0.0.1", 1), None, 1, reactor)
+    protocol.makeConnection(made)
+    made.startReading()
+    other.send(b"x")
+    errors = []
+    log.addObserver(errors.append)
+    reactor.doPoll(5)
+    log.removeObserver(errors.append)
+    other.close()
+
+    assert 1 == len(lost)
+    assert [ZeroDivisionError] == [event["failure"].type for event in errors if event["isError"]]
+
+
+def test_other_reactors_have_their_own_transports():
+    """In memory, or whatever was installed before."""
+    reactor = MemoryReactorClock()
+    listen(reactor, 81, None, "127.0.0.1")
+    connect(reactor, "127.0.0.1", 82, ClientFactory(), 3)
+
+    assert (81, 82) == (reactor.tcpServers[0][0], reactor.tcpClients[0][1])

@@ -1,0 +1,70 @@
+"""``twistd twgw``: the command line, and how the parts meet.  As real processes in tests/wire/test_gateway.py."""
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from twgw.config import load
+from twgw.tap import Node, Options, TwistedLog
+
+
+def options(*words):
+    made = Options()
+    made.parseOptions(words)
+    return made
+
+
+def test_a_configuration_is_named_on_the_command_line_or_by_a_variable(tmp_path, monkeypatch):
+    """The command line wins."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(f"[node]\nname = '{name}'\n")
+    monkeypatch.setenv("TWGW_CONFIG", str(tmp_path / "a.toml"))
+
+    assert "a" == options().loaded.node.name
+    assert "b" == options("--config", str(tmp_path / "b.toml")).loaded.node.name
+
+
+def test_what_is_wrong_ends_the_start(tmp_path, capsys):
+    """A line for each fault, and status 1."""
+    (tmp_path / "a.toml").write_text("[node]\nnam = 'a'\n")
+    with pytest.raises(SystemExit) as end:
+        options("--config", str(tmp_path / "a.toml"))
+
+    assert 1 == end.value.code
+    assert "did you mean name?" in capsys.readouterr().err
+
+
+def test_check_says_whether_all_is_well(tmp_path, capsys):
+    """And starts nothing."""
+    (tmp_path / "a.toml").write_text("[state]\nfile = 'apis.yaml'\n")
+    state = tmp_path / "apis.yaml"
+    for text, code in (("apis: []\n", 0), ("apis: 1\n", 1)):
+        state.write_text(text)
+        with pytest.raises(SystemExit) as end:
+            options("--config", str(tmp_path / "a.toml"), "--check")
+        assert code == end.value.code
+    told = capsys.readouterr()
+    assert "valid" in told.out
+    assert "apis.yaml:1" in told.err
+    assert not (tmp_path / "twgw-data").exists()
+
+
+def test_a_node_has_its_roles(tmp_path):
+    """Traffic, and what operators ask; each only where it is wanted."""
+    environment = {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), "TWGW_STATUS_LISTEN": "tcp:83"}
+    made = Node(MemoryReactorClock(), load(None, environment, {}))
+    assert 3 == len(list(made))
+    assert not made.status().ready
+
+    bare = Node(MemoryReactorClock(), load(None, {**environment, "TWGW_ADMIN_LISTEN": "", "TWGW_STATUS_LISTEN": ""}, {}))
+    assert [bare.traffic] == list(bare)
+
+
+def test_the_log_has_a_least_level():
+    """What is below it is not written."""
+    log, written = TwistedLog("warn"), []
+    log._logger.emit = lambda level, text, **fields: written.append(text)  # noqa: SLF001 - the only way out
+    log.info("a")
+    log.warn("b")
+    log.error("c")
+
+    assert ["b", "c"] == written
