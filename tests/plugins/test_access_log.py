@@ -1,11 +1,18 @@
 """access-log: one line of JSON for every request, with who refused it and why, and without secrets."""
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from twgw.faults import SettingsError
 from twgw.memory import UPSTREAM, MemoryGateway
 from twgw.model import Api, Policy, State
+from twgw.policy import Response
+from twgw.testing import FakeClock, exchange, gateway, run_policies, run_policy, use
+from twgw_plugins.access_log import FIELDS
 
 LOG = Policy("access-log")
 
@@ -27,7 +34,8 @@ def test_a_line_says_what_happened():
 
     expected = {
         "method": "POST", "path": "/pets/7", "query": "a=1", "status": 200, "api": "pets:1", "application": "shop",
-        "bytes_in": 4, "client": "127.0.0.1", "host": "gateway.test", "user_agent": "test/1", "tries": 1, "node": "memory",
+        "bytes_in": 4, "client": "127.0.0.1", "host": "gateway.test", "user_agent": "test/1", "tries": 1,
+        "node": "memory",
     }  # fmt: skip
     assert expected.items() <= line.items()
     assert line["id"]
@@ -57,7 +65,8 @@ def test_every_refusal_names_who_and_why(send, by, status):
 def test_secrets_are_never_written():
     """Neither of header fields, nor of the query, nor of what did not come through."""
     gateway = served(Policy("key-auth", {"query_names": ["k"]}), keys={"canary-1": "shop"})
-    gateway.get("/pets/1?k=canary-1&token=canary-2&a=1", headers={"Authorization": "Bearer canary-3", "Cookie": "canary-4"})
+    hidden = {"Authorization": "Bearer canary-3", "Cookie": "canary-4", "Referer": "https://x.test/a?key=canary-9"}
+    gateway.get("/pets/1?k=canary-1&token=canary-2&a=1", headers=hidden)
     gateway.get("/pets/1?password=canary-5", headers={"X-API-Key": "canary-6"})
     gateway.get("/nowhere?x=canary-7")
     gateway.connect().send(b"GET /pets canary-8\r\n\r\n")
@@ -70,13 +79,14 @@ def test_secrets_are_never_written():
 def test_a_line_is_one_line():
     """Whatever a client sends, no control character gets into the log."""
     gateway = served()
-    gateway.get('/pets/"%0d%0a{}'.replace('"', "%22"), headers={"User-Agent": 'a\t"b\\\x9b31m'})
+    gateway.get("/pets/%22%0d%0a{}", headers={"User-Agent": "refused"})
+    gateway.get("/pets/%22%1b", headers={"User-Agent": 'a\t"b\\\x9b31m', "Referer": "\x85"})
     gateway.get("/pets/1", headers={"User-Agent": "x" * 5000})
     written = gateway.files.written["access.log"]
 
     assert all(line.endswith("\n") and line.count("\n") == 1 and line[:-1].isprintable() for line in written)
     assert max(map(len, written)) < 4000
-    assert 'a\t"b\\\x9b31m' in [line["user_agent"] for line in lines(gateway)] or 400 == lines(gateway)[0]["status"]
+    assert ["refused", 'a\t"b\\\x9b31m', "x" * 2048] == [line["user_agent"] for line in lines(gateway)]
 
 
 def test_what_a_shadow_would_have_refused():
@@ -85,3 +95,124 @@ def test_what_a_shadow_would_have_refused():
 
     assert 200 == gateway.get("/pets/1").status
     assert "ip-restriction" in json.dumps(lines(gateway)[0]["shadowed"])
+
+
+def test_the_fields_are_always_the_same():
+    """Every line has all fields in one order; what happens seldom stands at the end."""
+    (line,) = run_policy("access-log").lines["access.log"]
+
+    assert list(FIELDS[: FIELDS.index("client_id")]) == list(json.loads(line))
+
+
+def test_times_are_exact():
+    """The end of the request to the millisecond, in UTC, and how long it and its upstream took."""
+    lent = gateway(clock=FakeClock())
+    lent.clock.advance(59.0625)
+
+    def slow(_request):
+        lent.clock.advance(1.5)
+        return Response()
+
+    result = run_policy("access-log", gateway=lent, upstream=slow)
+    line = json.loads(result.lines["access.log"][0])
+
+    assert "2027-01-15T08:01:00.562Z" == line["time"]
+    assert 1500.0 == line["duration_ms"]
+    assert 0.0 == line["upstream_ms"]
+
+
+def test_two_lines_of_one_second():
+    """The second is written once and shared; the milliseconds are each line's own."""
+    lent = gateway(clock=FakeClock())
+    times = []
+    for step in (0.25, 0.5, 0.5):
+        lent.clock.advance(step)
+        (line,) = run_policy("access-log", gateway=lent).lines["access.log"]
+        times.append(json.loads(line)["time"][-7:])
+
+    assert ["00.250Z", "00.750Z", "01.250Z"] == times
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [
+        ("a=1&b", "a=1&b"),
+        ("token=x&a=1&TOKEN=y", "token=[redacted]&a=1&TOKEN=[redacted]"),
+        ("api%5Fkey=x", "api%5Fkey=[redacted]"),
+        ("token", "token"),
+        ("tokens=x", "tokens=x"),
+        ("secret=a=b", "secret=[redacted]"),
+    ],
+)
+def test_telling_names_are_redacted(query, written):
+    """Names match decoded and in any case; what stands beside them stays as it came."""
+    (line,) = run_policy("access-log", exchange(path="/?" + query)).lines["access.log"]
+
+    assert written == json.loads(line)["query"]
+
+
+def test_names_can_be_chosen():
+    """A list of one's own replaces the usual one; what another policy calls secret is left out all the same."""
+    uses = [use("access-log", redact_query=["Ticket"]), use("key-auth", query_names=["k"], hide_credentials=False)]
+    lent = gateway(keys={"canary": "shop"})
+
+    (line,) = run_policies(uses, exchange(path="/?ticket=1&token=2&k=canary"), gateway=lent).lines["access.log"]
+
+    assert "ticket=[redacted]&token=2&k=[redacted]" == json.loads(line)["query"]
+
+
+def test_fields_can_be_left_out():
+    """What nobody wants to keep is not written, and nothing else changes."""
+    request = lambda: exchange(headers={"Referer": "https://a.test/", "User-Agent": "a\x9b"})
+    whole = json.loads(run_policy("access-log", request()).lines["access.log"][0])
+    (line,) = run_policy("access-log", request(), exclude=["client", "referer", "reason"]).lines["access.log"]
+
+    assert line.endswith("}\n")
+    assert line.isascii()
+    assert whole.items() - json.loads(line).items() == {("client", "127.0.0.1"), ("referer", "https://a.test/")}
+
+
+def test_the_file_is_a_setting():
+    """Also standard output."""
+    assert ["-"] == list(run_policy("access-log", path="-").lines)
+
+
+def test_an_id_that_a_client_brought_is_written_apart():
+    """It can be looked for, but is not taken for ours."""
+    uses = [use("correlation-id"), use("access-log")]
+
+    result = run_policies(uses, exchange(headers={"X-Request-Id": "theirs"}))
+    line = json.loads(result.lines["access.log"][0])
+
+    assert (result.exchange.id, "theirs") == (line["id"], line["client_id"])
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_reasons_of_any_text_stay_one_line(reason, policy):
+    """Whatever a policy says, the line is JSON in visible ASCII, and says it up to its length."""
+    request = exchange()
+    request.shadowed = ((policy, reason),)
+    request.refused_by, request.reason = policy, reason
+
+    (line,) = run_policy("access-log", request).lines["access.log"]
+
+    assert re.fullmatch(r"[ -~]+\n", line)
+    document = json.loads(line)
+    assert (policy, reason[:2048]) == (document["refused_by"], document["reason"])
+    assert [{"policy": policy, "reason": reason[:2048]}] == document["shadowed"]
+
+
+def test_hosts_and_scopes_cannot_break_out():
+    """Text that comes from outside is quoted, an address with a zone too."""
+    request = exchange(host='a".test', client='fe80::1%"}')
+
+    document = json.loads(run_policy("access-log", request, exclude=["time"]).lines["access.log"][0])
+
+    assert ('a".test', 'fe80::1%"}') == (document["host"], document["client"])
+
+
+@pytest.mark.parametrize("settings", [{"exclude": ["clients"]}, {"file": "x"}, {"redact_query": "token"}])
+def test_settings_that_cannot_work_are_refused(settings):
+    """Unknown fields and settings, with what is near."""
+    with pytest.raises(SettingsError):
+        run_policy("access-log", **settings)

@@ -1,7 +1,12 @@
 """request-metrics: how many, how fast, how large, and what was refused."""
 
+import pytest
+
+from twgw.faults import SettingsError
 from twgw.memory import UPSTREAM, MemoryGateway
 from twgw.model import Api, Policy, State
+from twgw.policy import Response
+from twgw.testing import gateway, run_policy
 
 
 def served(*policies):
@@ -27,8 +32,7 @@ def test_requests_are_counted_by_api_and_status():
     gateway.get("/nowhere")
     counted = samples(gateway, "twgw_requests_total")
 
-    assert [1.0, 2.0] == sorted(counted.values())
-    assert {"pets:1"} <= {label for labels in counted for label in labels}
+    assert {("pets:1", "200"): 2.0, ("", "404"): 1.0} == counted
 
 
 def test_refusals_are_counted_by_policy():
@@ -38,18 +42,19 @@ def test_refusals_are_counted_by_policy():
     gateway.get("/pets/1", headers={"X-API-Key": "secret-key"})
 
     assert {("pets:1", "authentication"): 1.0} == samples(gateway, "twgw_refusals_total")
-    shadows = {name: samples(gateway, name) for name in ("twgw_shadow_refusals_total",)}
-    assert {("pets:1", "ip-restriction"): 2.0} == shadows["twgw_shadow_refusals_total"]
+    assert {("pets:1", "ip-restriction"): 2.0} == samples(gateway, "twgw_shadow_refusals_total")
 
 
 def test_time_and_size():
     """Histograms of seconds, bytes in both directions."""
     gateway = served()
     gateway.post("/pets/1", b"12345")
-    count = samples(gateway, "twgw_request_seconds_count")
+    gateway.get("/nowhere")
 
-    assert [1.0] == list(count.values())
-    assert [5.0] == list(samples(gateway, "twgw_request_body_bytes_total").values())
+    assert {("pets:1",): 1.0, ("",): 1.0} == samples(gateway, "twgw_request_seconds_count")
+    assert {("pets:1",): 1.0} == samples(gateway, "twgw_upstream_seconds_count")
+    assert {("pets:1",): 5.0} == samples(gateway, "twgw_request_body_bytes_total")
+    assert 3.0 == samples(gateway, "twgw_response_body_bytes_total")["pets:1",]
 
 
 def test_labels_are_bounded():
@@ -60,3 +65,35 @@ def test_labels_are_bounded():
         gateway.get(f"/nowhere/{number}")
 
     assert 2 == len(samples(gateway, "twgw_requests_total"))
+
+
+def test_seconds_fall_into_their_buckets():
+    """Half a second is counted at 0.5 and above, and in the sum."""
+    lent = gateway()
+
+    def slow(_request):
+        lent.clock.advance(0.5)
+        return Response()
+
+    run_policy("request-metrics", gateway=lent, upstream=slow)
+    (family,) = (family for family in lent.metrics.collect() if family.name == "twgw_request_seconds")
+    found = {sample.labels.get("le", sample.name): sample.value for sample in family.samples}
+
+    assert (0, 1, 1) == (found["0.25"], found["0.5"], found["+Inf"])
+    assert 0.5 == found["twgw_request_seconds_sum"]
+
+
+def test_what_was_counted_stays_after_a_reload():
+    """A new deployment counts on."""
+    gateway = served()
+    gateway.get("/pets/1")
+    gateway.deploy(State(policies=(Policy("request-metrics"),), apis=()))
+    gateway.get("/pets/1")
+
+    assert {("pets:1", "200"): 1.0, ("", "404"): 1.0} == samples(gateway, "twgw_requests_total")
+
+
+def test_there_is_nothing_to_set():
+    """A setting is an error, not ignored."""
+    with pytest.raises(SettingsError):
+        run_policy("request-metrics", buckets=[1])

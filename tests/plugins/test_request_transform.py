@@ -71,7 +71,7 @@ def test_a_query_stays_one_line_of_visible_ascii(given_query, sent):
     assert left.isprintable()
     assert not set(" #\r\n") & set(left)
     found = parse_qsl(left, keep_blank_values=True, max_num_fields=1000)
-    assert all((name, value) in found for name, value in given_query.items() if name.isprintable() and value.isprintable())
+    assert given_query.items() <= dict(found).items()
 
 
 def test_the_path_is_replaced():
@@ -99,14 +99,15 @@ def test_a_parameter_that_the_route_lacks_refuses():
 )  # fmt: skip
 def test_paths_that_could_be_read_otherwise_are_refused(path):
     """A template is canonical: no dot segments, no doubtful escapes, no line ends, whole parameters only."""
-    with pytest.raises(SettingsError, match="settings.path"):
+    with pytest.raises(SettingsError, match=r"settings\.path"):
         run_policy("request-transform", path=path)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Via", "Forwarded", "X-Forwarded-For",
-     "X-Forwarded-Anything", "X-Consumer-Username", "X-Credential-Identifier", "X-Real-IP", "Expect", "HTTP2-Settings"],
+    ["Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Via", "Forwarded", "Expect",
+     "X-Forwarded-For", "X-Forwarded-Anything", "X-Consumer-Username", "X-Credential-Identifier", "X-Real-IP",
+     "HTTP2-Settings"],
 )  # fmt: skip
 def test_the_gateways_own_fields_are_out_of_reach(name):
     """Framing, one connection's fields and what tells who calls can be neither set nor removed (security row 25)."""
