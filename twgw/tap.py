@@ -40,7 +40,7 @@ from twgw.throttle.local import LocalLimiter
 def install_reactor() -> None:
     """Install our epoll reactor, unless another one is there already."""
     if "twisted.internet.reactor" not in sys.modules:
-        from twisted.internet.main import installReactor  # noqa: PLC0415 - only now is it wanted
+        from twisted.internet.main import installReactor
 
         installReactor(DirectReactor())
 
@@ -53,10 +53,10 @@ class Options(usage.Options):
         "An API gateway. Without a configuration it starts with defaults: traffic on port 8080, health and metrics on "
         "127.0.0.1:8081, and a demo API in ./twgw-data. `twgw init DIR` writes files to begin with."
     )
-    optParameters = [  # noqa: RUF012 - as usage.Options wants it
+    optParameters = [
         ["config", "c", None, "The configuration, a TOML file (default: the variable TWGW_CONFIG, else none)."],
     ]
-    optFlags = [  # noqa: RUF012 - as above
+    optFlags = [
         ["check", None, "Load, validate and compile everything, say what is wrong, and exit."],
     ]
 
@@ -66,7 +66,7 @@ class Options(usage.Options):
 
     def opt_version(self) -> None:
         """Print the version of twgw and exit."""
-        print(f"twgw {__version__}")  # noqa: T201 - asked for
+        print(f"twgw {__version__}")
         raise SystemExit(0)
 
     def postOptions(self) -> None:  # noqa: N802 - Twisted's name
@@ -80,14 +80,14 @@ class Options(usage.Options):
             faults = check_files(self.loaded)
             if faults:
                 _give_up(faults)
-            print("The configuration and the state are valid.")  # noqa: T201 - asked for
+            print("The configuration and the state are valid.")
             raise SystemExit(0)
 
 
 def _give_up(faults: Iterable[str]) -> NoReturn:
     """End the start: what is wrong, a line each, and nothing else."""
     for line in faults:
-        print(line, file=sys.stderr)  # noqa: T201 - the log does not run yet
+        print(line, file=sys.stderr)
     raise SystemExit(1)
 
 
@@ -165,7 +165,7 @@ class Node(MultiService):
         gauge("twgw_limit_counters_refused", "Charges refused since the start: too many counters.", (),
               lambda: self.limiter.refused_full)  # fmt: skip
         gauge("twgw_log_lines_dropped", "Lines that a file did not take since the start.", ("path",),
-              lambda: self.files.dropped)  # fmt: skip
+              self.files.dropped)  # fmt: skip
         gauge("twgw_state_position", "Position of the state in force.", (), lambda: self.status().position)
         gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
               lambda: bool(traffic.redeployer.fault))  # fmt: skip
@@ -257,7 +257,7 @@ class Listener(Service):
 
 def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
     """The node that a command line asks for."""
-    from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place that receives it
+    from twisted.internet import reactor
 
     try:
         return Node(reactor, options.loaded)
