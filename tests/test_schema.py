@@ -111,6 +111,11 @@ def test_sections_and_leaves():
     assert ["outer.file", "outer.token", "outer.token_file", "outer.inner.flag"] == [name for name, _ in leaves(Whole)]
 
 
+def test_default_of_a_section_is_as_it_would_be_written():
+    """A section whose settings are all at their defaults has nothing to be written, also where those are None."""
+    assert ["{}", '""', "", "{}", "true"] == [row.default for row in describe(Whole)]
+
+
 def test_commented_file_shows_everything():
     """Every section and setting stands there with its meaning; what may be nothing is shown as empty text."""
     assert (

@@ -35,9 +35,14 @@ def default_of(attribute: "attrs.Attribute[Any]") -> Any:
     default: Any = attribute.default
     if hasattr(default, "factory"):
         default = NOTHING if default.takes_self else default.factory()
-    if default is None and any(text_reader(member) for member in get_args(attribute.type)):
+    if default is None and _is_empty_when_none(attribute):
         return ""
     return default if default is NOTHING else _as_written(default)
+
+
+def _is_empty_when_none(attribute: "attrs.Attribute[Any]") -> bool:
+    """Whether None is written as empty text; see ``text_reader``."""
+    return any(text_reader(member) for member in get_args(attribute.type))
 
 
 def _as_written(value: Any) -> Any:
@@ -46,8 +51,9 @@ def _as_written(value: Any) -> Any:
     if text_reader(type(value)):
         return str(value)
     if attrs.has(type(value)):
-        plain = ((field, getattr(value, field.name)) for field in fields(type(value)))
-        return {written_name(field): _as_written(it) for field, it in plain if _as_written(it) != default_of(field)}
+        pairs = ((field, getattr(value, field.name)) for field in fields(type(value)))
+        plain = ((field, "" if it is None and _is_empty_when_none(field) else _as_written(it)) for field, it in pairs)
+        return {written_name(field): it for field, it in plain if it != default_of(field)}
     if isinstance(value, Mapping):
         return {key: _as_written(each) for key, each in value.items()}
     if isinstance(value, tuple | list | AbstractSet):

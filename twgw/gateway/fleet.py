@@ -292,8 +292,10 @@ class Caller:
                 if self._again(exchange, broken):
                     continue
                 exchange.upstream_seconds = now() - started
-                title = "The upstream did not answer in time" if broken.status == 504 else "The upstream failed"
-                raise UpstreamFailed(broken.status, title, f"{server.place.url}: {broken.detail}") from broken
+                why = f"{server.place.url}: {broken.detail}"
+                if broken.status == 504:
+                    raise UpstreamFailed(504, "The upstream did not answer in time", why) from broken
+                raise UpstreamFailed(502, "The upstream failed", why) from broken
             exchange.upstream_seconds = now() - started
             return response
 
