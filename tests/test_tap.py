@@ -55,7 +55,9 @@ def test_a_node_has_its_roles(tmp_path):
     assert 3 == len(list(made))
     assert not made.status().ready
 
-    bare = Node(MemoryReactorClock(), load(None, {**environment, "TWGW_ADMIN_LISTEN": "", "TWGW_STATUS_LISTEN": ""}, {}))
+    bare = Node(
+        MemoryReactorClock(), load(None, {**environment, "TWGW_ADMIN_LISTEN": "", "TWGW_STATUS_LISTEN": ""}, {})
+    )
     assert [bare.traffic] == list(bare)
 
 
@@ -75,7 +77,7 @@ def test_the_log_has_a_least_level():
     log, written = TwistedLog("warn"), []
     log._logger.emit = lambda level, text, **fields: written.append(text)
     log.info("a")
-    log.warning("b")
+    log.warn("b")  # noqa: G010 - not logging's
     log.error("c")
 
     assert ["b", "c"] == written
