@@ -13,9 +13,12 @@ import re
 import secrets
 import string
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen, validators
+
+from twgw.newfile import create
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PEPPER_BYTES = 32
@@ -86,7 +89,8 @@ def load_pepper(path: Path) -> Pepper:
     try:
         return _read(path)
     except FileNotFoundError:
-        _create(path)
+        with suppress(FileExistsError):  # another node was first: its pepper counts
+            create(path, f"v1:{secrets.token_hex(PEPPER_BYTES)}\n")
         return _read(path)
 
 
@@ -103,28 +107,6 @@ def _read(path: Path) -> Pepper:
         return Pepper.from_text(text)
     except ValueError as error:
         raise PepperError(f"{path}: not a pepper: {error}; restore it, or every key has to be made anew") from error
-
-
-def _create(path: Path) -> None:
-    """Write beside the path and link into place, so that nobody reads half a pepper and nobody's is replaced."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"v1:{secrets.token_hex(PEPPER_BYTES)}\n")
-            file.flush()
-            os.fsync(descriptor)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return  # another node was first: its pepper counts
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    finally:
-        draft.unlink()
 
 
 def _random(length: int) -> str:
