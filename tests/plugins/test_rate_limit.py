@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from twgw.faults import SettingsError
-from twgw.model import Credential, Lifecycle, Limit, Subscription
+from twgw.memory import MemoryGateway
+from twgw.model import Credential, Lifecycle, Limit, Policy, Subscription
 from twgw.testing import API, FakeClock, exchange, gateway, run_policies, run_policy, use
 
 GOLD = {"Gold": [Limit(2)], "Free": [], "Burst": [Limit(2, 1), Limit(5, 3600)], "Unauthenticated": [Limit(1)]}
@@ -249,3 +250,17 @@ def test_an_equal_limit_is_written_once():
     lent = gateway()
 
     assert [200, 200, 429] == statuses(lent, [exchange() for _ in range(3)], limits=[{"amount": 2}, {"amount": 2}])
+
+
+def test_rotating_addresses_buys_nothing_on_the_wire():
+    """Only a trusted proxy's word counts, and of that the nearest address that is not a proxy (security row 26)."""
+    limited = attrs.evolve(API, policies=(Policy("rate-limit", {"amount": 1, "by": "client"}),))
+
+    def ask(from_, forwarded):
+        return served.get("/", client=from_, headers={"X-Forwarded-For": forwarded}).status
+
+    served = MemoryGateway(limited, trusted_proxies=(ip_network("10.0.0.0/8"),))
+
+    assert [200, 429, 429] == [ask("192.0.2.1", f"198.51.100.{number}") for number in range(3)]
+    assert [200, 429, 429] == [ask("10.0.0.1", f"198.51.100.{number}, 203.0.113.5") for number in range(3)]
+    assert 200 == ask("10.0.0.1", "198.51.100.0, 203.0.113.6")
