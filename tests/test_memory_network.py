@@ -116,6 +116,15 @@ def test_pause():
     assert (b"x", True) == (far.received, far.closed)
 
 
+def test_take():
+    """Who takes one piece leaves the rest where it was."""
+    near, far = pair()
+    far.pause()
+    near.send(bytes(3 * BUFFER_SIZE))
+    far.take()
+    assert (BUFFER_SIZE, 2 * BUFFER_SIZE) == (len(far.received), len(near.transport.unsent))
+
+
 def test_writing_to_who_has_gone():
     """Bytes for an end that is gone are answered by a reset."""
     near, far = pair()

@@ -138,6 +138,16 @@ class MemoryTransport:
     def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802 - Twisted's name
         """Nothing is lost in memory."""
 
+    # --- what ``transport.unsent`` asks of Twisted's transports ---
+
+    offset = 0
+    _tempDataLen = 0  # noqa: N815 - Twisted's name
+
+    @property
+    def dataBuffer(self) -> bytearray:  # noqa: N802 - Twisted's name
+        """What was written here and not yet taken by the other end."""
+        return self.unsent
+
     # --- turns ---------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
@@ -202,7 +212,7 @@ class MemoryTransport:
             producer.stopProducing()
         if isinstance(there, ConnectionLost):
             self.unsent.clear()
-        self.protocol.connectionLost(Failure(here))  # type: ignore[no-untyped-call]
+        self.protocol.connectionLost(Failure(here))
         if self.other.connected:
             self.other._hear(there)  # noqa: SLF001 - the other end of the same connection
 
@@ -227,6 +237,7 @@ class Wire:
         self._clock = clock
         self._heard = heard
         self._stays = stays
+        self._takes_one = False
         self.transport: MemoryTransport
         self.received = b""
         """Everything that came so far."""
@@ -264,6 +275,11 @@ class Wire:
         self.transport.resumeProducing()
         self.settle()
 
+    def take(self) -> None:
+        """Read one piece of what waits, then pause again."""
+        self._takes_one = True
+        self.resume()
+
     def settle(self) -> None:
         """Let everything happen that is due now."""
         self._clock.advance(0)
@@ -277,6 +293,9 @@ class Wire:
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes came."""
         self.received += data
+        if self._takes_one:
+            self._takes_one = False
+            self.pause()
         if self._heard is not None:
             self._heard(self)
 

@@ -97,7 +97,9 @@ def test_leave_to_send_a_body_is_given_after_the_policies_said_yes():
     assert [(200, b"hello", (100,))] == [(each.status, each.body, each.interim) for each in yes.answers("POST")]
 
 
-@pytest.mark.parametrize(("sent", "length", "keeps"), [(5, 5, True), (0, 5, True), (1000, 65000, True), (0, 200000, False)])
+@pytest.mark.parametrize(
+    ("sent", "length", "keeps"), [(5, 5, True), (0, 5, True), (1000, 65000, True), (0, 200000, False)]
+)
 def test_the_body_of_a_refused_request(sent, length, keeps):
     """A small one is read to its end, and the connection goes on; a large one ends it."""
     gateway = served(module=policy(twgw_receive=lambda exchange: Problem(403, "No") if exchange.request.body else None))
@@ -222,7 +224,7 @@ def test_nothing_is_left_of_a_client_that_leaves(end):
         assert all(wire.closed for wire in gateway.upstream_wires), cut
         assert all(exchange.status == 499 for exchange in gateway.exchanges), cut
         pass_time(gateway, 6, 1)
-        assert {} == gateway.deadlines._slots, cut  # noqa: SLF001 - what is to be empty
+        assert {} == gateway.deadlines._slots, cut
 
 
 def test_a_policy_that_waits_for_nobody_is_ended():
@@ -274,3 +276,169 @@ def test_a_gateway_that_drains_says_so():
     assert b"Connection: close\r\n" in busy.received
     assert busy.received.endswith(b"ok")
     assert busy.closed
+
+
+# --- clients that take nothing, slowly or not at all ---
+
+
+def held(gateway):
+    """Bytes that wait for clients."""
+    return sum(len(edge.transport.unsent) for edge in gateway.edges)
+
+
+def test_answers_that_nobody_takes_do_not_pile_up():
+    """Who pipelines and does not read is served no further than a full buffer, and cut off after send_timeout."""
+    for module in (None, policy(twgw_forward=lambda exchange: Response(200, body=b"z" * 50_000))):
+        gateway = served(lambda request: (200, {}, b"z" * 50_000), module)
+        client = gateway.connect()
+        client.pause()
+        for number in range(400):
+            client.send(GET % number)
+        assert held(gateway) < 200_000
+        assert len(gateway.exchanges) < 4
+        pass_time(gateway, 31)
+
+        assert set() == gateway.edges
+
+
+def test_answers_wait_for_a_client_that_reads_later():
+    """All of them, in order, when it reads on."""
+    gateway = served(lambda request: (200, {}, request.target.encode() * 5_000))
+    client = gateway.connect()
+    client.pause()
+    client.send(b"".join(GET % number for number in range(100)))
+    pass_time(gateway, 20)
+    client.resume()
+
+    expected = [f"/{number}".encode() * 5_000 for number in range(100)]
+    assert expected == [answer.body for answer in client.answers(*["GET"] * 100)]
+    assert not client.closed
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_no_client_is_held_for_ever(version):
+    """One that never takes the end of an answer and never closes is gone after the timeouts."""
+    gateway = served(lambda request: (200, {}, b"z" * 50_000))
+    client = gateway.connect(stays=True)
+    client.pause()
+    client.send(b"GET / HTTP/%b\r\nHost: a\r\n\r\n" % version.encode())
+    pass_time(gateway, 100)
+
+    assert set() == gateway.edges
+
+
+def test_a_slow_client_gets_the_end_of_a_last_answer():
+    """A connection that ends is not cut as long as the client takes something now and then."""
+    gateway = served(lambda request: (200, {}, b"z" * 300_000))
+    client = gateway.connect()
+    client.pause()
+    client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    while len(client.received) < 300_000:
+        pass_time(gateway, 20)
+        client.take()
+    client.resume()
+
+    assert [300_000] == [len(answer.body) for answer in client.answers("GET")]
+    assert (True, False) == (client.closed, client.reset)
+
+
+def test_any_pace_of_a_body_can_be_allowed():
+    """A body_min_rate of 0 asks nothing of the client."""
+    gateway = served(lambda request: (200, {}, request.body), body_min_rate=0)
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+    pass_time(gateway, 60, 1)
+    client.send(b"llo")
+
+    assert [b"hello"] == [answer.body for answer in client.answers("POST")]
+
+
+# --- what the log says of an end ---
+
+
+def test_the_log_tells_who_ended_it():
+    """499 when the client did, the status that was sent and the upstream's fault when that did."""
+    gateway = served(RawUpstream())
+    gateway.begin("GET", "/")
+    gateway.upstream_wires[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    gateway.upstream_wires[0].lose()
+    stalled = served(endless(5_000_000))
+    client = stalled.connect()
+    client.pause()
+    client.send(GET % 1)
+    pass_time(stalled, 32)
+
+    said = [(each.status, each.refused_by, each.reason) for each in (gateway.exchanges[0], stalled.exchanges[0])]
+    assert [
+        (200, "upstream", "connection closed inside a response"),
+        (499, "client", "took nothing of the response for 30 s"),
+    ] == said
+    assert (1, 1) == (len(gateway.exchanges), len(stalled.exchanges))
+
+
+# --- back-pressure: what is held stays bounded ---
+
+
+def test_a_slow_upstream_holds_the_client():
+    """Of a large request no more than some reads are held; all of it arrives in the end."""
+    size = 3_000_000
+    gateway = served(RawUpstream())
+    client = gateway.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    (server,) = gateway.upstream_wires
+    server.pause()
+    client.send(b"x" * size)
+    (edge,) = gateway.edges
+
+    assert not edge.transport.reading
+    assert size - len(client.transport.unsent) <= 4 * 65536
+
+    server.resume()
+
+    assert [size] == [len(request.body) for request in gateway.upstream_requests]
+
+
+def test_a_slow_client_holds_the_upstream():
+    """Of a large response no more than some reads are held; all of it arrives in the end."""
+    size = 3_000_000
+    gateway = served(endless(size))
+    client = gateway.connect()
+    client.pause()
+    client.send(GET % 1)
+    (server,) = gateway.upstream_wires
+
+    assert size - len(server.transport.unsent) <= 4 * 65536
+    assert [False] == [each.transport.reading for fleet in gateway.fleet.servers for each in fleet.connections]
+
+    client.resume()
+
+    assert [size] == [len(answer.body) for answer in client.answers("GET")]
+
+
+@pytest.mark.parametrize("size", [10, 60_000])
+def test_pipelined_answers_that_nobody_reads_are_bounded(size):
+    """No exchange begins while the client does not take what it has; then it is let go."""
+    gateway = served(endless(size))
+    client = gateway.connect()
+    client.pause()
+    for _ in range(30):
+        client.send(b"".join(GET % number for number in range(100)))
+    (edge,) = gateway.edges
+
+    assert len(gateway.exchanges) < 3000
+    assert len(edge.transport.unsent) < 3 * 65536
+    pass_time(gateway, 100)
+    assert set() == gateway.edges
+
+
+@pytest.mark.parametrize("field", ["", "Connection: close\r\n"])
+def test_a_small_answer_that_is_never_read_holds_no_connection(field):
+    """Kept or closing, it is over when its deadlines are."""
+    gateway = served()
+    client = gateway.connect()
+    client.pause()
+    client.send(f"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n".encode())
+    pass_time(gateway, 100)
+
+    assert set() == gateway.edges
+    assert {} == gateway.deadlines._slots

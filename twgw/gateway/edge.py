@@ -7,7 +7,8 @@ waits in order.
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Final, Protocol as Interface
+from typing import Any, Final
+from typing import Protocol as Interface
 
 from attrs import define
 from twisted.internet.protocol import Protocol
@@ -21,8 +22,8 @@ from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, p
 from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
 from twgw.gateway.running import Gone, Running
-from twgw.gateway.transport import no_delay
-from twgw.policy.exchange import LOOPBACK, Exchange, Request, Response
+from twgw.gateway.transport import no_delay, unsent
+from twgw.policy.exchange import LOOPBACK, Exchange, Problem, Request
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
 from twgw.throttle.fields import fields as limit_fields
@@ -53,7 +54,7 @@ class Front:
     deployment: Deployed
     date: Callable[[], str]
     scheme: str = "http"
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     pseudonym: str = "twgw"
     trusted_proxies: Networks = ()
     max_request_body: int = 10 * 1024 * 1024
@@ -69,10 +70,12 @@ class Edge(Protocol):
     """One client connection."""
 
     __slots__ = (
-        "_buffer", "_body_began", "_body_left", "_came_by", "_chunks", "_chunked_out", "_closing", "_download", "_edges", "_exchange", "_front",
+        "_buffer", "_body_began", "_body_left", "_came_by", "_chunks", "_chunked_out", "_closing", "_download",
+        "_edges", "_exchange", "_front",
         "_head", "_keep", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving", "_stalled",
-        "_timed", "_upload", "deadline", "slot", "transport",
+        "_timed", "_unsent", "_upload", "deadline", "slot", "transport",
     )  # fmt: skip
+    transport: Any
 
     def __init__(self, front: Front, edges: "set[Edge]") -> None:
         self._front = front
@@ -96,6 +99,7 @@ class Edge(Protocol):
         self._paused = False
         self._stalled = False
         self._timed = False
+        self._unsent = 0
         self._peer = ""
         self._came_by = LOOPBACK
         self.deadline = inf
@@ -111,9 +115,10 @@ class Edge(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """A client is here; its first head must come in time."""
         no_delay(self.transport)
+        self.transport.registerProducer(self, True)
         self._edges.add(self)
         peer = getattr(self.transport.getPeer(), "host", "") or "unknown"
-        self._peer = peer[7:] if peer.startswith("::ffff:") else peer
+        self._peer = peer.removeprefix("::ffff:")
         self._came_by = hop(self._peer, self._front.scheme, self._front.trusted_proxies)
         self._front.deadlines.arm(self, self._front.header_timeout)
 
@@ -189,9 +194,12 @@ class Edge(Protocol):
                 break
             if self._upload is not None:
                 break
+            if self._stalled:
+                self._hold()
+                break
             data, self._buffer = self._buffer, b""
         self._serving = False
-        if self._exchange is None and not self._closing and self._upload is None and not self._buffer:
+        if self._exchange is None and self._upload is None and not (self._buffer or self._closing or self._stalled):
             self._front.deadlines.arm(self, self._front.keepalive_timeout)
 
     def _await_head(self, data: bytes) -> None:
@@ -202,7 +210,7 @@ class Edge(Protocol):
             return
         if data.startswith(b"\r\n"):
             data = data[2:]
-            if data.startswith(b"\r") or data.startswith(b"\n"):
+            if data.startswith((b"\r", b"\n")):
                 self._refuse(BadMessage(400, "Empty line before a request"))
                 return
         try:
@@ -262,8 +270,11 @@ class Edge(Protocol):
         if head.length == 0:
             self._buffer = rest
         else:
-            self._begin_body(head, exchange, rest)
-            if self._closing:
+            fault = self._begin_body(head, exchange, rest)
+            if fault is not None:
+                exchange.problem = Problem(fault.status, fault.title, close=True)
+                front.deployment.refuse(exchange)
+                self._run(exchange)
                 return
         front.deployment.find(exchange, head)
         self._run(exchange)
@@ -273,22 +284,29 @@ class Edge(Protocol):
         self._running = Running(pipeline.handle(exchange, self._front.gateway), self._answered)
         self._running.start()
 
-    def _begin_body(self, head: RequestHead, exchange: Exchange, rest: bytes) -> None:
-        """Prepare for a request body; what of it is already here goes in."""
+    def _begin_body(self, head: RequestHead, exchange: Exchange, rest: bytes) -> BodyLost | None:
+        """Prepare for a request body; what of it is already here goes in.  Returns what is wrong with that."""
         upload = self._upload = exchange.request.body = Stream(self, head.length, keep=True)
-        self._body_began = self._front.deadlines.now()
         if head.length is None:
             self._chunks = ChunkedReader()
         else:
             self._chunks = None
             self._body_left = head.length
-        if rest:
-            self._read_body(rest)
-            exchange.received = upload.received
+        fault = self._read_body(rest) if rest else None
+        exchange.received = upload.received
         if self._upload is upload and not head.expects:
-            self._front.deadlines.arm(self, self._front.body_grace)
+            self._time_body(0)
+        return fault
 
-    def _read_body(self, data: bytes) -> None:
+    def _time_body(self, received: int) -> None:
+        """Give the body its time from now on: the grace, and as long as it comes fast enough."""
+        front = self._front
+        if front.body_min_rate:
+            self._body_began = front.deadlines.now() - received / front.body_min_rate
+            front.deadlines.arm(self, front.body_grace)
+
+    def _read_body(self, data: bytes) -> BodyLost | None:
+        """Take the next bytes of the body.  Returns what is wrong with them, which its reader has heard already."""
         upload = self._upload
         assert upload is not None
         chunks = self._chunks
@@ -307,16 +325,15 @@ class Edge(Protocol):
                 done = self._body_left == 0
                 upload.feed(data)
         except BadMessage as error:
-            self._break_body(upload, error)
-            return
+            return self._break_body(upload, error)
         except BodyTooLarge:
             self._upload = self._chunks = None
             self._keep = False
-            return
+            return None
         if self._exchange is not None:
             self._exchange.received = upload.received
         if self._upload is not upload:
-            return
+            return None
         if done:
             self._upload = self._chunks = None
             self._buffer = rest
@@ -327,15 +344,18 @@ class Edge(Protocol):
         elif self.deadline != inf:
             front = self._front
             self.deadline = self._body_began + front.body_grace + upload.received / front.body_min_rate
+        return None
 
-    def _break_body(self, upload: Stream, error: BadMessage) -> None:
+    def _break_body(self, upload: Stream, error: BadMessage) -> BodyLost:
         """A body that is not well formed: nobody may take it for a whole one, and nothing after it is read."""
         self._upload = self._chunks = None
         self._keep = False
         self._buffer = b""
-        upload.lose(BodyLost(error.status, error.title))
+        fault = BodyLost(error.status, error.title)
+        upload.lose(fault)
         if self._exchange is None and not self._serving:
             self._close()
+        return fault
 
     def demand(self) -> None:
         """Somebody wants the request body: a client that waits for leave gets it now."""
@@ -343,8 +363,7 @@ class Edge(Protocol):
         if head is not None and head.expects and self._upload is not None and not self._upload.received:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._upload is not None:
-            self._body_began = self._front.deadlines.now()
-            self._front.deadlines.arm(self, self._front.body_grace)
+            self._time_body(0)
 
     def pause(self) -> None:
         """The upstream is slower than the client, whose time stands still meanwhile."""
@@ -354,8 +373,7 @@ class Edge(Protocol):
     def resume(self) -> None:
         """The upstream has room."""
         if self._upload is not None and not self._closing:
-            self._body_began = self._front.deadlines.now() - self._upload.received / self._front.body_min_rate
-            self._front.deadlines.arm(self, self._front.body_grace)
+            self._time_body(self._upload.received)
         self._release()
 
     def abandon(self) -> None:
@@ -384,7 +402,7 @@ class Edge(Protocol):
         exchange = self._exchange
         assert exchange is not None
         if error is not None or exchange.response is None:
-            self._abort(f"pipeline: {error!r}")
+            self._abort("gateway", f"pipeline: {error!r}")
             return
         response = exchange.response
         body = response.body
@@ -406,7 +424,7 @@ class Edge(Protocol):
             self._keep = False
         if body.__class__ is bytes:
             if request.method == "HEAD":
-                length = response.headers.get("content-length") if not body else str(len(body))  # type: ignore[arg-type]
+                length = response.headers.get("content-length") if not body else str(len(body))
                 if length is not None and not bodiless:
                     text += f"Content-Length: {length}\r\n"
                 body = b""
@@ -415,10 +433,10 @@ class Edge(Protocol):
                     text += f"Content-Length: {length}\r\n"
                 body = b""
             else:
-                text += f"Content-Length: {len(body)}\r\n"  # type: ignore[arg-type]
+                text += f"Content-Length: {len(body)}\r\n"
             text += self._connection_field(request)
-            self.transport.write(text.encode("latin-1") + body)  # type: ignore[operator]
-            exchange.sent = len(body)  # type: ignore[arg-type]
+            self.transport.write(text.encode("latin-1") + body)
+            exchange.sent = len(body)
             self._finish(exchange)
             return
         self._stream(exchange, body, text)
@@ -436,7 +454,6 @@ class Edge(Protocol):
         text += self._connection_field(exchange.request)
         self._download = body
         self.transport.write(text.encode("latin-1"))
-        self.transport.registerProducer(self, True)
         body.attach(self)
 
     def _connection_field(self, request: Request) -> str:
@@ -458,32 +475,48 @@ class Edge(Protocol):
             self._download = None
             if self._chunked_out:
                 self.transport.write(LAST_CHUNK)
-            self.transport.unregisterProducer()
             self._finish(exchange)
 
     def body_lost(self, error: Exception) -> None:
         """The rest of the response will not come: the client must not take what it has for the whole."""
-        exchange = self._exchange
         self._download = None
-        if exchange is not None:
-            exchange.refused_by, exchange.reason = "upstream", str(error)
-        self._abort(str(error))
+        self._abort("upstream", str(error))
 
-    # IPushProducer for the client's transport while a response body is streamed
+    # IPushProducer for the client's transport
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """The client reads slowly: hold the upstream, and give the client some time."""
-        if self._download is not None:
+        """The client reads slowly: hold the upstream, begin no other exchange, and give the client some time."""
+        if not self._stalled:
             self._stalled = True
             self._front.deadlines.arm(self, self._front.send_timeout)
+        self._unsent = unsent(self.transport)
+        if self._download is not None:
             self._download.pauseProducing()
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The client took everything."""
         self._stalled = False
-        self.deadline = inf
-        if self._download is not None:
-            self._download.resumeProducing()
+        if self._closing:
+            return
+        if self._exchange is not None:
+            self.deadline = inf
+            if self._download is not None:
+                self._download.resumeProducing()
+        elif self._upload is None:
+            self._next()
+
+    def _await_client(self) -> None:
+        """The client has to take something in time."""
+        self._unsent = unsent(self.transport)
+        self._front.deadlines.arm(self, self._front.send_timeout if self._unsent else LINGER)
+
+    def _takes(self) -> bool:
+        """Whether the client took something since it was waited for; then it has time again."""
+        before = self._unsent
+        if unsent(self.transport) >= before:
+            return False
+        self._await_client()
+        return True
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The client is gone; connectionLost follows."""
@@ -500,7 +533,7 @@ class Edge(Protocol):
             self._upload = self._chunks = None
         else:
             self._release()
-            self._front.deadlines.arm(self, self._front.body_grace)
+            self._time_body(0)
 
     def _finish(self, exchange: Exchange) -> None:
         """The last byte is handed to the transport."""
@@ -517,6 +550,9 @@ class Edge(Protocol):
         front = self._front
         if front.draining:
             self._close()
+            return
+        if self._stalled:
+            self._hold()
             return
         data, self._buffer = self._buffer, b""
         front.deadlines.arm(self, front.keepalive_timeout)
@@ -537,22 +573,30 @@ class Edge(Protocol):
         self._upload = self._chunks = None
         half_close = getattr(self.transport, "loseWriteConnection", None)
         if half_close is None or self._front.scheme == "https":
-            self.transport.loseConnection()
+            self._close()
             return
-        self._front.deadlines.arm(self, LINGER)
+        self._await_client()
+        self.transport.unregisterProducer()
         half_close()
         self._release()
 
     def _close(self) -> None:
         self._closing = True
+        self._await_client()
+        self.transport.unregisterProducer()
         self.transport.loseConnection()
 
-    def _abort(self, reason: str) -> None:
+    def _abort(self, by: str, reason: str) -> None:
         """Cut the connection: a response that is not whole must not look whole."""
-        exchange = self._exchange
+        exchange, running = self._exchange, self._running
         self._closing = True
-        if exchange is not None and not exchange.reason:
-            exchange.reason = reason
+        self._running = None
+        if running is not None:
+            running.cancel(Gone())
+        if exchange is not None:
+            exchange.refused_by, exchange.reason = by, reason
+            exchange.status = 499 if by == "client" else exchange.status or 500
+            self._log(exchange)
         self.transport.abortConnection()
 
     def close_if_idle(self) -> None:
@@ -562,12 +606,13 @@ class Edge(Protocol):
 
     def abort(self) -> None:
         """End at once, whatever is under way."""
-        self._abort("the gateway was stopped")
+        self._abort("gateway", "the gateway was stopped")
 
-    def expire(self, now: float) -> None:
+    def expire(self, now: float) -> None:  # noqa: ARG002 - as Watched
         """The client is too slow."""
-        if self._closing:
-            self.transport.abortConnection()
+        if self._closing or self._stalled:
+            if not self._takes():
+                self._abort("client", f"took nothing of the response for {self._front.send_timeout:g} s")
         elif self._upload is not None and self._exchange is not None and self._download is None:
             upload, self._upload = self._upload, None
             self._keep = False
@@ -575,7 +620,7 @@ class Edge(Protocol):
             if self._exchange is not None and self._running is not None and self._exchange.response is None:
                 self._front.deadlines.arm(self, LINGER)
         elif self._exchange is not None:
-            self._abort(f"the client took nothing for {self._front.send_timeout:g} s")
+            self._abort("client", "the request body came too slowly")
         elif self._buffer or self._timed:
             self._refuse(BadMessage(408, "The request head came too slowly"))
         else:

@@ -23,6 +23,8 @@ READ_SIZE = 256 * 1024
 class Eager:
     """Send at once, read much; for ``tcp.Server`` and ``tcp.Client``."""
 
+    connected: int
+
     def write(self: Any, data: bytes) -> None:
         """Send now what the kernel takes; the rest waits as in any Twisted transport."""
         if (
@@ -58,11 +60,11 @@ class Eager:
         return None
 
 
-class EagerServer(Eager, tcp.Server):  # type: ignore[misc]
+class EagerServer(Eager, tcp.Server):
     """The transport of an accepted connection."""
 
 
-class EagerClient(Eager, tcp.Client):  # type: ignore[misc]
+class EagerClient(Eager, tcp.Client):
     """The transport of a connection to an upstream."""
 
     def doRead(self: Any) -> Any:  # noqa: N802 - Twisted's name
@@ -83,9 +85,6 @@ class EagerConnector(tcp.Connector):
         return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
 
 
-_DIRECT = frozenset({EagerServer, EagerClient})
-
-
 class DirectReactor(EPollReactor):
     """Twisted's epoll reactor; a plain readable event of one of our transports is handled without detour."""
 
@@ -97,12 +96,12 @@ class DirectReactor(EPollReactor):
             if error.errno == errno.EINTR:
                 return
             raise
-        selectables = self._selectables
+        selectables: Any = self._selectables
         for fd, event in events:
-            selectable = selectables.get(fd)
+            selectable: Any = selectables.get(fd)
             if selectable is None:
                 continue
-            if event == EPOLLIN and selectable.__class__ in _DIRECT and selectable.connected:
+            if event == EPOLLIN and isinstance(selectable, Eager) and selectable.connected:
                 try:
                     why = selectable.doRead()
                 except Exception:  # noqa: BLE001 - as the stock reactor: a protocol that raises loses its connection
@@ -139,3 +138,10 @@ def no_delay(transport: Any) -> None:
     handle: Callable[[], socket.socket] | None = getattr(transport, "setTcpNoDelay", None)
     if handle is not None:
         transport.setTcpNoDelay(True)
+
+
+def unsent(transport: Any) -> int:
+    """How many bytes were written and not taken by the kernel yet; of a TLS connection, those of the TCP under it."""
+    tcp_transport = getattr(transport, "transport", transport)
+    left: int = len(tcp_transport.dataBuffer) - tcp_transport.offset + tcp_transport._tempDataLen  # noqa: SLF001
+    return left
