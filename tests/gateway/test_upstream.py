@@ -96,7 +96,7 @@ def test_a_response_may_come_byte_by_byte(response):
 
     def script(wire):
         for at in range(len(response)):
-            wire._clock.callLater(at / 1000, wire.transport.write, response[at : at + 1])  # noqa: SLF001 - the test's own
+            wire._clock.callLater(at / 1000, wire.transport.write, response[at : at + 1])
 
     gateway = behind(script)
     client = gateway.begin("GET", "/")
@@ -214,3 +214,69 @@ def test_a_client_that_leaves_is_told_to_the_upstream():
     assert [499] == [exchange.status for exchange in gateway.exchanges]
     with pytest.raises(NoAnswerError):
         gateway.get("/")
+
+
+@pytest.mark.parametrize(
+    "surplus", [b"xyz\r\n", b"5\r\nhelloX", b"-1\r\n", b"0\r\n\r\nmore", b"0\r\nContent-Length: 1\r\n\r\n"]
+)
+def test_chunks_that_go_wrong_inside_a_body_cut_the_client(surplus):
+    """The head is out already: no end that looks like one is sent, and that server connection is never used again."""
+    first = CHUNKED[: CHUNKED.index(b"6\r\n")]
+    gateway = behind(says(first))
+    client = gateway.begin("GET", "/")
+    gateway.upstream_wires[0].send(surplus)
+
+    assert client.reset
+    assert client.received.endswith(b"\r\n\r\n5\r\nhello\r\n")
+    gateway.begin("GET", "/")
+    assert [True, False] == [wire.closed for wire in gateway.upstream_wires]
+
+
+def test_more_than_the_length_that_comes_later_cuts_the_client():
+    """The body is not ended by bytes that may belong to another response."""
+    gateway = behind(says(OK[:-2]))
+    client = gateway.begin("GET", "/")
+    gateway.upstream_wires[0].send(b"lo!")
+
+    assert client.reset
+    assert client.received.endswith(b"\r\n\r\nhel")
+    assert gateway.upstream_wires[0].closed
+
+
+@pytest.mark.parametrize(("connection", "connections"), [(b"", 2), (b"Connection: keep-alive\r\n", 1)])
+def test_an_old_server_is_understood(connection, connections):
+    """HTTP/1.0 ends its connections unless it says otherwise."""
+    gateway = behind(says(b"HTTP/1.0 200 OK\r\n" + connection + b"Content-Length: 5\r\n\r\nhello"))
+
+    assert [b"hello", b"hello"] == [gateway.get("/").body for _ in range(2)]
+    assert connections == len(gateway.upstream_wires)
+
+
+@pytest.mark.parametrize("response", [OK, CHUNKED])
+def test_nothing_is_left_of_a_client_that_leaves_inside_a_response(response):
+    """At whatever byte: the log says 499, the server is told, no connection and no deadline stays."""
+    for cut in range(len(response)):
+        gateway = behind(says(response[:cut]))
+        gateway.begin("GET", "/").lose()
+
+        assert [499] == [exchange.status for exchange in gateway.exchanges], cut
+        assert [True] == [wire.closed for wire in gateway.upstream_wires], cut
+        assert set() == gateway.edges, cut
+        for _ in range(8):
+            gateway.clock.advance(1)
+        assert {} == gateway.deadlines._slots, cut
+        assert [(set(), [])] == [(server.connections, server.idle) for server in gateway.fleet.servers], cut
+
+
+@pytest.mark.parametrize("size", [50_000, 70_000, 100_000, 130_000, 150_000, 200_000, 1_000_000])
+def test_a_slow_client_holds_nobody_else_up(size):
+    """A connection that a slow client made wait at its last piece serves the next client as any other."""
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"z" * size
+    gateway = behind(says(response))
+    slow = gateway.connect()
+    slow.pause()
+    slow.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert size == len(gateway.get("/").body)
+    slow.resume()
+    assert [size] == [len(answer.body) for answer in slow.answers("GET")]

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Final
 
-from zope.interface import implementer
-
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twgw.gateway.chunked import LAST_CHUNK, ChunkedReader, chunk
 from twgw.gateway.deadlines import Deadlines
@@ -47,9 +46,11 @@ class UpstreamConnection(Protocol):
     """A client connection.  ``ready`` is called once when it can be used, ``idle`` and ``closed`` as it lives on."""
 
     __slots__ = ("_buffer", "_chunks", "_closed", "_deadlines", "_download", "_head_bytes", "_head_parsed", "_idle",
-                 "_interim", "_interims", "_left", "_pause", "_ready", "_ready_told", "_reusable", "_sent", "_tls", "_to_head",
+                 "_interim", "_interims", "_left", "_pause", "_paused", "_ready", "_ready_told", "_reusable", "_sent", "_tls",
+                 "_to_head",
                  "_upload", "_upload_chunked", "deadline", "gone", "idle_timeout", "keepalive_timeout",
                  "response_timeout", "slot", "transport", "used")  # fmt: skip
+    transport: Any
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class UpstreamConnection(Protocol):
         self.response_timeout = self.idle_timeout = self.keepalive_timeout = 60.0
         self._buffer = b""
         self._pause: Pause | None = None
+        self._paused = False
         self._upload: Stream | None = None
         self._upload_chunked = False
         self._download: Stream | None = None
@@ -122,7 +124,7 @@ class UpstreamConnection(Protocol):
         head: bytes,
         content: bytes,
         upload: Stream | None,
-        to_head: bool,  # noqa: FBT001 - by position: this is called for each request
+        to_head: bool,
         interim: Callable[[int, Headers], None] | None,
     ) -> Pause:
         """Send a request; the Pause ends with its Response or with Broken.
@@ -313,6 +315,9 @@ class UpstreamConnection(Protocol):
             upload.detach()
             self._reusable = False
         if self._reusable and not self.gone:
+            if self._paused:  # by a slow client, with the last piece
+                self._paused = False
+                self.transport.resumeProducing()
             self._deadlines.arm(self, self.keepalive_timeout)
             self._idle(self)
         else:
@@ -361,17 +366,19 @@ class UpstreamConnection(Protocol):
     def pause(self) -> None:
         """The client is slower than the upstream; its own deadline is armed meanwhile."""
         self.deadline = inf
+        self._paused = True
         self.transport.pauseProducing()
 
     def resume(self) -> None:
         """The client has room again."""
         if not self.gone:
             self._deadlines.arm(self, self.idle_timeout)
+            self._paused = False
             self.transport.resumeProducing()
 
     # --- time and loss -------------------------------------------------------------------------------
 
-    def expire(self, now: float) -> None:
+    def expire(self, now: float) -> None:  # noqa: ARG002 - as Watched
         """Too slow, or idle for too long."""
         if self.gone or self.transport is None:
             return  # while TCP connects, the reactor keeps the time
