@@ -151,10 +151,9 @@ def redacted(query: str, exchange: Exchange, settings: Settings) -> str:
     pieces = []
     for part in query.split("&"):
         name, equals, _ = part.partition("=")
-        if equals:
-            known = unquote_plus(name)
-            if not plan.api_id or known.lower() in secrets or known in named:
-                part = f"{name}={REDACTED}"  # noqa: PLW2901 - the rest of it is not wanted
+        known = unquote_plus(name)
+        if equals and (not plan.api_id or known.lower() in secrets or known in named):
+            part = f"{name}={REDACTED}"  # noqa: PLW2901 - the rest of it is not wanted
         pieces.append(part)
     return "&".join(pieces)[:LONGEST]
 

@@ -14,7 +14,7 @@ from twgw.model import Api, Lifecycle, Limit, State, Target, Upstream
 )  # fmt: skip
 def test_what_exists_is_valid(make):
     """Nothing can be made that no deployment could use."""
-    with pytest.raises(ValueError, match="must be|Length of"):
+    with pytest.raises(ValueError, match=r"must be|Length of"):
         make()
 
 

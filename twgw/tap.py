@@ -53,10 +53,10 @@ class Options(usage.Options):
         "An API gateway. Without a configuration it starts with defaults: traffic on port 8080, health and metrics on "
         "127.0.0.1:8081, and a demo API in ./twgw-data. `twgw init DIR` writes files to begin with."
     )
-    optParameters = [
+    optParameters = [  # noqa: N815 - Twisted's name, and what it wants
         ["config", "c", None, "The configuration, a TOML file (default: the variable TWGW_CONFIG, else none)."],
     ]
-    optFlags = [
+    optFlags = [  # noqa: N815 - as above
         ["check", None, "Load, validate and compile everything, say what is wrong, and exit."],
     ]
 
@@ -216,7 +216,9 @@ class Node(MultiService):
             for line in lines(self._demo, deployment.state, address):
                 self.gateway.log.info("{line}", line=line)
         if not isinstance(self._reactor, DirectReactor):
-            self.gateway.log.warn("another reactor is installed; connections use its stock transports, which are slower")
+            self.gateway.log.warn(  # noqa: G010 - not logging's
+                "another reactor is installed; connections use its stock transports, which are slower"
+            )
 
     def _end(self) -> None:
         """A second signal: stop at once; only what was logged is still written."""

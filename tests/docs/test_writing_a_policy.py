@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.wire.conftest import start  # noqa: F401 - a fixture
+from tests.wire.reader import Reader
 from twgw.checking import check_state
 from twgw.cli import main
 from twgw.policy.registry import find_plugins, load_file
@@ -46,6 +49,16 @@ def test_the_tests_of_the_page_pass(project):
     written = sum(block.count("\ndef test_") for block in blocks("python"))
     assert written >= 4
     assert f"{written + 2} passed" in done.stdout, done.stdout
+
+
+def test_the_commands_of_the_page_print_what_stands_there(project, start):  # noqa: F811 - the fixture
+    """Checked, reloaded, refused: whoever types what stands there sees what stands there."""
+    reader = Reader(project, partial(start, folder=project))
+
+    done = reader.follow(PAGE)
+
+    assert 5 <= done
+    assert 0 == reader.stop()
 
 
 def test_the_uses_of_the_page_are_taken(project):

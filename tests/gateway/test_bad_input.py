@@ -127,7 +127,9 @@ def test_underscores_by_choice():
     assert 400 == gateway.get("/cats", headers={"X_Api_Key": "a"}).status
 
 
-@pytest.mark.parametrize("name", ["X_Forwarded_For", "x_consumer_username", "Content_Length", "X_REAL_IP", "Transfer_Encoding"])
+@pytest.mark.parametrize(
+    "name", ["X_Forwarded_For", "x_consumer_username", "Content_Length", "X_REAL_IP", "Transfer_Encoding"]
+)
 def test_reserved_names_with_underscores(name):
     """Where underscores are allowed, a name that servers take for one of the gateway's own still does not pass."""
     gateway = MemoryGateway(Api("pets", "1.0", "/pets", underscores=True))
@@ -163,7 +165,9 @@ class Limited:
 
 def test_invented_addresses_get_no_fresh_limit():
     """A client that invents X-Forwarded-For for every request spends one counter (row 26)."""
-    gateway = MemoryGateway(Api("pets", "1.0", "/pets", policies=(Policy("limited", {"amount": 2}),)), plugins={"limited": Limited})
+    gateway = MemoryGateway(
+        Api("pets", "1.0", "/pets", policies=(Policy("limited", {"amount": 2}),)), plugins={"limited": Limited}
+    )
     connection = gateway.connect()
     for number in range(4):
         connection.send(get(b"X-Forwarded-For: 10.0.0.%d" % number))

@@ -32,7 +32,7 @@ def test_a_body_is_the_same_at_any_split(pieces, behind, data):
 
 @pytest.mark.parametrize(
     "wire",
-    [b"5;name=value\r\nhello\r\n0\r\n\r\n", b"5;a;b=\"c\"\r\nhello\r\n0;x\r\n\r\n", b"05\r\nhello\r\n000\r\n\r\n",
+    [b"5;name=value\r\nhello\r\n0\r\n\r\n", b'5;a;b="c"\r\nhello\r\n0;x\r\n\r\n', b"05\r\nhello\r\n000\r\n\r\n",
      b"5\r\nhello\r\n0\r\nX-Trailer: dropped\r\n\r\n"],
 )  # fmt: skip
 def test_what_is_not_payload_is_dropped(wire):
@@ -43,7 +43,8 @@ def test_what_is_not_payload_is_dropped(wire):
 
 @pytest.mark.parametrize(
     "wire",
-    [b"5\nhello\n", b"5;\nhello", b"5\r\r\n", b"+5\r\n", b"0x5\r\n", b"1_0\r\n", b" 5\r\n", b"5 \r\n", b"\r\n", b"g\r\n",
+    [b"5\nhello\n", b"5;\nhello", b"5\r\r\n", b"+5\r\n", b"0x5\r\n", b"1_0\r\n", b" 5\r\n", b"5 \r\n", b"\r\n",
+     b"g\r\n",
      b"-1\r\n", b"5\r\nhello!", b"5\r\nhello\n", b"5\r\nhelloX\r\n", b"1" * 16 + b"\r\n", b"0" * 1000,
      b"5;" + b"x" * 300 + b"\r\n", b"0\r\nContent-Length: 5\r\n\r\n", b"0\r\nTransfer-Encoding: chunked\r\n\r\n",
      b"0\r\nbad trailer\r\n\r\n", b"0\r\n a: b\r\n\r\n", b"0\r\nX: " + b"y" * 9000 + b"\r\n\r\n", b"0\r\nX: y\n\r\n"],

@@ -65,7 +65,7 @@ def test_what_is_forgotten_does_not_expire():
     deadlines.forget(one)
     run(clock, REVISIT + 1)
 
-    assert ([], {}) == (one.expired, deadlines._slots)  # noqa: SLF001 - what is to be empty
+    assert ([], {}) == (one.expired, deadlines._slots)
 
 
 def test_an_end_is_an_end():

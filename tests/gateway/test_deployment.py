@@ -41,7 +41,9 @@ def pets(**more):
 
 def deployed(*apis, policies=(), previous=None):
     plugins = {**find_plugins(), "marks": Plugin("marks", Marks, "test")}
-    return deploy(State(policies=policies, apis=apis), plugins, lent(), lambda upstream: lambda exchange: None, previous)
+    return deploy(
+        State(policies=policies, apis=apis), plugins, lent(), lambda upstream: lambda exchange: None, previous
+    )
 
 
 def faults(*apis, **more):
@@ -55,7 +57,7 @@ def marks(answer):
 
 
 def test_levels_add_up():
-    """Global policies come first, then those of the API, then those of the route; one policy may stand several times."""
+    """Global policies come first, then the API's, then the route's; one policy may stand several times."""
     api = pets(policies=(mark("api"), mark("again")), routes=(Route("/*", policies=(mark("route"),)),))
     gateway = MemoryGateway(State(policies=(mark("global"),), apis=(api,)), plugins={"marks": Marks})
 
@@ -67,7 +69,12 @@ def test_levels_add_up():
     [
         (pets(policies=(mark("a", enabled=False),)), []),
         (pets(policies=(mark("api"),), routes=(Route("/*", policies=(Policy("marks", enabled=False),)),)), []),
-        (pets(policies=(mark("api"),), routes=(Route("/a"), Route("/*", policies=(Policy("marks", enabled=False),)))), []),
+        (
+            pets(
+                policies=(mark("api"),), routes=(Route("/a"), Route("/*", policies=(Policy("marks", enabled=False),)))
+            ),
+            [],
+        ),
     ],
 )
 def test_a_narrower_level_switches_a_policy_off(api, expected):
@@ -79,7 +86,14 @@ def test_a_narrower_level_switches_a_policy_off(api, expected):
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("CREATED", 404), ("PROTOTYPED", 200), ("PUBLISHED", 200), ("BLOCKED", 503), ("DEPRECATED", 200), ("RETIRED", 404)],
+    [
+        ("CREATED", 404),
+        ("PROTOTYPED", 200),
+        ("PUBLISHED", 200),
+        ("BLOCKED", 503),
+        ("DEPRECATED", 200),
+        ("RETIRED", 404),
+    ],
 )
 def test_the_state_of_an_api_decides_whether_it_serves(state, status):
     """Only some states carry traffic; a blocked API says so with WSO2's code."""
@@ -156,7 +170,9 @@ def test_a_new_deployment_is_in_force_at_once():
 
 def test_requests_without_an_api_meet_the_global_policies():
     """So that they are named, answered in the same form and logged."""
-    gateway = MemoryGateway(State(policies=(mark("global"), Policy("key-auth")), apis=(pets(),)), plugins={"marks": Marks})
+    gateway = MemoryGateway(
+        State(policies=(mark("global"), Policy("key-auth")), apis=(pets(),)), plugins={"marks": Marks}
+    )
     answer = gateway.get("/nowhere")
 
     assert (404, ["global"]) == (answer.status, marks(answer))

@@ -20,5 +20,7 @@ def test_it_answers_what_it_was_sent():
     except StopIteration as end:
         response = end.value
 
-    assert {"method": "POST", "path": "/y", "query": "q=1", "headers": {"X-A": "1"}, "body": "hi"} == json.loads(response.body)
+    assert {"method": "POST", "path": "/y", "query": "q=1", "headers": {"X-A": "1"}, "body": "hi"} == json.loads(
+        response.body
+    )
     assert ("echo:", 1) == (exchange.target, exchange.tries)

@@ -9,7 +9,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def served(*urls, upstream=None, **more):
-    targets = tuple(Target(url, weight) for url, weight in (each if isinstance(each, tuple) else (each, 1) for each in urls))
+    targets = tuple(
+        Target(url, weight) for url, weight in (each if isinstance(each, tuple) else (each, 1) for each in urls)
+    )
     api = Api("pets", "1", "/", upstream=Upstream(targets=targets or (Target("http://pets.test"),), **more))
     return MemoryGateway(api, upstream=upstream or (lambda request: (200, {"Connection": "close"}, b"")))
 
@@ -29,7 +31,9 @@ def test_targets_are_chosen_by_weight():
     for _ in range(6):
         gateway.get("/")
 
-    assert {"192.0.2.1": 2, "192.0.2.2": 4} == {each: addresses(gateway).count(each) for each in set(addresses(gateway))}
+    assert {"192.0.2.1": 2, "192.0.2.2": 4} == {
+        each: addresses(gateway).count(each) for each in set(addresses(gateway))
+    }
 
 
 def test_all_addresses_of_a_name_are_used():
@@ -199,3 +203,25 @@ def test_requests_without_a_body_say_so():
     gateway.get("/")
 
     assert ["0", None] == [request.headers.get("content-length") for request in gateway.upstream_requests]
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 200), ("PUT", 200), ("DELETE", 200), ("POST", 502), ("MOVE", 502)]
+)
+def test_a_kept_connection_may_end_as_it_is_used(method, status):
+    """The server closed it meanwhile: only what may be repeated is sent on another one, with its body."""
+    heard = []
+
+    def script(wire):
+        heard.append(wire)
+        if len(heard) == 2:
+            wire.transport.loseConnection()
+        else:
+            wire.transport.write(OK)
+
+    gateway = served(upstream=RawUpstream(script))
+    gateway.get("/")
+
+    assert status == gateway.request(method, "/", body=b"x").status
+    assert (2 if status == 200 else 1) == len(gateway.upstream_wires)
+    assert [b"x"] * (len(heard) - 1) == [request.body for request in gateway.upstream_requests[1:]]

@@ -112,7 +112,8 @@ def test_the_client_is_the_last_hop_that_is_not_trusted(peer, forwarded, client)
 
 
 @pytest.mark.parametrize(
-    ("via", "seen"), [([], False), (["1.1 other"], False), (["1.1 gw"], True), (["1.0 x, 1.1 gw (twgw)"], True), (["1.1 gw2"], False)]
+    ("via", "seen"),
+    [([], False), (["1.1 other"], False), (["1.1 gw"], True), (["1.0 x, 1.1 gw (twgw)"], True), (["1.1 gw2"], False)],
 )
 def test_loops_are_seen_by_via(via, seen):
     """RFC 9110, 7.6.3."""

@@ -63,7 +63,8 @@ def test_framing(lines, length):
     ("line", "connection", "keeps"),
     [
         ("1.1", None, True), ("1.1", "close", False), ("1.1", "keep-alive, close", False), ("1.1", "Close", False),
-        ("1.0", None, False), ("1.0", "keep-alive", True), ("1.0", "Keep-Alive", True), ("1.0", "close, keep-alive", False),
+        ("1.0", None, False), ("1.0", "keep-alive", True), ("1.0", "Keep-Alive", True),
+        ("1.0", "close, keep-alive", False),
     ],
 )  # fmt: skip
 def test_persistence(line, connection, keeps):
@@ -96,7 +97,13 @@ def test_faults_that_leave_the_connection_usable_keep_the_framing():
 
 @pytest.mark.parametrize(
     ("path", "canonical"),
-    [("/a", "/a"), ("//a///b/", "/a/b/"), ("/%41%2d", "/A-"), ("/a%20b%c3%a9", "/a%20b%C3%A9"), ("/a.b/..c", "/a.b/..c")],
+    [
+        ("/a", "/a"),
+        ("//a///b/", "/a/b/"),
+        ("/%41%2d", "/A-"),
+        ("/a%20b%c3%a9", "/a%20b%C3%A9"),
+        ("/a.b/..c", "/a.b/..c"),
+    ],
 )
 def test_one_path_for_all(path, canonical):
     """Needless escapes are undone, the others in upper case, empty segments merged."""
@@ -145,7 +152,9 @@ def test_a_part_of_a_good_head_is_never_refused(cuts):
         seen = at
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\n", b"GET /x\r\n", b"GET / HTTP/1.1\r\nA: b\rc", b"\x16\x03\x01\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\n", b"GET /x\r\n", b"GET / HTTP/1.1\r\nA: b\rc", b"\x16\x03\x01\r\n"]
+)
 def test_what_cannot_become_right_is_refused_at_once(data):
     """Not only when the time is up."""
     assert 400 == refused(lambda: check_partial(data, 0, LIMITS))

@@ -45,7 +45,10 @@ def test_an_expired_key_is_not_found():
     """From the moment on, also when it was found before."""
     lookup = looked_up(Credential(value="plain-key", expires_at=0))
     lookup.facts = facts_of(
-        State(applications=(Application("a", (), (Credential(value="plain-key", expires_at=lookup.clock.wall() + 5),)),)), digest
+        State(
+            applications=(Application("a", (), (Credential(value="plain-key", expires_at=lookup.clock.wall() + 5),)),)
+        ),
+        digest,
     )
 
     assert lookup.find("api-key", "plain-key")
@@ -69,7 +72,7 @@ def test_the_key_itself_is_not_kept():
     lookup = looked_up(Credential(value="canary-key-1"))
     lookup.find("api-key", "canary-key-1")
 
-    assert "canary-key-1" not in repr((lookup.facts, lookup._fast))  # noqa: SLF001 - what is to be looked into
+    assert "canary-key-1" not in repr((lookup.facts, lookup._fast))
 
 
 def test_subscriptions_and_tiers():

@@ -47,7 +47,10 @@ def test_a_refusal_ends_the_path(phase):
     seen = []
     gateway = served(
         policy(**{f"twgw_{phase}": lambda exchange: Problem(418, "No", "because")}),
-        policy(twgw_respond=lambda exchange: seen.append(exchange.response.status), twgw_log=lambda exchange: seen.append("log")),
+        policy(
+            twgw_respond=lambda exchange: seen.append(exchange.response.status),
+            twgw_log=lambda exchange: seen.append("log"),
+        ),
     )
 
     assert 418 == gateway.get("/").status
@@ -56,7 +59,9 @@ def test_a_refusal_ends_the_path(phase):
     assert [("p0", "because")] == [(exchange.refused_by, exchange.reason) for exchange in gateway.exchanges]
 
 
-@pytest.mark.parametrize("phase", ["receive", "authenticate", "authorize", "throttle", "transform", "forward", "respond"])
+@pytest.mark.parametrize(
+    "phase", ["receive", "authenticate", "authorize", "throttle", "transform", "forward", "respond"]
+)
 @pytest.mark.parametrize("waits", [False, True])
 def test_what_raises_fails_closed(phase, waits):
     """The client hears 500 and nothing of the inside; the log hears which policy and why."""
@@ -143,7 +148,9 @@ def test_a_shadowed_limit_never_refuses_and_spends_its_own():
     answers = [gateway.get("/") for _ in range(3)]
     assert [200] * 3 == [answer.status for answer in answers]
     assert "ratelimit" not in answers[0].headers
-    assert [(), (("p0", "one: 1 used up"),), (("p0", "one: 1 used up"),)] == [each.shadowed for each in gateway.exchanges]
+    assert [(), (("p0", "one: 1 used up"),), (("p0", "one: 1 used up"),)] == [
+        each.shadowed for each in gateway.exchanges
+    ]
 
 
 def test_a_policy_may_see_and_change_the_body():

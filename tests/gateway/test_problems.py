@@ -25,14 +25,17 @@ def test_a_problem_is_a_document():
     expected = {"type": "about:blank", "title": "No", "status": 403, "detail": "because", "code": 7, "more": [1]}
     assert {**expected, "instance": "urn:request:abc"} == found
     assert ("application/problem+json", "no-store", "1", True) == (
-        response.headers.get("content-type"), response.headers.get("cache-control"), response.headers.get("x-a"), response.close,
+        response.headers.get("content-type"), response.headers.get("cache-control"), response.headers.get("x-a"),
+        response.close,
     )  # fmt: skip
 
 
 def test_a_used_up_limit_says_which_and_until_when():
     """429 with Retry-After, WSO2's code and the names of what was violated; a hidden one is not named."""
     gold = Decision(Charge("k", Limit(5, 60), "gold"), allowed=False, remaining=0, reset_after=9, retry_after=8.2)
-    hidden = Decision(Charge("h", Limit(1, 60), "x", hidden=True), allowed=False, remaining=0, reset_after=9, retry_after=1)
+    hidden = Decision(
+        Charge("h", Limit(1, 60), "x", hidden=True), allowed=False, remaining=0, reset_after=9, retry_after=1
+    )
     response, found = document(problems.exceeded([gold, hidden]))
 
     assert (429, "9", 900804, ["gold"]) == (

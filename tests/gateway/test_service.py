@@ -47,7 +47,7 @@ def test_connections_are_limited(tmp_path):
     """One too many is refused and counted."""
     made, _, _ = service(tmp_path, TWGW_GATEWAY_MAX_CONNECTIONS="1")
     made.privilegedStartService()
-    factory = EdgeFactory(made._fronts[0][0], made)  # noqa: SLF001 - as the service makes it
+    factory = EdgeFactory(made._fronts[0][0], made)
     made.edges.add(factory.buildProtocol(None))
 
     assert factory.buildProtocol(None) is None

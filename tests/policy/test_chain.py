@@ -108,7 +108,8 @@ def test_a_policy_gets_the_arguments_that_it_names():
     """In any order, with its own settings and the gateway."""
     seen = []
     one = attach(
-        settings=Settings("one"), twgw_receive=hookimpl(lambda gateway, exchange, settings: seen.append((gateway, settings.word)))
+        settings=Settings("one"),
+        twgw_receive=hookimpl(lambda gateway, exchange, settings: seen.append((gateway, settings.word))),
     )
     two = attach(settings=Settings("two"), twgw_receive=hookimpl(lambda exchange, settings: seen.append(settings.word)))
 
@@ -138,7 +139,8 @@ def test_an_async_policy_is_awaited_in_its_place():
         seen.append("waited")
 
     chains = compiled(
-        attach(twgw_receive=twgw_receive), attach(name="q", twgw_receive=hookimpl(lambda exchange: seen.append("after")))
+        attach(twgw_receive=twgw_receive),
+        attach(name="q", twgw_receive=hookimpl(lambda exchange: seen.append("after"))),
     )
 
     run(chains.receive)

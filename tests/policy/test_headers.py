@@ -14,7 +14,9 @@ VALUES = st.sampled_from(["", "1", "a: b", "x-a: 1", "caf\xe9", "Accept", "a\tb"
 FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 EDITS = st.lists(
     st.one_of(
-        st.tuples(st.just("set"), NAMES, VALUES), st.tuples(st.just("add"), NAMES, VALUES), st.tuples(st.just("remove"), NAMES)
+        st.tuples(st.just("set"), NAMES, VALUES),
+        st.tuples(st.just("add"), NAMES, VALUES),
+        st.tuples(st.just("remove"), NAMES),
     ),
     max_size=6,
 )
@@ -64,7 +66,9 @@ def test_what_goes_to_an_upstream_holds_nothing_reserved(pairs, edits):
     headers = applied(Headers(pairs), edits)
     sent = headers.to_upstream()
 
-    assert text(pair for pair in edited(pairs, edits) if not is_reserved(pair[0])) == sorted(sent.splitlines(keepends=True))
+    assert text(pair for pair in edited(pairs, edits) if not is_reserved(pair[0])) == sorted(
+        sent.splitlines(keepends=True)
+    )
 
 
 @given(FIELDS, EDITS)
@@ -133,7 +137,9 @@ def test_special_fields_are_found_in_any_case(name):
         assert is_reserved(spelled)
 
 
-@pytest.mark.parametrize("name", ["Hostx", "XHost", "Connection2", "X-Forwarde-A", "Content-Lengt", "Content-Length-X", "Vi"])
+@pytest.mark.parametrize(
+    "name", ["Hostx", "XHost", "Connection2", "X-Forwarde-A", "Content-Lengt", "Content-Length-X", "Vi"]
+)
 def test_look_alikes_are_not_special(name):
     """A name is special as a whole."""
     assert {} == FieldBlock(f"\r\n{name}: v\r\n").special

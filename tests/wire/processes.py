@@ -48,11 +48,11 @@ class Process:
     def wait_for(self, text, times=1):
         """The line that holds a text, once it was printed so often."""
         with self._news:
-            found = self._news.wait_for(
+            self._news.wait_for(
                 lambda: sum(text in line for line in self.lines) >= times or not self._reader.is_alive(), PATIENCE
             )
         matching = [line for line in self.lines if text in line]
-        assert found and len(matching) >= times, "\n".join([f"{text!r} was not printed:", *self.lines])
+        assert len(matching) >= times, "\n".join([f"{text!r} was not printed:", *self.lines])
         return matching[times - 1]
 
     def signal(self, number):

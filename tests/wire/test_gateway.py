@@ -20,7 +20,9 @@ EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
 def test_the_first_start_shows_the_product(start, tmp_path):
     """No file, no server: a demo that answers, its limit, and where things are kept."""
     port, admin = free_port(), free_port()
-    process = start(environment={"TWGW_GATEWAY_LISTEN": f"tcp:{port}", "TWGW_ADMIN_LISTEN": f"tcp:{admin}:interface=127.0.0.1"})
+    process = start(
+        environment={"TWGW_GATEWAY_LISTEN": f"tcp:{port}", "TWGW_ADMIN_LISTEN": f"tcp:{admin}:interface=127.0.0.1"}
+    )
     line = process.wait_for("curl")
     key = re.search("X-API-Key: ([^']+)'", line)[1]
     answers = []
@@ -56,6 +58,7 @@ def test_the_examples_run_as_they_stand(start, tmp_path):
     port = free_port()
     listen = {"TWGW_GATEWAY_LISTEN": f"tcp:{port}:interface=127.0.0.1", "TWGW_ADMIN_LISTEN": ""}
     start("--config", "twgw.toml", environment=listen).wait_for("3 APIs in force")
+
     def get(path, **fields):
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         client.request("GET", path, headers=fields)
@@ -120,8 +123,15 @@ def test_a_node_answers_questions(node, upstream):
 
     for port in (running.admin, status_port):
         assert [200, 200] == [running.get(path, port)[0] for path in ("/healthz", "/readyz")]
-        families = {each.name: each for each in text_string_to_metric_families(running.get("/metrics", port)[2].decode())}
-        assert {"twgw_requests", "twgw_request_seconds", "twgw_ready", "process_resident_memory_bytes"} <= families.keys()
+        families = {
+            each.name: each for each in text_string_to_metric_families(running.get("/metrics", port)[2].decode())
+        }
+        assert {
+            "twgw_requests",
+            "twgw_request_seconds",
+            "twgw_ready",
+            "process_resident_memory_bytes",
+        } <= families.keys()
     assert 404 == running.get("/readyz")[0]
 
 
@@ -201,7 +211,9 @@ def test_what_is_wrong_at_the_start_is_said_line_by_line(start, tmp_path):
     assert "did you mean max_head?" in first.wait_for("max_haed")
     assert 1 == first.end()
 
-    (tmp_path / "twgw.toml").write_text("[gateway]\nlisten = ['tcp:0']\n[admin]\nlisten = ''\n[state]\nfile = 'apis.yaml'\n")
+    (tmp_path / "twgw.toml").write_text(
+        "[gateway]\nlisten = ['tcp:0']\n[admin]\nlisten = ''\n[state]\nfile = 'apis.yaml'\n"
+    )
     (tmp_path / "apis.yaml").write_text("apis:\n  - {name: a, version: '1', base_path: a}\n")
     for arguments in (["--check"], []):
         second = start("--config", "twgw.toml", *arguments)

@@ -1,106 +1,26 @@
-"""The README, typed in by a newcomer: every fenced block of it runs here, in order, in an empty directory.
+"""The README, typed in by a newcomer in an empty directory; see ``reader.py``.
 
-    ```console      `$ ` begins a command; the lines below are parts of its output, in that order.
-                    A gateway is left running until the next one starts.
-    ```gateway      parts of lines that the running gateway prints, in that order; waited for.
-    ```python PATH  the text of a file.
-
-Three things are changed: the ports 8080 and 8081 become free ones, `make run` becomes the program that it starts, and
-`tw_live_...` the key that was printed.  Installing from a wheel is tested by test_packaging.py.
+Installing from a wheel is tested by test_packaging.py.
 """
 
-import os
 import re
-import signal
-import subprocess
 from pathlib import Path
 
-from tests.wire.processes import PATIENCE, PLAIN, TWISTD, free_port
+from tests.wire.reader import RUN, Reader
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-RUN = "twistd -n --pidfile= twgw"
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 PATHS = re.compile(r"`((?:twgw|plugins|etc|docs|examples|tests|bench|twisted)/[\w./-]*)`")
-
-
-class Reader:
-    """Somebody who types what the README says."""
-
-    def __init__(self, folder, start):
-        self.folder, self._start = folder, start
-        self.ports = {"8080": free_port(), "8081": free_port()}
-        self.listen = {
-            "TWGW_GATEWAY_LISTEN": f"tcp:{self.ports['8080']}:interface=127.0.0.1",
-            "TWGW_ADMIN_LISTEN": f"tcp:{self.ports['8081']}:interface=127.0.0.1",
-        }
-        self.environment = {**PLAIN, "PATH": f"{Path(TWISTD).parent}{os.pathsep}{PLAIN['PATH']}"}
-        self.gateway, self.heard, self.key = None, 0, ""
-
-    def console(self, _name, text):
-        """Type the commands, and compare what they print."""
-        for piece in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-            command, _, shown = piece.partition("\n")
-            output = self._type(command.partition("     #")[0].replace("make run", RUN))
-            find_in_order(shown.splitlines(), output, command)
-
-    def _type(self, command):
-        for port, free in self.ports.items():
-            command = command.replace(f":{port}", f":{free}")
-        if command.startswith(RUN):
-            self._serve(command.removeprefix(RUN).split())
-            return ""
-        if assigned := re.fullmatch(r"export (\w+)=(.*)", command):
-            name, value = assigned.groups()
-            if name != "PATH":  # the programs are those of this environment
-                self.environment[name] = value.replace("tw_live_...", self.key)
-            return ""
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, text=True, timeout=PATIENCE, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        if key := re.search(r"tw_live_\w+", done.stdout):
-            self.key = key[0]
-        return done.stdout
-
-    def _serve(self, arguments):
-        if self.gateway:
-            self.gateway.signal(signal.SIGINT)
-            assert 0 == self.gateway.end()
-        self.gateway, self.heard = self._start(*arguments, environment=self.listen), 0
-
-    def hear(self, _name, text):
-        """Wait for what the gateway prints, each after the one before."""
-        for part in text.splitlines():
-            times = sum(part in line for line in self.gateway.lines[: self.heard]) + 1
-            self.gateway.wait_for(part, times)
-            self.heard = [n for n, line in enumerate(self.gateway.lines, 1) if part in line][times - 1]
-
-    def save(self, name, text):
-        """Save a file."""
-        (self.folder / name).write_text(text)
-
-
-def find_in_order(parts, output, command):
-    place = 0
-    for part in parts:
-        found = output.find(part.strip(), place)
-        assert found >= 0, f"{command}\ndid not print {part!r} in\n{output}"
-        place = found + len(part.strip())
 
 
 def test_every_block_runs_in_an_empty_directory(start, tmp_path):
     """Whoever types what stands there sees what stands there."""
     reader = Reader(tmp_path, start)
-    acts = {"console": reader.console, "gateway": reader.hear, "python": reader.save}
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
 
-    for language, name, text in blocks:
-        acts[language](name, text)
+    done = reader.follow(ROOT / "README.md")
 
-    assert 15 <= len(blocks)
-    reader.gateway.signal(signal.SIGTERM)
-    assert 0 == reader.gateway.end()
+    assert 15 <= done
+    assert 0 == reader.stop()
 
 
 def test_make_run_is_what_was_typed():

@@ -1,6 +1,6 @@
 """TLS on both sides: our certificate and its reload, the upstream's and its verification."""
 
-import datetime
+import datetime as dt
 import http.client
 import ipaddress
 import signal
@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from tests.wire.processes import PATIENCE, Upstream, free_port
 
-DAY = datetime.timedelta(days=1)
-START = datetime.datetime(2020, 1, 1)  # noqa: DTZ001 - as cryptography wants it
+DAY = dt.timedelta(days=1)
+START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - as cryptography wants it
 END = START + 36500 * DAY
 
 
@@ -49,7 +49,16 @@ def trusting(path):
 
 def mock():
     settings = {"status": 200, "body": "hello"}
-    return {"apis": [{"name": "m", "version": "1", "base_path": "/", "policies": [{"name": "mock-response", "settings": settings}]}]}
+    return {
+        "apis": [
+            {
+                "name": "m",
+                "version": "1",
+                "base_path": "/",
+                "policies": [{"name": "mock-response", "settings": settings}],
+            }
+        ]
+    }
 
 
 def test_a_new_certificate_serves_new_connections(node, tmp_path):
@@ -100,7 +109,7 @@ def test_old_versions_of_tls_are_refused(node, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
     with pytest.raises((ssl.SSLError, ConnectionError)):

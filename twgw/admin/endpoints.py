@@ -18,7 +18,7 @@ from twgw.admin.status import Status
 class _Text(Resource):
     """Answers GET and HEAD with what a function says."""
 
-    isLeaf = True
+    isLeaf = True  # noqa: N815 - Twisted's name
 
     def __init__(self, answer: Callable[[Request], tuple[int, str, bytes]]) -> None:
         super().__init__()

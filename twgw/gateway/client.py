@@ -27,8 +27,8 @@ class HttpClient:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None,
         timeout: float = 5.0, limit: int = 1 << 20,
     ) -> HttpAnswer:  # fmt: skip
-        """Call a URL.  Raises OSError when no whole answer of at most ``limit`` bytes came within ``timeout`` seconds."""
-        call = Deferred.fromCoroutine(self._call(method, url, dict(headers or {}), body, limit))
+        """Call a URL.  Raises OSError when no whole answer of ``limit`` bytes at most came in ``timeout`` seconds."""
+        call = Deferred.fromCoroutine(self._call(method, url, dict((headers or {}).items()), body, limit))
         late = f"no answer within {timeout:g} s"
         call.addTimeout(timeout, self._reactor, lambda _result, _seconds: Failure(OSError(late)))
         try:
@@ -38,7 +38,7 @@ class HttpClient:
         except Exception as error:  # whatever Twisted says of it, to who called it is an OSError
             raise OSError(f"{type(error).__name__}: {error}") from error
 
-    async def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None, limit: int) -> HttpAnswer:
+    async def _call(self, method: str, url: str, headers: Any, body: bytes | None, limit: int) -> HttpAnswer:
         response = await self._client.request(method, url, headers=headers, data=body, allow_redirects=False)
         pieces: list[bytes] = []
         size = 0

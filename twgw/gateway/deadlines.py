@@ -1,7 +1,8 @@
 """Absolute deadlines for very many connections with one timer.
 
-``edge.py`` and ``upstream.py`` set ``deadline`` on themselves, an attribute and nothing more, and are asked to ``expire``
-when it has passed.  Moving a deadline later costs one assignment; nothing is scheduled or cancelled for a request.
+``edge.py`` and ``upstream.py`` set ``deadline`` on themselves, an attribute and nothing more, and are asked to
+``expire`` when it has passed.  Moving a deadline later costs one assignment; nothing is
+scheduled or cancelled for a request.
 """
 
 from collections.abc import Callable

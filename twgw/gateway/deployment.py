@@ -13,7 +13,7 @@ from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import Step, path_of
-from twgw.gateway.routing import MISS, Entry, Match, NotAllowed, Router
+from twgw.gateway.routing import Entry, Match, NotAllowed, Router
 from twgw.model import Api, Lifecycle, Policy, Route, State, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
@@ -71,7 +71,9 @@ class Deployment:
         if found.__class__ is NotAllowed:
             found = self._preflighted(exchange, head) or found
         if found.__class__ is not Match:
-            exchange.problem = problems.no_route() if found is MISS else problems.wrong_method(found.allow)
+            exchange.problem = problems.no_route()
+            if isinstance(found, NotAllowed):
+                exchange.problem = problems.wrong_method(found.allow)
             if head.underscores:
                 exchange.problem = problems.underscore()
             elif head.encoded_slash:
@@ -119,7 +121,11 @@ async def _no_upstream(_exchange: Exchange) -> Response:
 
 
 def deploy(
-    state: State, plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall, previous: Deployment | None = None
+    state: State,
+    plugins: Mapping[str, Plugin],
+    gateway: Gateway,
+    make_call: MakeCall,
+    previous: Deployment | None = None,
 ) -> Deployment:
     """Compile a state.  Raises SettingsError with every fault and its path."""
     faults: list[Fault] = []
@@ -192,12 +198,12 @@ class Compiler:
             self.faults.append(Fault(below(path, "name"), text))
             return None
         try:
-            settings = structure(plugin.settings, policy.settings)
+            settings: object = structure(plugin.settings, policy.settings)
         except SettingsError as error:
             self.faults += [fault.under(below(path, "settings")) for fault in error.faults]
             return None
         if policy.shadow and not any(hook in DECIDING for hook in plugin.hooks):
-            text = f"{policy.name} decides nothing, so there is nothing to watch; take shadow away, or use enabled: false"
+            text = f"{policy.name} decides nothing, so there is nothing to see; take shadow away, or say enabled: false"
             self.faults.append(Fault(below(path, "shadow"), text))
             return None
         return Attachment(plugin, settings, shadow=policy.shadow) if policy.enabled else None

@@ -6,6 +6,7 @@ One ``Fleet`` per process, kept across deployments so that connections stay warm
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -134,10 +135,8 @@ class Fleet:
             name = upstream.tls.server_name or where.host
             tls = self._network.client_tls(upstream.tls, name) if where.scheme == "https" else None
             server = self._servers[key] = Server(where, upstream, tls)
-            try:
+            with suppress(ValueError):  # a name, to be resolved when it is wanted
                 server.know([str(ipaddress.ip_address(where.host))], float("inf"))
-            except ValueError:
-                pass
         return server
 
     def retain(self, upstreams: Iterable[Upstream]) -> None:

@@ -333,9 +333,9 @@ def _frame_request(request: RequestHead, special: Mapping[str, list[Field]]) -> 
         request.length = _length(block)
         if request.length is None:
             raise BadMessage(400, "Malformed Content-Length")
-    if "upgrade" in special and request.length != 0:
-        if any("websocket" in value.lower() for _, value in block.fields("upgrade")):
-            raise BadMessage(400, "WebSocket request with a body")
+    websocket = any("websocket" in value.lower() for _, value in special.get("upgrade", ()))
+    if websocket and request.length != 0:
+        raise BadMessage(400, "WebSocket request with a body")
     if "expect" in special and request.version == "1.1":
         if (_only(block, "expect") or "").lower() != "100-continue":
             raise BadMessage(417, "Unknown expectation")

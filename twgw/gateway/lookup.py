@@ -46,7 +46,8 @@ def _credentials(application: Application, digest: Digest) -> Iterable[tuple[tup
     for number, credential in enumerate(application.credentials):
         kept = credential.digest or digest(credential.value or "")
         name = credential.id or f"{application.name}-{number + 1}"
-        yield (credential.kind, kept), evolve(credential, id=name, application=application.name, value=None, digest=kept)
+        known = evolve(credential, id=name, application=application.name, value=None, digest=kept)
+        yield (credential.kind, kept), known
 
 
 @define(eq=False)

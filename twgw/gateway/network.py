@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from OpenSSL import SSL, crypto
-from zope.interface import implementer
-
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import ClientFactory
@@ -23,6 +21,7 @@ from twisted.internet.ssl import (
 )
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twgw.faults import Fault, SettingsError
 from twgw.gateway.transport import connect
@@ -41,7 +40,7 @@ class TcpNetwork:
 
     def connect(self, address: str, port: int, protocol: UpstreamConnection, tls: Any, timeout: float) -> None:
         """Connect; ``protocol`` hears of success and of failure."""
-        factory: ClientFactory = _One(protocol)
+        factory: Any = _One(protocol)
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, True, factory)
         connect(self._reactor, address, port, factory, timeout)
@@ -142,7 +141,7 @@ class _Unverified:
         self._name = name.encode("idna")
         self._context = CertificateOptions(verify=False).getContext()
 
-    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803, ARG002 - Twisted's
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
         """A connection that tells the server's name and asks for no proof of it."""
         connection = SSL.Connection(self._context, None)
         connection.set_tlsext_host_name(self._name)

@@ -16,7 +16,6 @@ from twgw.policy.chain import Chains, PolicyFailed
 from twgw.policy.exchange import Answer, Exchange, Problem, Response
 from twgw.policy.interfaces import Decision, Gateway
 
-
 Step = Callable[[Exchange], Any]
 """One step of the path: returns an answer, None to go on, or a coroutine that will."""
 
@@ -131,7 +130,7 @@ def _throttling(chains: Chains, gateway: Gateway) -> Step | None:
             if charge.shadow:
                 return settle_later(exchange, charges)
         decisions = take_all(charges)
-        if decisions.__class__ is not list:
+        if not isinstance(decisions, list):
             return _settle_decided(exchange, decisions, settle)
         return settle(exchange, decisions)
 
@@ -170,7 +169,7 @@ async def _gather_body(exchange: Exchange) -> None:
 
 def _as_response(answer: object, exchange: Exchange) -> Response:
     if answer.__class__ is Response:
-        return answer  # type: ignore[return-value]
+        return answer
     if isinstance(answer, Problem):
         return problems.respond_with(answer, exchange)
     raise TypeError(f"no answer, but {type(answer).__name__}")

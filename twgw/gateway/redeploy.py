@@ -4,7 +4,6 @@ Made by ``service.py``.  A file that is wrong changes nothing: it is logged line
 ``/readyz`` and a metric counts it.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ class Redeployer:
 
     def _stamp(self) -> tuple[int, ...]:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except OSError:
             return ()
         return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -6,9 +6,8 @@ Until then a little is held, then the source is paused; after that the slower si
 
 from typing import Final, Protocol
 
-from zope.interface import implementer
-
 from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
 
 from twgw.gateway.problems import BodyTooLarge
 from twgw.gateway.running import Pause
@@ -138,7 +137,7 @@ class Stream:
         self._sink = None
 
     async def read(self, limit: int) -> bytes:
-        """Wait for the whole body.  Raises BodyTooLarge past ``limit`` bytes (0: no limit), BodyLost when it ends early."""
+        """Wait for the whole body.  Raises BodyTooLarge past ``limit`` bytes (0: any), BodyLost when it ends early."""
         if limit and (not self.limit or limit < self.limit):
             self.limit = limit
             if self.received > limit:

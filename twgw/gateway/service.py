@@ -11,8 +11,6 @@ from functools import partial
 from typing import Any
 
 from OpenSSL import SSL
-from zope.interface import implementer
-
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -21,6 +19,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
 
 from twgw.config import Config, GatewayTls, Listen
 from twgw.gateway.deadlines import Deadlines
@@ -43,7 +42,9 @@ from twgw.policy.registry import Plugin, find_plugins
 class GatewayService(Service):
     """Serves traffic from start to drain."""
 
-    def __init__(self, reactor: Any, config: Config, gateway: Gateway, lookup: Lookup, flush: Callable[[], None]) -> None:
+    def __init__(
+        self, reactor: Any, config: Config, gateway: Gateway, lookup: Lookup, flush: Callable[[], None]
+    ) -> None:
         self._reactor = reactor
         self._config = config
         self._lookup = lookup
@@ -59,7 +60,7 @@ class GatewayService(Service):
             detach=run_detached,
         )
         self.redeployer = Redeployer(
-            config.state.file, self._find_plugins, gateway, self._make_call, lookup.digest, self._swap
+            config.state_file, self._find_plugins, gateway, self._make_call, lookup.digest, self._swap
         )
         self.edges: set[Edge] = set()
         self._fronts: list[tuple[Front, Listen]] = []
@@ -112,7 +113,7 @@ class GatewayService(Service):
         return Front(
             gateway=self.gateway,
             deadlines=self.deadlines,
-            deployment=None,  # type: ignore[arg-type] - set by the first deployment, before anything listens
+            deployment=None,  # type: ignore[arg-type]  # set by the first deployment, before anything listens
             date=lambda: self._date,
             scheme="https" if where.kind == "ssl" else "http",
             limits=Limits(options.max_head, options.max_line, options.max_fields),
@@ -127,7 +128,7 @@ class GatewayService(Service):
         )
 
     def _listen(self, front: Front, where: Listen) -> None:
-        factory: Factory = EdgeFactory(front, self)
+        factory: Any = EdgeFactory(front, self)
         if where.kind == "ssl":
             certificates = Certificates(where, self._config.gateway.tls)
             certificates.load()
@@ -154,7 +155,7 @@ class GatewayService(Service):
             try:
                 certificates.load()
             except (OSError, SSL.Error, ValueError) as error:
-                self.gateway.log.error("certificate not reloaded: {error}; the old one stays", error=error)
+                self.gateway.log.error("certificate not reloaded: {error}; the old one stays", error=error)  # noqa: TRY400 - not logging's
         self.redeployer.reload(self._reactor)
 
     @property
@@ -203,7 +204,7 @@ def _bind(reactor: Any, where: Listen, factory: Factory) -> Any:
     except CannotListenError as error:
         if getattr(error.socketError, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             raise
-        return listen(reactor, where.port, factory, "0.0.0.0")  # noqa: S104 - every address is what was asked for
+        return listen(reactor, where.port, factory, "0.0.0.0")
 
 
 class EdgeFactory(Factory):
@@ -243,7 +244,7 @@ class Certificates:
         context.check_privatekey()
         self._context = context
 
-    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803, ARG002 - Twisted's
+    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
         """A connection with the certificate that is in force."""
         assert self._context is not None
         return SSL.Connection(self._context, None)

@@ -228,7 +228,9 @@ def _shadow_charge(policy: str, charge: Charge) -> Charge:
     return attrs.evolve(charge, key=f"shadow:{charge.key}", shadow=policy, hidden=True)
 
 
-def _first(links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, ...] = (Response, Problem)) -> Phase | None:
+def _first(
+    links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, ...] = (Response, Problem)
+) -> Phase | None:
     """A phase whose first answer is used."""
 
     def checked(exchange: Exchange, policy: str, answer: Any) -> Any:
@@ -276,7 +278,7 @@ def _phase(links: Sequence[Link], wrappers: Sequence[Link], plain: Phase, waitin
     return run
 
 
-def _note(exchange: Exchange, policy: str, answer: Answer | Credential) -> None:
+def _note(exchange: Exchange, policy: str, answer: object) -> None:
     if isinstance(answer, Problem):
         exchange.refused_by = policy
         exchange.reason = answer.detail or answer.title

@@ -146,7 +146,7 @@ class Exchange:
     upstream_seconds: float = 0.0
     """From the first byte sent to an upstream to the end of its response head."""
     refused_by: str = ""
-    """Name of the policy that answered, or of the part of the gateway that refused; empty when the upstream answered."""
+    """Name of the policy, or of the part of the gateway, that answered; empty when the upstream did."""
     reason: str = ""
     """Why, in words for the log."""
     shadowed: tuple[tuple[str, str], ...] = ()

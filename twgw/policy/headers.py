@@ -31,7 +31,7 @@ def _any_case(name: str) -> str:
 
 
 def _one_of(names: Iterable[str]) -> str:
-    """An expression for some names in any case, letter by letter, which fails at the first wrong one; ``*`` is any rest."""
+    """An expression for some names in any case; it fails at the first wrong letter.  ``*`` is any rest."""
     rests: dict[str, list[str]] = {}
     for name in sorted(names):
         rests.setdefault(name[:1], []).append(name[1:])
@@ -40,7 +40,8 @@ def _one_of(names: Iterable[str]) -> str:
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-_SPECIAL_FIELD: Final = re.compile(rf"\n({_one_of([*SPECIAL, *(each + '*' for each in RESERVED_PREFIXES)])}): ([^\r]*)\r")
+_SPECIAL_NAMES: Final = [*SPECIAL, *(prefix + "*" for prefix in RESERVED_PREFIXES)]
+_SPECIAL_FIELD: Final = re.compile(rf"\n({_one_of(_SPECIAL_NAMES)}): ([^\r]*)\r")
 _ANY_FIELD: Final = re.compile(r"\n([^:]++): ([^\r]*+)")
 
 

@@ -20,7 +20,7 @@ hookspec = pluggy.HookspecMarker("twgw")
 
 
 @hookspec(firstresult=True)
-def twgw_receive(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:  # type: ignore[empty-body]
+def twgw_receive(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:
     """
     Look at a request before anybody knows who calls.
 
@@ -32,7 +32,7 @@ def twgw_receive(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer 
 
 
 @hookspec(firstresult=True)
-def twgw_authenticate(exchange: Exchange, settings: Any, gateway: Gateway) -> Credential | Answer | None:  # type: ignore[empty-body]
+def twgw_authenticate(exchange: Exchange, settings: Any, gateway: Gateway) -> Credential | Answer | None:
     """
     Say who calls.
 
@@ -46,7 +46,7 @@ def twgw_authenticate(exchange: Exchange, settings: Any, gateway: Gateway) -> Cr
 
 
 @hookspec(firstresult=True)
-def twgw_authorize(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:  # type: ignore[empty-body]
+def twgw_authorize(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:
     """
     Say whether the caller may do this.
 
@@ -58,7 +58,7 @@ def twgw_authorize(exchange: Exchange, settings: Any, gateway: Gateway) -> Answe
 
 
 @hookspec
-def twgw_throttle(  # type: ignore[empty-body]
+def twgw_throttle(
     exchange: Exchange, settings: Any, gateway: Gateway
 ) -> Charge | Iterable[Charge] | Answer | None:
     """
@@ -72,9 +72,9 @@ def twgw_throttle(  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def twgw_transform(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:  # type: ignore[empty-body]
+def twgw_transform(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:
     """
-    Change what goes to the upstream: ``exchange.request.headers``, ``.query``, ``.content``, ``exchange.upstream_path``.
+    Change what goes to the upstream: ``headers``, ``query``, ``content`` of the request, ``exchange.upstream_path``.
 
     When: the request is admitted.  With ``request_body = True`` in the Settings class the whole body is in
     ``exchange.request.content``.
@@ -85,7 +85,7 @@ def twgw_transform(exchange: Exchange, settings: Any, gateway: Gateway) -> Answe
 
 
 @hookspec(firstresult=True)
-def twgw_forward(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:  # type: ignore[empty-body]
+def twgw_forward(exchange: Exchange, settings: Any, gateway: Gateway) -> Answer | None:
     """
     Answer in place of the upstream, or stand around the call of it (``wrapper=True``).
 

@@ -80,7 +80,7 @@ class Http(Protocol):
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None,
         timeout: float = 5.0, limit: int = 1 << 20,
     ) -> HttpAnswer:
-        """Call a URL.  Raises OSError when no whole answer of at most ``limit`` bytes came within ``timeout`` seconds."""
+        """Call a URL.  Raises OSError when no whole answer of ``limit`` bytes at most came in ``timeout`` seconds."""
 
 
 class Log(Protocol):
