@@ -147,7 +147,7 @@ class Connection(Wire):
                 interim += (head.status,)
                 continue
             if head.length == -1:
-                body, data = (data, b"") if self.closed and not self.reset else (None, data)
+                body, data = (data, b"") if self.ended else (None, data)
             elif head.length == 0:
                 body = b""
             else:

@@ -242,9 +242,11 @@ class Wire:
         self.received = b""
         """Everything that came so far."""
         self.closed = False
-        """Whether the other end closed, in order or not."""
+        """Whether the connection is over, or the other end sends no more."""
         self.reset = False
         """Whether the connection was cut instead of being closed in order."""
+        self.ended = False
+        """Whether the other end said, in order, that it sends no more."""
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -301,7 +303,7 @@ class Wire:
 
     def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
         """The other end sends no more; most clients close then."""
-        self.closed = True
+        self.closed = self.ended = True
         if not self._stays:
             self.transport.loseConnection()
 
