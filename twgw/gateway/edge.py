@@ -133,10 +133,10 @@ class Edge(Protocol):
         upload, self._upload = self._upload, None
         download, self._download = self._download, None
         exchange = self._exchange
+        if running is not None:
+            running.cancel(Gone())  # first: nobody must answer on a connection that is gone
         if upload is not None:
             upload.lose(BodyLost(499, "The client left"))
-        if running is not None:
-            running.cancel(Gone())
         if download is not None:
             download.abandon()
         if exchange is not None:

@@ -46,8 +46,8 @@ class UpstreamConnection(Protocol):
     """A client connection.  ``ready`` is called once when it can be used, ``idle`` and ``closed`` as it lives on."""
 
     __slots__ = ("_buffer", "_chunks", "_closed", "_deadlines", "_download", "_head_bytes", "_head_parsed", "_idle",
-                 "_interim", "_interims", "_left", "_pause", "_paused", "_ready", "_ready_told", "_reusable", "_sent", "_tls",
-                 "_to_head",
+                 "_interim", "_interims", "_left", "_pause", "_paused", "_ready", "_ready_told", "_reusable", "_sent",
+                 "_tls", "_to_head",
                  "_upload", "_upload_chunked", "deadline", "gone", "idle_timeout", "keepalive_timeout",
                  "response_timeout", "slot", "transport", "used")  # fmt: skip
     transport: Any
