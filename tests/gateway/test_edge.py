@@ -227,6 +227,31 @@ def test_nothing_is_left_of_a_client_that_leaves(end):
         assert {} == gateway.deadlines._slots, cut
 
 
+def test_half_a_close_never_makes_a_part_look_whole():
+    """A client that sends no more has left; if it still reads, its answer is cut, not ended in order."""
+    gateway = served(RawUpstream())
+    client = gateway.connect()
+    client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    gateway.upstream_wires[0].send(b"HTTP/1.1 200 OK\r\n\r\nhalf of ")
+    client.finish()
+
+    assert (True, False) == (client.reset, client.ended)
+    assert [(499, "client")] == [(each.status, each.refused_by) for each in gateway.exchanges]
+
+
+def test_half_a_close_after_the_answer_loses_nothing():
+    """What was answered before still reaches a client that reads slowly."""
+    gateway = served(lambda request: (200, {}, b"z" * 50_000))
+    client = gateway.connect()
+    client.pause()
+    client.send(GET % 1)
+    client.finish()
+    client.resume()
+
+    assert [50_000] == [len(answer.body) for answer in client.answers("GET")]
+    assert (True, set()) == (client.ended, gateway.edges)
+
+
 def test_a_policy_that_waits_for_nobody_is_ended():
     """The client left while it waited."""
     ended = []

@@ -11,8 +11,10 @@ from typing import Any, Final
 from typing import Protocol as Interface
 
 from attrs import define
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twgw.gateway import pipeline, problems
 from twgw.gateway.chunked import LAST_CHUNK, ChunkedReader, chunk
@@ -66,6 +68,7 @@ class Front:
     draining: bool = False
 
 
+@implementer(IHalfCloseableProtocol)
 class Edge(Protocol):
     """One client connection."""
 
@@ -144,6 +147,16 @@ class Edge(Protocol):
                 exchange.refused_by, exchange.reason = "client", "left before the end of the response"
             exchange.status = 499
             self._log(exchange)
+
+    def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
+        """The client sends no more, so it has left; if it still reads, it must not take a part for the whole."""
+        if self._exchange is not None:
+            self._abort("client", "left before the end of the response")
+        else:
+            self._close()
+
+    def writeConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
+        """Our half is closed; the client's end follows."""
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes from the client."""
