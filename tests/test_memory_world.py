@@ -8,7 +8,7 @@ from twgw.memory_world import FakeClock, MemoryBody, MemoryFiles, MemoryLog, NoH
 def test_a_log_is_a_list():
     """Of level and line."""
     log = MemoryLog()
-    log.warning("{a} is {b}", a=1, b=2)
+    log.warn("{a} is {b}", a=1, b=2)  # noqa: G010 - not logging's
 
     assert [("warn", "1 is 2")] == log.lines
 

@@ -57,7 +57,7 @@ def test_the_examples_run_as_they_stand(start, tmp_path):
         shutil.copy(EXAMPLES / name, tmp_path / name)
     port = free_port()
     listen = {"TWGW_GATEWAY_LISTEN": f"tcp:{port}:interface=127.0.0.1", "TWGW_ADMIN_LISTEN": ""}
-    start("--config", "twgw.toml", environment=listen).wait_for("3 APIs in force")
+    start("--config", "twgw.toml", environment=listen).wait_for("memory only")
 
     def get(path, **fields):
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)

@@ -141,3 +141,50 @@ def test_an_upstream_is_verified(node, tmp_path, server, tls, status):
     assert status == answer[0]
     assert (status == 200) == (answer[2] == b"upstream")
     secure.close()
+
+
+def test_tls_clients_that_do_nothing_are_let_go(node, tmp_path):
+    """No handshake, no head, no reading, no answer to our farewell: each ends by its deadline."""
+    certificate(tmp_path, "gateway")
+    port, path = free_port(), tmp_path / "gateway.pem"
+    state = mock()
+    state["apis"][0]["policies"][0]["settings"]["body"] = "z" * 2_000_000
+    listen = [f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"]
+    times = {"header_timeout": 1, "keepalive_timeout": 1, "send_timeout": 1}
+    running = node(state, listen=listen, gateway=times)
+
+    def connect():
+        client = socket.socket()
+        client.settimeout(PATIENCE)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        return client
+
+    def wrapped():
+        return trusting(path).wrap_socket(connect())
+
+    def rest(client):
+        size = 0
+        try:
+            while piece := client.recv(1 << 16):
+                size += len(piece)
+        except ConnectionError:
+            pass
+        return size
+
+    with connect() as silent, wrapped() as headless, wrapped() as idle, wrapped() as greedy:
+        idle.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(20):
+            greedy.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        assert [0, 0, 0] == [rest(client) for client in (silent, headless, idle)]
+        while open_connections(running):
+            pass
+        assert rest(greedy) < 20_000_000
+
+
+def open_connections(running):
+    """What the metrics say."""
+    _, _, text = running.ask("/metrics")
+    (line,) = [line for line in text.decode().splitlines() if line.startswith("twgw_client_connections ")]
+    return float(line.split()[1])
