@@ -141,3 +141,32 @@ def test_an_upstream_is_verified(node, tmp_path, server, tls, status):
     assert status == answer[0]
     assert (status == 200) == (answer[2] == b"upstream")
     secure.close()
+
+
+def test_tls_clients_that_do_nothing_are_let_go(node, tmp_path):
+    """No handshake, no head, no further request, no reading: each ends by its deadline."""
+    certificate(tmp_path, "gateway")
+    port, path = free_port(), tmp_path / "gateway.pem"
+    state = mock()
+    state["apis"][0]["policies"][0]["settings"]["body"] = "z" * 2_000_000
+    listen = [f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"]
+    node(state, listen=listen, gateway={"header_timeout": 1, "keepalive_timeout": 1, "send_timeout": 1})
+
+    def connect():
+        client = socket.socket()
+        client.settimeout(PATIENCE)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        return client
+
+    def wrapped():
+        return trusting(path).wrap_socket(connect(), suppress_ragged_eofs=True)
+
+    with connect() as silent, wrapped() as headless, wrapped() as idle, wrapped() as greedy:
+        idle.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        with pytest.raises((ConnectionError, ssl.SSLEOFError)):  # nobody reads what it asks, then it is cut off
+            greedy.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000_000)
+        assert [b"", b""] == [client.recv(65536) for client in (headless, idle)]
+        with pytest.raises(ConnectionResetError):
+            silent.recv(65536)

@@ -165,7 +165,7 @@ class Edge(Protocol):
         if self._upload is not None:
             self._read_body(data)
             return
-        if self._exchange is not None:
+        if self._exchange is not None or self._stalled:
             self._buffer += data
             if len(self._buffer) > HELD:
                 self._hold()
@@ -208,6 +208,7 @@ class Edge(Protocol):
             if self._upload is not None:
                 break
             if self._stalled:
+                self._await_client()
                 self._hold()
                 break
             data, self._buffer = self._buffer, b""
@@ -525,10 +526,9 @@ class Edge(Protocol):
 
     def _takes(self) -> bool:
         """Whether the client took something since it was waited for; then it has time again."""
-        before = self._unsent
-        if unsent(self.transport) >= before:
+        if unsent(self.transport) == self._unsent:
             return False
-        self._await_client()
+        self._await_client()  # more than before was written by TLS behind our back
         return True
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
@@ -565,6 +565,7 @@ class Edge(Protocol):
             self._close()
             return
         if self._stalled:
+            self._await_client()
             self._hold()
             return
         data, self._buffer = self._buffer, b""
