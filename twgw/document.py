@@ -90,6 +90,8 @@ def read_document(text: str, name: str) -> tuple[Any, Source]:
 def _problem(error: yaml.MarkedYAMLError) -> str:
     if error.problem and "found another document" in f"{error.problem} {error.context}":
         return "a second document starts here; write one document in a file"
+    if error.problem and "nesting depth" in error.problem:
+        return f"nested deeper than {MAX_DEPTH}"  # far deeper: PyYAML 6.0.4 stops by itself before it asks us
     return f"not YAML: {error.problem or error.context}"
 
 
