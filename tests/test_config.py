@@ -85,6 +85,19 @@ def test_starts_without_a_file(tmp_path, monkeypatch):
     assert attrs.evolve(config.gateway) == Gateway()
 
 
+def test_a_path_is_named_without_detours(tmp_path):
+    """``../apis.yaml`` of etc/twgw.toml stands beside etc/, and logs say so; behind a link it stands elsewhere."""
+    for folder in ("etc", "far/away"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "twgw.toml").write_text("state.file = '../apis.yaml'\nnode.data_dir = './data'")
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+
+    found = load(tmp_path / "etc" / "twgw.toml", {}, {})
+
+    assert (tmp_path / "apis.yaml", tmp_path / "etc" / "data") == (found.state_file, found.node.data_dir)
+    assert (tmp_path / "far" / "apis.yaml") == load(tmp_path / "link" / "twgw.toml", {}, {}).state_file.resolve()
+
+
 def test_later_sources_win(write):
     """The file is stronger than a default, the environment than the file, the command line than both."""
     path = write("[gateway]\nmax_head = 1\nmax_line = 2\nmax_fields = 3\n[node]\nname = 'file'")

@@ -4,6 +4,7 @@ Order: default < file < environment (``TWGW_GATEWAY_MAX_CONNECTIONS``) < command
 command line; every other part is given the section it needs.  ``render_default`` writes the commented file.
 """
 
+import os
 import re
 import socket
 import tomllib
@@ -314,12 +315,18 @@ def _put_secrets(written: dict[str, Any], known: Mapping[str, "attrs.Attribute[A
 def _absolute(value: Any, base: Path) -> Any:
     """The same with every path made absolute."""
     if isinstance(value, Path):
-        return base / value
+        return _without_detours(base / value)
     if isinstance(value, tuple):
         return tuple(_absolute(each, base) for each in value)
     if attrs.has(type(value)):
         return attrs.evolve(value, **{it.name: _absolute(getattr(value, it.name), base) for it in fields(type(value))})
     return value
+
+
+def _without_detours(path: Path) -> Path:
+    """``/srv/apis.yaml`` for ``/srv/etc/../apis.yaml``, unless ``etc`` is a link and the two are not the same file."""
+    short = Path(os.path.normpath(path))
+    return short if short.resolve() == path.resolve() else path
 
 
 def _settled(config: Config, *, default_plugins: bool) -> Config:
