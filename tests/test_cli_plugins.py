@@ -85,7 +85,20 @@ def test_configuration_names_the_directories():
 
     assert "mine/other.py" in output
     assert "greet" not in output
-    assert 0 == plugins("--config", "twgw.toml", "show", "other").exit_code
+
+
+def test_options_may_stand_before_show_or_after_it():
+    """Both orders do the same; of two configurations the later one counts."""
+    Path("mine").mkdir()
+    Path("mine/other.py").write_text('"""Other."""\n')
+    Path("twgw.toml").write_text("[plugins]\ndirectories = ['mine']\n")
+    Path("none.toml").write_text("[plugins]\ndirectories = []\n")
+
+    after = plugins("show", "other", "--config", "twgw.toml", "--json")
+
+    assert (0, "other") == (after.exit_code, json.loads(after.output)["name"])
+    assert after.output == plugins("--config", "twgw.toml", "--json", "show", "other").output
+    assert after.output == plugins("-c", "none.toml", "show", "-c", "twgw.toml", "--json", "other").output
 
 
 def test_policy_is_explained():

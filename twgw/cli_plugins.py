@@ -25,6 +25,7 @@ Examples:
 SHOW_EXAMPLES = """\b
 Examples:
   twgw plugins show key-auth
+  twgw plugins show hello --config etc/twgw.toml
   twgw plugins show key-auth --json
 """
 
@@ -35,7 +36,7 @@ Examples:
 @click.pass_context
 def plugins(context: click.Context, file: Path | None, as_json: bool) -> None:
     """List the policies that a node can use, also those that cannot be loaded, with the reason."""
-    context.obj = file
+    context.obj = file, as_json
     if context.invoked_subcommand:
         return
     found = _find(file)
@@ -52,18 +53,19 @@ def plugins(context: click.Context, file: Path | None, as_json: bool) -> None:
 
 @plugins.command(epilog=SHOW_EXAMPLES)
 @click.argument("name")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.pass_obj
-def show(file: Path | None, name: str, as_json: bool) -> None:
+def show(before: tuple[Path | None, bool], name: str, file: Path | None, as_json: bool) -> None:
     """Explain the policy NAME: what it does, its settings with type, default and meaning, and an example."""
-    found = _find(file)
+    found = _find(file or before[0])
     plugin = found.get(name)
     if plugin is None:
         raise failure([f"no policy {name} is installed{suggest(name, found)}"])
     if plugin.fault:
         raise failure([f"{name} of {plugin.origin} cannot be loaded: {plugin.fault}"])
     told = manual(plugin)
-    if as_json:
+    if as_json or before[1]:
         document = _listed(plugin) | {"text": told.text, "example": told.example}
         document["settings"] = [asdict(row) for row in told.settings]
         click.echo(json.dumps(document, indent=2))
