@@ -65,6 +65,26 @@ def test_persistence(request_line, connection, closes):
     assert closes == client.closed == (b"Connection: close\r\n" in client.received)
 
 
+@pytest.mark.parametrize(
+    ("upstream", "module", "dates"),
+    [
+        ({}, None, 1),
+        ({"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}, None, 1),
+        ({"date": "Sun, 06 Nov 1994 08:49:37 GMT"}, None, 1),
+        ({}, policy(twgw_forward=lambda: Response(204)), 1),
+        ({}, policy(twgw_receive=lambda: Problem(403, "No")), 1),
+        ({"Date": "x"}, policy(twgw_respond=lambda exchange: exchange.response.headers.remove("date")), 0),
+    ],
+)
+def test_an_answer_has_one_date(upstream, module, dates):
+    """The upstream's own, else ours (RFC 9110, 6.6.1); a policy that takes it away has its way."""
+    client = served(lambda request: (200, upstream, b""), module).connect()
+    client.send(GET % 1)
+
+    assert dates == client.received.lower().count(b"\r\ndate: ")
+    assert upstream.get("Date", "").encode() in client.received or dates == 0
+
+
 @pytest.mark.parametrize("chunks", [[b"hello"], [b"he", b"llo"], [b"x" * 70000, b"y" * 70000]])
 def test_chunked_bodies_go_through(chunks):
     """In whatever pieces; the upstream gets the same body."""

@@ -432,7 +432,7 @@ class Edge(Protocol):
             for name, value in limit_fields(exchange.decisions):
                 text += f"{name}: {value}\r\n"
         text += f"Via: 1.1 {self._front.pseudonym}\r\n"
-        if exchange.refused_by:
+        if "\r\nDate: " not in response.headers.block.text and "date" not in response.headers:  # mostly it is there
             text += f"Date: {self._front.date()}\r\n"
         if response.close or self._front.draining:
             self._keep = False
