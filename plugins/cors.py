@@ -4,6 +4,8 @@
       settings: {allow_origins: ["https://app.example"], allow_credentials: true, max_age: 3600}
 
 Preflights are answered here, before anybody asks for a credential; the upstream never sees one.
+A page may send the fields of ``allow_headers``, beside those that every page may send: what it asks for is never just
+repeated (as Kong does where no list is given).  An empty list allows no others, as in Envoy.
 Whatever the upstream says about CORS itself is replaced.  Access to private networks is not granted.
 """
 
@@ -53,8 +55,9 @@ class Settings:
         validator=validators.deep_iterable(validators.in_(sorted(METHODS))),
     )
     allow_headers: tuple[str, ...] = setting(
-        "Header fields that they may send; empty for those they ask for.",
-        default=(),
+        "Header fields that they may send, beside those that are always allowed (Accept and its like); "
+        "* for all but Authorization.",
+        default=("Authorization", "Content-Type", "X-API-Key", "apikey"),
         validator=names_of(lambda _: False),
     )
     expose_headers: tuple[str, ...] = setting(
@@ -114,9 +117,8 @@ def twgw_receive(exchange: Exchange, settings: Settings) -> Response | Problem |
     headers = Headers([vary])
     _allow(headers, origin, settings)
     headers.set("Access-Control-Allow-Methods", ", ".join(settings.allow_methods))
-    wanted = ", ".join(settings.allow_headers) or request.headers.get("access-control-request-headers")
-    if wanted:
-        headers.set("Access-Control-Allow-Headers", wanted)
+    if settings.allow_headers:
+        headers.set("Access-Control-Allow-Headers", ", ".join(settings.allow_headers))
     headers.set("Access-Control-Max-Age", str(settings.max_age))
     return Response(204, headers)
 

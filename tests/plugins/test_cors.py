@@ -35,10 +35,10 @@ def test_an_origin_is_compared_exactly(origin, allowed):
 
 def test_a_preflight_is_answered_here():
     """With what may be done, before anybody asks for a credential; the upstream never sees it."""
-    result = run_policy("cors", preflight(**{"Access-Control-Request-Headers": "X-A"}), max_age=60, **APP)
+    result = run_policy("cors", preflight(), allow_headers=["X-A", "X-B"], max_age=60, **APP)
 
     assert result.forwarded is None
-    assert ("https://app.example", "X-A", "60") == tuple(
+    assert ("https://app.example", "X-A, X-B", "60") == tuple(
         result.headers.get(f"access-control-{name}") for name in ("allow-origin", "allow-headers", "max-age")
     )
     assert "PUT" in result.headers.get("access-control-allow-methods")
@@ -122,11 +122,20 @@ def test_a_preflight_may_be_kept_apart_by_caches():
     assert "cors" == refused.exchange.refused_by
 
 
-def test_named_header_fields_are_all_that_may_be_sent():
-    """A list replaces what the page asks for."""
-    result = run_policy("cors", preflight(**{"Access-Control-Request-Headers": "X-Evil"}), allow_headers=["X-A"], **APP)
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        ({}, "Authorization, Content-Type, X-API-Key, apikey"),
+        ({"allow_headers": ["X-A"]}, "X-A"),
+        ({"allow_headers": ["*"]}, "*"),
+        ({"allow_headers": []}, None),
+    ],
+)
+def test_what_a_page_asks_to_send_is_never_repeated(settings, allowed):
+    """What is named may be sent, by default what a call with a key needs; an empty list names nothing."""
+    asked = preflight(**{"Access-Control-Request-Headers": "X-Evil"})
 
-    assert "X-A" == result.headers.get("Access-Control-Allow-Headers")
+    assert allowed == run_policy("cors", asked, **settings, **APP).headers.get("Access-Control-Allow-Headers")
 
 
 @pytest.mark.parametrize(
