@@ -3,9 +3,9 @@
     - name: access-log
       settings: {path: access.log, redact_query: [key, token, ticket], exclude: [referer]}
 
-No header field but User-Agent and Referer (without its query) is written, no key, no body.  Values of query parameters
-with telling names are left out, and so are those that another policy calls secret; of a request that belongs to no API
-all values are.  Control characters are escaped, long values cut.
+No header field but User-Agent and Referer (without its query, user and password) is written, no key, no body.  Values
+of query parameters with telling names are left out, and so are those that another policy calls secret; of a request
+that belongs to no API all values are.  Control characters are escaped, long values cut.
 
 ``time`` is the end of the request; ``bytes_in`` and ``bytes_out`` are those of the bodies; ``upstream_ms`` is the time
 to the response head; ``status`` is 499 when the client left first.  Fields that say nothing are empty, and these are
@@ -13,6 +13,7 @@ there only when there is something to say: ``client_id`` (the id that a client b
 ``reason``, ``shadowed``.
 """
 
+import re
 from datetime import UTC, datetime
 from json import dumps, loads
 from json.encoder import encode_basestring_ascii as quoted
@@ -31,6 +32,8 @@ FIELDS = (
     "referer", "client_id", "refused_by", "reason", "shadowed",
 )  # fmt: skip
 REDACTED = "[redacted]"
+_USER = re.compile(r"(?:\A|(?<=//))[^/]*@")
+"""User and password before the host of a URL, which no client should send and some do."""
 _EMPTY = '""'
 TELLING = (
     "access_token", "api-key", "api_key", "apikey", "assertion", "auth", "authorization", "client_secret", "code",
@@ -118,7 +121,7 @@ def line_of(exchange: Exchange, settings: Settings, gateway: Gateway) -> str:
         f'"upstream_ms":{exchange.upstream_seconds * 1000:.3f},'
         f'"target":{quoted(exchange.target)},"tries":{exchange.tries},'
         f'"user_agent":{quoted(agent[:LONGEST]) if agent else _EMPTY},'
-        f'"referer":{quoted(referer.partition("?")[0][:LONGEST]) if referer else _EMPTY}'
+        f'"referer":{quoted(_USER.sub("", referer).partition("?")[0][:LONGEST]) if referer else _EMPTY}'
     )
     if exchange.refused_by or exchange.shadowed or exchange.attributes:
         line += _told(exchange)

@@ -76,6 +76,23 @@ def test_secrets_are_never_written():
     assert "canary" not in str(gateway.log.lines)
 
 
+@pytest.mark.parametrize(
+    ("referer", "written"),
+    [
+        ("https://x.test/@me/a@b?key=canary", "https://x.test/@me/a@b"),
+        ("https://canary:canary@x.test:8443/a", "https://x.test:8443/a"),
+        ("https://canary:can?ary#@x@canary@x.test/a", "https://x.test/a"),
+        ("canary:canary@x.test/a", "x.test/a"),
+        ("//canary@x.test", "//x.test"),
+    ],
+)
+def test_a_referer_is_written_without_its_secrets(referer, written):
+    """Where the caller came from, not as whom and with what."""
+    result = run_policy("access-log", exchange(headers={"Referer": referer}))
+
+    assert written == json.loads(result.lines["access.log"][0])["referer"]
+
+
 def test_a_line_is_one_line():
     """Whatever a client sends, no control character gets into the log."""
     gateway = served()
