@@ -104,6 +104,24 @@ def test_the_state_of_an_api_decides_whether_it_serves(state, status):
         assert 700700 == json.loads(answer.body)["code"]
 
 
+def test_a_blocked_api_refuses_as_every_refusal_is_made():
+    """Named, logged and readable for pages; nobody is asked who calls, and the upstream hears nothing."""
+    cors = Policy("cors", {"allow_origins": ["https://app.example"]})
+    api = pets(state=Lifecycle.BLOCKED, policies=(cors, Policy("key-auth")))
+    gateway = MemoryGateway(State(policies=(Policy("correlation-id"),), apis=(api,)))
+    page = {"Origin": "https://app.example"}
+
+    answer = gateway.get("/pets/1", headers=page)
+
+    assert (503, "https://app.example") == (answer.status, answer.headers["access-control-allow-origin"])
+    assert f"urn:request:{answer.headers['x-request-id']}" == json.loads(answer.body)["instance"]
+    assert 204 == gateway.request(
+        "OPTIONS", "/pets/1", headers={**page, "Access-Control-Request-Method": "GET"}
+    ).status
+    assert ["gateway", "cors"] == [exchange.refused_by for exchange in gateway.exchanges]
+    assert b"" == gateway.upstream_bytes
+
+
 def test_every_fault_is_named_with_its_path():
     """All of them at once, with the nearest known name."""
     api = pets(policies=(Policy("rate-limt"), Policy("rate-limit", {"amount": 0}), Policy("access-log", shadow=True)))

@@ -259,9 +259,7 @@ class Compiler:
                 "say anonymous: true if that is meant, or attach another"
             )
             self.faults.append(Fault(below(path, "policies"), text))
-        if api.state is Lifecycle.BLOCKED:
-            return attrs.evolve(chains, receive=_blocked)
-        return chains
+        return _ending(chains, _blocked) if api.state is Lifecycle.BLOCKED else chains
 
     def unrouted(self, common: Sequence[tuple[Policy, Attachment | None]]) -> Plan | None:
         """What serves requests that belong to no API: the global policies, without those that know a caller."""
@@ -270,12 +268,17 @@ class Compiler:
         except ChainError as error:
             self.faults.append(Fault("policies", str(error)))
             return None
-        chains = attrs.evolve(
-            chains, authenticate=None, authorize=None, throttle=None, transform=None, forward=_refuse,
-            request_body=False, protected=False,
-        )  # fmt: skip
+        chains = _ending(chains, _refuse)
         api = Api(name="", version="", base_path="/")
         return Plan(api, "", Route(), chains, path_of(chains, self.gateway, anonymous=True), strip=False)
+
+
+def _ending(chains: Chains, refuse: Callable[[Exchange], Problem]) -> Chains:
+    """Chains that refuse every request as soon as it was received, named and seen by those who need no caller."""
+    return attrs.evolve(
+        chains, authenticate=None, authorize=None, throttle=None, transform=None, forward=refuse,
+        request_body=False, protected=False,
+    )  # fmt: skip
 
 
 def _in_force(levels: Sequence[Sequence[tuple[Policy, Attachment | None]]]) -> Iterator[Attachment]:
