@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from twgw.config import Listen
 from twgw.environment import given, value_of
+from twgw.listen import Listen
 
 KNOWN = dict.fromkeys(["node.name", "gateway.listen", "gateway.tls.certificate", "gateway.max_head"])
 

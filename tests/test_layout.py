@@ -20,7 +20,7 @@ INITS = [path for path in MODULES if path.endswith("__init__.py")]
 
 LAYERS = {
     # nouns: standard library and attrs
-    0: "__init__ faults model schema settings policy/{__init__,edits,exchange,headers,interfaces}",
+    0: "__init__ faults listen model schema settings policy/{__init__,edits,exchange,headers,interfaces}",
     # pure: time and world come as arguments
     1: """credentials demo document environment files metrics newfile
           admin/{__init__,status}

@@ -9,7 +9,6 @@ import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,70 +17,13 @@ from attrs import frozen, validators
 
 from twgw.credentials import Pepper
 from twgw.environment import given, value_of
-from twgw.faults import Fault, InvalidFileError, SettingsError, suggest
+from twgw.faults import Fault, InvalidFileError, SettingsError
+from twgw.listen import Listen
 from twgw.model import not_negative, positive
 from twgw.schema import commented_toml, leaves, sections
 from twgw.settings import Network, fields, setting, structure, written_type
 
-_LISTEN_PART = re.compile(r"((?:\\.|\[[0-9A-Fa-f:.]*\]|[^:\\])*)(?::|\Z)", re.DOTALL)
-_LISTEN_OPTIONS = {"tcp": ("interface",), "ssl": ("interface", "certKey", "privateKey")}
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
-
-
-@frozen
-class Listen:
-    """Where to listen.  Without ``interface``: on every address, IPv4 and IPv6.  Port 0 is any free one."""
-
-    kind: Literal["tcp", "ssl"]
-    port: int
-    interface: str = ""
-    certificate: Path | None = None
-    key: Path | None = None
-
-    @classmethod
-    def from_text(cls, text: str) -> "Listen":
-        r"""Read ``tcp:PORT[:interface=ADDRESS]`` or ``ssl:PORT[:interface=ADDRESS][:certKey=FILE][:privateKey=FILE]``.
-
-        Colons inside a value are written ``\:``, as in Twisted's endpoint strings; an IPv6 address may stand in
-        brackets.  A certificate without a key is a file that holds both.  Raises ValueError.
-        """
-        if "\\" in re.sub(r"\\.", "", text):
-            raise ValueError("ends in a single \\")
-        kind, port, *parts = [re.sub(r"\\(.)", r"\1", part) for part in _LISTEN_PART.findall(text)] + [""]
-        if kind not in _LISTEN_OPTIONS or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
-            raise ValueError("must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1")
-        options: dict[str, str] = {}
-        for part in filter(None, parts):
-            name, _, value = part.partition("=")
-            if name not in _LISTEN_OPTIONS[kind]:
-                raise ValueError(f"unknown option {name}{suggest(name, _LISTEN_OPTIONS[kind])}")
-            if name in options or not value:
-                raise ValueError(f"option {name} must have one value")
-            options[name] = value
-        certificate, key = options.get("certKey"), options.get("privateKey")
-        if key and not certificate:
-            raise ValueError("privateKey needs certKey")
-        return cls(
-            "ssl" if kind == "ssl" else "tcp",
-            int(port),
-            _address(options.get("interface", "")),
-            Path(certificate) if certificate else None,
-            Path(key) if key else None,
-        )
-
-    def __str__(self) -> str:
-        options = {"interface": self.interface, "certKey": self.certificate, "privateKey": self.key}
-        written = {name: re.sub(r"[\\:]", r"\\\g<0>", str(value)) for name, value in options.items() if value}
-        return f"{self.kind}:{self.port}" + "".join(f":{name}={value}" for name, value in written.items())
-
-
-def _address(text: str) -> str:
-    address = text.removeprefix("[").removesuffix("]")
-    try:
-        ip_address(address or "::")
-    except ValueError:
-        raise ValueError("interface must be an IP address; the colons in it are written \\:") from None
-    return address
 
 
 @frozen

@@ -22,7 +22,7 @@ from twgw.admin.endpoints import site
 from twgw.admin.status import Status, assess
 from twgw.checking import check_files
 from twgw.clock import ReactorClock
-from twgw.config import Config, Listen, load
+from twgw.config import Config, load
 from twgw.credentials import PepperError, digest, load_pepper
 from twgw.demo import ensure, lines, origin
 from twgw.faults import InvalidFileError
@@ -31,6 +31,7 @@ from twgw.gateway.client import HttpClient
 from twgw.gateway.lookup import Lookup, Rights
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
+from twgw.listen import Listen
 from twgw.metrics import Registry
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import PluginConflict

@@ -6,10 +6,11 @@ import pytest
 from OpenSSL import SSL
 from twisted.internet.testing import MemoryReactorClock
 
-from twgw.config import Listen, load
+from twgw.config import load
 from twgw.faults import InvalidFileError
 from twgw.gateway.lookup import Lookup
 from twgw.gateway.service import Certificates, EdgeFactory, GatewayService, on_signals
+from twgw.listen import Listen
 from twgw.memory_world import FakeClock
 from twgw.testing import gateway as lent
 

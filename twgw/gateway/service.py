@@ -21,7 +21,7 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from twgw.config import Config, GatewayTls, Listen
+from twgw.config import Config, GatewayTls
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, Deployment
 from twgw.gateway.echo import URL as ECHO
@@ -34,6 +34,7 @@ from twgw.gateway.network import TcpNetwork
 from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.running import run_detached
 from twgw.gateway.transport import listen
+from twgw.listen import Listen
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, find_plugins
