@@ -21,8 +21,9 @@ from attrs import field, frozen, validators
 
 from twgw import hookimpl
 from twgw.faults import Fault, SettingsError
-from twgw.model import Algorithm, Lifecycle
+from twgw.model import Algorithm
 from twgw.policy import Charge, Exchange, Gateway, Limit, Problem, Tier, setting
+from twgw.publisher.lifecycle import EFFECTS
 
 Part = tuple[Limit, str, str]
 """A limit, the name that clients see, and the beginning of its counters' keys."""
@@ -129,7 +130,7 @@ def _of_subscription(exchange: Exchange, settings: Settings, gateway: Gateway) -
     subscription = exchange.subscription
     name = settings.default_tier if subscription is None else subscription.tier or settings.default_tier
     if not name:
-        if subscription is not None or exchange.plan.api.state is Lifecycle.PROTOTYPED:
+        if subscription is not None or not EFFECTS[exchange.plan.api.state].needs_subscription:
             return ()
         return Problem(403, "Subscription required", "the limits are those of a subscription's tier", code=900908)
     tier = gateway.subscriptions.tier(name)

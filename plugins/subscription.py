@@ -5,8 +5,8 @@ A prototyped API needs no subscription (WSO2's lifecycle).
 
 from twgw import hookimpl
 from twgw.gateway.problems import unauthorized
-from twgw.model import Lifecycle
 from twgw.policy import Exchange, Gateway, Problem, Subscription
+from twgw.publisher.lifecycle import EFFECTS
 
 
 @hookimpl
@@ -20,7 +20,7 @@ async def twgw_authorize(exchange: Exchange, gateway: Gateway) -> Problem | None
         if found is not None:
             exchange.subscription = found
             return None
-    if plan.api.state is Lifecycle.PROTOTYPED:
+    if not EFFECTS[plan.api.state].needs_subscription:
         return None
     if credential is None:
         return unauthorized(plan.chains.challenges)

@@ -25,6 +25,7 @@ LAYERS = {
     1: """credentials demo document environment files metrics newfile
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
+          publisher/{__init__,lifecycle,versions}
           throttle/{__init__,fields,limiter,local}""",
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",

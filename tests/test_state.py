@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twgw.credentials import Pepper, digest, mint
 from twgw.faults import Fault, InvalidFileError
 from twgw.model import Lifecycle, Policy, Route, State
-from twgw.state import load_state, parse_state
+from twgw.state import check, load_state, parse_state
 
 EXAMPLE = Path(__file__).parent.parent / "etc" / "examples" / "apis.yaml"
 DIGEST = digest(Pepper("v1", b"p" * 32), "a key")
@@ -115,6 +115,39 @@ def test_forms_of_an_api_are_checked(extra, error):
 
     assert 1 == len(found)
     assert found[0].startswith(f"apis.yaml:2: apis[0].{error}")
+
+
+@pytest.mark.parametrize(
+    ("apis", "error"),
+    [
+        (["a 1 /a/1 true"], ""),
+        (["a 1 /a/1 true", "a 2 /a/2 false", "b 1 /b false"], ""),
+        (["a 1 /a true"], "apis[0].default_version: needs a base_path of which one segment is 1"),
+        (
+            ["a 1 /a/1 true", "a 2 /b/2 true"],
+            "apis[1].default_version: a default version of a stands twice; first at apis[0].default_version",
+        ),
+        (["a 1 /a/1 true", "b 1 /a false"], "apis[0].default_version: would be found at /a, where b:1 is"),
+        (["a 1 /a/1 true", "b 2 /a/2 true"], "apis[1].default_version: would be found at /a, where a:1 is"),
+    ],
+)
+def test_a_default_version_has_its_place(apis, error):
+    """One version of an API is found without its version, at a path where nothing else is."""
+    text = "apis:\n"
+    for api in apis:
+        name, version, base_path, default = api.split()
+        text += f"  - {{name: {name}, version: '{version}', base_path: {base_path}, default_version: {default}}}\n"
+
+    found = errors_of(text) if error else list(check(parse_state(text, "apis.yaml").state))
+
+    assert [error] * bool(error) == [str(each).partition(": ")[2] for each in found]
+
+
+def test_an_api_does_not_end_before_it_is_deprecated():
+    """RFC 9745, 4: the sunset is not before the deprecation."""
+    assert ["apis.yaml:2: apis[0].deprecation.sunset: must not be before since (RFC 9745)"] == errors_of(
+        with_api("deprecation: {since: 2, sunset: 1}")
+    )
 
 
 @pytest.mark.parametrize("path", ["/*", "/", "/users/{id}", "/a/{b}/*", "/a-b.c_d~e", "/a;v=1", "/users/"])

@@ -163,6 +163,40 @@ class Route:
 
 
 @frozen
+class Deprecation:
+    """What the callers of a deprecated API are told, in the fields of RFC 9745 and RFC 8594.  Times in UNIX seconds."""
+
+    since: float | None = field(
+        default=None,
+        validator=validators.optional(not_negative),
+        metadata=says("Since when it is deprecated, or from when on it will be. Without it, no Deprecation field."),
+    )
+    sunset: float | None = field(
+        default=None,
+        validator=validators.optional(not_negative),
+        metadata=says("When it will stop to answer. Without it, no Sunset field."),
+    )
+    successor: str = field(default="", metadata=says("Address, or path, of what takes its place."))
+    documentation: str = field(default="", metadata=says("Address of a page that says what to do."))
+
+
+@frozen
+class Transition:
+    """One step in the life of an API: who moved it, from where to where, and when (UNIX seconds).
+
+    ``position`` counts them for each API, from 1.
+    """
+
+    api: str
+    position: int
+    move: str
+    before: Lifecycle
+    after: Lifecycle
+    actor: str
+    at: float
+
+
+@frozen
 class Api:
     """A versioned API: where it is found, what guards it, and what answers it."""
 
@@ -177,6 +211,16 @@ class Api:
         metadata=says(
             "PROTOTYPED, PUBLISHED and DEPRECATED are served, BLOCKED answers 503, CREATED and RETIRED are not there."
         ),
+    )
+    default_version: bool = field(
+        default=False,
+        metadata=says(
+            "Whether it is also found without its version: an API 1.0 at /pets/1.0 then answers at /pets too. "
+            "One version of an API may be the default."
+        ),
+    )
+    deprecation: Deprecation | None = field(
+        default=None, metadata=says("What its callers are told once it is DEPRECATED.")
     )
     strip_base_path: bool = field(
         default=True, metadata=says("Whether the upstream gets the path without base_path.")
@@ -201,6 +245,15 @@ class Api:
     def id(self) -> str:
         """``name:version``, the name by which subscriptions, logs and metrics know it."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def unversioned_path(self) -> str:
+        """``base_path`` without the segment that is its version; empty where there is none."""
+        segments = self.base_path.rstrip("/").split("/")
+        if self.version not in segments[1:]:
+            return ""
+        segments.pop(len(segments) - 1 - segments[::-1].index(self.version))
+        return "/".join(segments) or "/"
 
 
 @frozen

@@ -127,6 +127,7 @@ def check(state: State) -> Iterator[Fault]:
         for i, api in enumerate(state.apis)
         for host in sorted(set(api.hosts)) or [""]
     )
+    yield from _default_versions(state.apis)
     for i, api in enumerate(state.apis):
         yield from _api(api, tiers, f"apis[{i}]")
 
@@ -173,6 +174,9 @@ def _api(api: Api, tiers: list[str], path: str) -> Iterator[Fault]:
     for i, tier in enumerate(api.tiers):
         if tier not in tiers:
             yield Fault(f"{path}.tiers[{i}]", f"unknown tier {tier}{suggest(tier, tiers)}")
+    told = api.deprecation
+    if told is not None and told.sunset is not None and told.since is not None and told.sunset < told.since:
+        yield Fault(f"{path}.deprecation.sunset", "must not be before since (RFC 9745)")
     yield from _upstream(api.upstream, f"{path}.upstream")
     for i, route in enumerate(api.routes):
         yield from _route(route, f"{path}.routes[{i}]")
@@ -181,6 +185,21 @@ def _api(api: Api, tiers: list[str], path: str) -> Iterator[Fault]:
         for i, route in enumerate(api.routes)
         for method in sorted(set(route.methods)) or [""]
     )
+
+
+def _default_versions(apis: tuple[Api, ...]) -> Iterator[Fault]:
+    """One version of an API may be found without its version, and where it then is there may be no other."""
+    default = [(api, f"apis[{i}].default_version") for i, api in enumerate(apis) if api.default_version]
+    yield from _repeated((api.name, path, f"a default version of {api.name}") for api, path in default)
+    taken = {(host, api.base_path.rstrip("/")): api.id for api in apis for host in api.hosts or ("",)}
+    for api, path in default:
+        if not api.unversioned_path:
+            yield Fault(path, f"needs a base_path of which one segment is {api.version}")
+            continue
+        for host in api.hosts or ("",):
+            other = taken.setdefault((host, api.unversioned_path.rstrip("/")), api.id)
+            if other != api.id:
+                yield Fault(path, f"would be found at {api.unversioned_path}, where {other} is")
 
 
 def _route(route: Route, path: str) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from twgw import hookimpl
 from twgw.faults import SettingsError
 from twgw.gateway.deployment import deploy
 from twgw.memory import MemoryGateway
-from twgw.model import Api, Lifecycle, Policy, Route, State, Target, Upstream
+from twgw.model import Api, Deprecation, Lifecycle, Policy, Route, State, Target, Upstream
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.testing import gateway as lent
 
@@ -120,6 +120,20 @@ def test_a_blocked_api_refuses_as_every_refusal_is_made():
     ).status
     assert ["gateway", "cors"] == [exchange.refused_by for exchange in gateway.exchanges]
     assert b"" == gateway.upstream_bytes
+
+
+def test_a_deprecated_api_brings_its_policy_along():
+    """Faults in what it tells are those of its deprecation; it may be switched off, and a kept API keeps it."""
+    api = pets(state=Lifecycle.DEPRECATED, deprecation=Deprecation(1.0, successor="/pets/2.0"))
+    off = evolve(api, policies=(Policy("deprecation", enabled=False),))
+    first = deployed(api)
+
+    assert "</pets/2.0>" in MemoryGateway(api).get("/pets/1").headers["link"]
+    assert "link" not in MemoryGateway(off).get("/pets/1").headers
+    assert ["apis[0].deprecation.successor: must be a path, or an address with http:// or https://"] == faults(
+        evolve(api, deprecation=Deprecation(successor="<x>"))
+    )
+    assert first.compiled["pets:1.0"] is deployed(api, previous=first).compiled["pets:1.0"]
 
 
 def test_every_fault_is_named_with_its_path():

@@ -14,15 +14,13 @@ from twgw.gateway import problems
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import Step, path_of
 from twgw.gateway.routing import Entry, Match, NotAllowed, Router
-from twgw.model import Api, Lifecycle, Policy, Route, State, Upstream
+from twgw.model import Api, Policy, Route, State, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
+from twgw.publisher.lifecycle import EFFECTS, told_to_callers
 from twgw.settings import structure
-
-SERVING = (Lifecycle.PROTOTYPED, Lifecycle.PUBLISHED, Lifecycle.DEPRECATED, Lifecycle.BLOCKED)
-"""The states in which an API is found at its address; a blocked one refuses."""
 
 Call = Callable[[Exchange], Awaitable[Response]]
 MakeCall = Callable[[Upstream], Call]
@@ -133,7 +131,7 @@ def deploy(
     common = compiler.attach(state.policies, "policies")
     compiled: dict[str, Compiled] = {}
     for number, api in enumerate(state.apis):
-        if api.state not in SERVING:
+        if not EFFECTS[api.state].found:
             continue
         kept = previous.compiled.get(api.id) if previous is not None else None
         used = _plugins_of(api, state.policies, plugins)
@@ -153,7 +151,8 @@ def deploy(
 def _plugins_of(api: Api, common: Sequence[Policy], plugins: Mapping[str, Plugin]) -> tuple[Plugin | None, ...]:
     """The policies that an API uses, as they are installed now: the code of one may have changed."""
     uses = (*common, *api.policies, *(policy for route in api.routes for policy in route.policies))
-    return tuple(plugins.get(policy.name) for policy in uses)
+    names = [policy.name for policy in uses] + ["deprecation"] * any(told_to_callers(api))
+    return tuple(plugins.get(name) for name in names)
 
 
 def _router(compiled: Mapping[str, Compiled], previous: Deployment | None) -> Router:
@@ -171,7 +170,10 @@ def _router(compiled: Mapping[str, Compiled], previous: Deployment | None) -> Ro
 
 def _entries(compiled: Compiled) -> list[Entry]:
     api = compiled.api
-    return [Entry(api.hosts, api.base_path, plan.route.path, plan.route.methods, plan) for plan in compiled.plans]
+    bases = [api.base_path, api.unversioned_path] if api.default_version and api.unversioned_path else [api.base_path]
+    return [
+        Entry(api.hosts, base, plan.route.path, plan.route.methods, plan) for base in bases for plan in compiled.plans
+    ]
 
 
 @define(eq=False)
@@ -187,7 +189,7 @@ class Compiler:
         """The policies of one level with their settings; None for one that is switched off or faulty."""
         return [(policy, self._attachment(policy, below(path, number))) for number, policy in enumerate(policies)]
 
-    def _attachment(self, policy: Policy, path: str) -> Attachment | None:
+    def _attachment(self, policy: Policy, path: str, settings_path: str = "") -> Attachment | None:
         plugin = self.plugins.get(policy.name)
         if plugin is None:
             text = f"no policy {policy.name!r} is installed{suggest(policy.name, self.plugins)}"
@@ -200,7 +202,7 @@ class Compiler:
         try:
             settings: object = structure(plugin.settings, policy.settings)
         except SettingsError as error:
-            self.faults += [fault.under(below(path, "settings")) for fault in error.faults]
+            self.faults += [fault.under(settings_path or below(path, "settings")) for fault in error.faults]
             return None
         if policy.shadow and not any(hook in DECIDING for hook in plugin.hooks):
             text = f"{policy.name} decides nothing, so there is nothing to see; take shadow away, or say enabled: false"
@@ -208,11 +210,19 @@ class Compiler:
             return None
         return Attachment(plugin, settings, shadow=policy.shadow) if policy.enabled else None
 
+    def _implied(self, api: Api, path: str) -> list[tuple[Policy, Attachment | None]]:
+        """The policies that follow from what an API is: a level of their own, which its policies may switch off."""
+        told = dict(told_to_callers(api))
+        if not told:
+            return []
+        policy = Policy("deprecation", told)
+        return [(policy, self._attachment(policy, path, below(path, "deprecation")))]
+
     def compile(
         self, api: Api, common: Sequence[tuple[Policy, Attachment | None]], path: str
     ) -> tuple[Plan, ...]:
         """The plans of one API, one for each route."""
-        own = self.attach(api.policies, below(path, "policies"))
+        own = [self._implied(api, path), self.attach(api.policies, below(path, "policies"))]
         plans = []
         shared: tuple[Upstream | None, Chains] | None = None
         for number, route in enumerate(api.routes):
@@ -221,7 +231,7 @@ class Compiler:
             if not route.policies and shared is not None and shared[0] == upstream:
                 chains: Chains | None = shared[1]
             else:
-                levels = [common, own, self.attach(route.policies, below(where, "policies"))]
+                levels = [common, *own, self.attach(route.policies, below(where, "policies"))]
                 if any(policy.enabled and attachment is None for level in levels for policy, attachment in level):
                     continue  # said already; what follows from it would only confuse
                 place = below(where if route.upstream else path, "upstream")
@@ -259,7 +269,7 @@ class Compiler:
                 "say anonymous: true if that is meant, or attach another"
             )
             self.faults.append(Fault(below(path, "policies"), text))
-        return _ending(chains, _blocked) if api.state is Lifecycle.BLOCKED else chains
+        return _ending(chains, _blocked) if EFFECTS[api.state].refused else chains
 
     def unrouted(self, common: Sequence[tuple[Policy, Attachment | None]]) -> Plan | None:
         """What serves requests that belong to no API: the global policies, without those that know a caller."""
