@@ -22,7 +22,7 @@ LAYERS = {
     # nouns: standard library and attrs
     0: "__init__ faults listen model schema settings policy/{__init__,edits,exchange,headers,interfaces}",
     # pure: time and world come as arguments
-    1: """credentials demo document environment files metrics newfile
+    1: """cache credentials demo document environment files metrics newfile
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}
