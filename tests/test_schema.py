@@ -69,7 +69,9 @@ def test_schema_says_what_may_be_written():
     assert ["amount"] == found["required"]
     assert not found["additionalProperties"]
     properties = found["properties"]
-    assert {"type": "integer", "description": "Requests in a period."} == properties["amount"]
+    assert {
+        "type": "integer", "exclusiveMinimum": 0, "description": "Requests in a period.",
+    } == properties["amount"]
     assert {
         "enum": ["client", "application"], "default": "client", "description": "Whose requests.",
     } == properties["by"]

@@ -1,6 +1,7 @@
 """What may be written in a class of settings: as rows for a table, as JSON Schema for forms, as a commented file.
 
-Used by ``twgw plugins show``, by the generated reference page, by ``config.py`` and, later, by the portals.
+Used by ``twgw plugins show``, by the generated reference page, by ``config.py`` and by the control plane, whose bodies
+are what ``as_written`` makes of the nouns and whose OpenAPI document is made of ``schema``.
 """
 
 import json
@@ -28,6 +29,11 @@ from twgw.settings import (
 )
 
 _JSON = {int: "integer", float: "number", str: "string", bool: "boolean", types.NoneType: "null"}
+_BOUNDS = {"<": "exclusiveMaximum", "<=": "maximum", ">": "exclusiveMinimum", ">=": "minimum"}
+_LENGTHS = {
+    "array": {"min_length": "minItems", "max_length": "maxItems"},
+    "string": {"min_length": "minLength", "max_length": "maxLength"},
+}
 
 
 def default_of(attribute: "attrs.Attribute[Any]") -> Any:
@@ -37,7 +43,7 @@ def default_of(attribute: "attrs.Attribute[Any]") -> Any:
         default = NOTHING if default.takes_self else default.factory()
     if default is None and _is_empty_when_none(attribute):
         return ""
-    return default if default is NOTHING else _as_written(default)
+    return default if default is NOTHING else as_written(default)
 
 
 def _is_empty_when_none(attribute: "attrs.Attribute[Any]") -> bool:
@@ -45,19 +51,28 @@ def _is_empty_when_none(attribute: "attrs.Attribute[Any]") -> bool:
     return any(text_reader(member) for member in get_args(attribute.type))
 
 
-def _as_written(value: Any) -> Any:
+def as_written(value: Any, *, whole: bool = False, secrets: bool = True) -> Any:
+    """An object as ``structure`` reads it, of what JSON and TOML have.
+
+    Without the fields that are at their default, or ``whole``; where something is only told, without its ``secrets``.
+    """
     if isinstance(value, Enum):
         return value.value
     if text_reader(type(value)):
         return str(value)
     if attrs.has(type(value)):
-        pairs = ((field, getattr(value, field.name)) for field in fields(type(value)))
-        plain = ((field, "" if it is None and _is_empty_when_none(field) else _as_written(it)) for field, it in pairs)
-        return {written_name(field): it for field, it in plain if it != default_of(field)}
+        found = {}
+        for field in fields(type(value)):
+            it = getattr(value, field.name)
+            empty = it is None and _is_empty_when_none(field)
+            plain = "" if empty else as_written(it, whole=whole, secrets=secrets)
+            if (secrets or not field.metadata.get("secret")) and (whole or plain != default_of(field)):
+                found[written_name(field)] = plain
+        return found
     if isinstance(value, Mapping):
-        return {key: _as_written(each) for key, each in value.items()}
+        return {key: as_written(each, whole=whole, secrets=secrets) for key, each in value.items()}
     if isinstance(value, tuple | list | AbstractSet):
-        return [_as_written(each) for each in value]
+        return [as_written(each, whole=whole, secrets=secrets) for each in value]
     return value if type(value) in SCALARS else str(value)
 
 
@@ -99,34 +114,59 @@ def _inner(kind: Any, brackets: str) -> Iterator[tuple[type, str]]:
         yield from _inner(get_args(kind)[1], brackets + ".*")
 
 
-def schema(cls: type) -> dict[str, Any]:
-    """JSON Schema (2020-12) of what may be written."""
+def schema(cls: type, *, whole: bool = False) -> dict[str, Any]:
+    """JSON Schema (2020-12) of what may be written; ``whole``: of what ``as_written`` says when it leaves nothing out."""
     properties = {}
     for attribute in fields(cls):
-        properties[written_name(attribute)] = _schema(written_type(attribute))
-        if (default := default_of(attribute)) is not NOTHING and not attribute.metadata.get("secret"):
-            properties[written_name(attribute)]["default"] = default
+        name = written_name(attribute)
+        properties[name] = _schema(written_type(attribute), whole=whole)
+        if not whole:
+            _narrow(properties[name], attribute.validator)
+        if (default := default_of(attribute)) is not NOTHING and not attribute.metadata.get("secret") and not whole:
+            properties[name]["default"] = default
         if meaning := attribute.metadata.get("help"):
-            properties[written_name(attribute)]["description"] = meaning
-    required = [written_name(attribute) for attribute in fields(cls) if attribute.default is NOTHING]
+            properties[name]["description"] = meaning
+    required = [
+        written_name(attribute)
+        for attribute in fields(cls)
+        if (whole and not attribute.metadata.get("secret")) or (not whole and attribute.default is NOTHING)
+    ]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _schema(kind: Any) -> dict[str, Any]:
+def _schema(kind: Any, *, whole: bool = False) -> dict[str, Any]:
     if kind in _JSON:
         return {"type": _JSON[kind]}
     if text_reader(kind):
         return {"type": "string"}
     if choices := choices_of(kind):
-        return {"enum": [written for written, _ in choices]}
+        return {"enum": [choice for choice, _ in choices]}
     origin = get_origin(kind)
     if origin in UNIONS:
-        return {"anyOf": [_schema(member) for member in get_args(kind)]}
+        return {"anyOf": [_schema(member, whole=whole) for member in get_args(kind)]}
     if origin in LISTS:
-        return {"type": "array", "items": _schema(get_args(kind)[0])}
+        return {"type": "array", "items": _schema(get_args(kind)[0], whole=whole)}
     if origin in MAPPINGS:
-        return {"type": "object", "additionalProperties": _schema(get_args(kind)[1])}
-    return schema(kind) if attrs.has(kind) else {}
+        return {"type": "object", "additionalProperties": _schema(get_args(kind)[1], whole=whole)}
+    return schema(kind, whole=whole) if attrs.has(kind) else {}
+
+
+def _narrow(found: dict[str, Any], validator: Any) -> None:
+    """What the validators of attrs say, in the words of JSON Schema; what others say is not shown."""
+    for each in getattr(validator, "_validators", None) or [validator]:
+        if (inner := getattr(each, "validator", None)) is not None:  # optional(...)
+            for member in found.get("anyOf", [found]):
+                if member != {"type": "null"}:
+                    _narrow(member, inner)
+        elif hasattr(each, "bound"):
+            found[_BOUNDS[each.compare_op]] = each.bound
+        elif hasattr(each, "pattern"):
+            found["pattern"] = f"^(?:{each.pattern.pattern})$"
+        else:
+            lengths = _LENGTHS["array" if found.get("type") == "array" else "string"]
+            for name, keyword in lengths.items():
+                if (length := getattr(each, name, None)) is not None:
+                    found[keyword] = length
 
 
 def sections(cls: type, prefix: str = "") -> Iterator[tuple[str, type]]:
