@@ -22,15 +22,16 @@ LAYERS = {
     # nouns: standard library and attrs
     0: "__init__ faults listen model schema settings policy/{__init__,edits,exchange,headers,interfaces}",
     # pure: time and world come as arguments
-    1: """cache credentials demo document environment files metrics newfile
+    1: """cache credentials demo document environment files ijson metrics newfile
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}
-          throttle/{__init__,fields,limiter,local}""",
+          throttle/{__init__,fields,limiter,local}
+          web/{__init__,asking,openapi,permissions,refusals,transaction,view}""",
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
-    3: "clock config state gateway/{client,edge,fleet,network,relay,transport,upstream}",
+    3: "clock config state gateway/{client,edge,fleet,network,relay,transport,upstream} web/{application,resource}",
     # roles
     4: "admin/{endpoints,service} gateway/{lookup,redeploy,service}",
     # the test kit and the check: everything below the whole
@@ -45,11 +46,13 @@ LIBRARIES = {
     "attrs": ["*"],
     "cattrs": ["twgw/settings.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
+    "flask": ["twgw/web/application.py", "twgw/*/endpoints.py"],
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
     "prometheus_client": ["twgw/metrics.py", "twgw/admin/*", "twgw/tap.py"],
     "rich": ["twgw/cli.py", "twgw/cli_*.py"],
     "treq": ["twgw/gateway/client.py"],
     "twisted": ["twgw/gateway/running.py"],  # it tells a Deferred from the rest, and opens nothing
+    "werkzeug": ["twgw/web/application.py"],
     "yaml": ["twgw/document.py"],
 }
 """Outside libraries and the files that may import them.  Twisted, zope and OpenSSL: layers 3 and up."""
@@ -240,8 +243,8 @@ def test_every_dependency_is_used():
     """What setup.cfg requires is imported, and what is imported is required."""
     lines = setup_cfg()["options"]["install_requires"].strip().splitlines()
     required = {line.split()[0].partition("[")[0] for line in lines}
-    names = {"PyYAML": "yaml", "Twisted": "twisted"}
-    used = {name for path in MODULES for name in libraries(path)} - {"attr", "zope", "OpenSSL"}
+    names = {"Flask": "flask", "PyYAML": "yaml", "Twisted": "twisted"}
+    used = {name for path in MODULES for name in libraries(path)} - {"attr", "zope", "OpenSSL", "werkzeug"}
 
     assert sorted(used) == sorted(names.get(name, name) for name in required)
 

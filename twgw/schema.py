@@ -115,7 +115,7 @@ def _inner(kind: Any, brackets: str) -> Iterator[tuple[type, str]]:
 
 
 def schema(cls: type, *, whole: bool = False) -> dict[str, Any]:
-    """JSON Schema (2020-12) of what may be written; ``whole``: of what ``as_written`` says when it leaves nothing out."""
+    """JSON Schema (2020-12) of what may be written; ``whole``: of what ``as_written`` says with nothing left out."""
     properties = {}
     for attribute in fields(cls):
         name = written_name(attribute)
