@@ -1,0 +1,81 @@
+"""Tests of twgw.storage.database."""
+
+import pytest
+from sqlalchemy import text
+from twisted.internet.defer import Deferred
+
+from tests.storage.conftest import NOW
+from twgw.registry import Head, Record
+from twgw.storage.database import Database
+from twgw.storage.errors import Conflict, Unavailable
+from twgw.storage.log import append, head
+from twgw.storage.schema import setting
+
+
+def insert(connection, name="a"):
+    connection.execute(setting.insert().values(name=name, document="{}", updated_at=NOW, stamp=1))
+
+
+def count(connection):
+    return len(connection.execute(setting.select()).all())
+
+
+def test_a_transaction_is_whole(database):
+    """What a function raises undoes everything it did, and is passed on."""
+
+    def fail(connection):
+        insert(connection)
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        database.call(fail, write=True)
+    assert 0 == database.call(count)
+
+    database.call(insert, write=True)
+    assert 1 == database.call(count)
+
+
+def test_reading_writes_nothing(database):
+    """A transaction that was not begun for writing is refused to."""
+    with pytest.raises(Unavailable, match="nothing was done"):
+        database.call(insert)
+
+    assert 0 == database.call(count)
+
+
+def test_the_same_again_is_a_conflict(database):
+    """What the tables forbid is a Conflict, and undone."""
+    database.call(insert, write=True)
+
+    with pytest.raises(Conflict, match="something else is in the way"):
+        database.call(insert, write=True)
+
+
+def test_run_without_a_reactor_is_done_at_once(database):
+    """A test need not wait for a thread."""
+    done = database.run(append, [Record("tier", "tier:a")], NOW, write=True)
+
+    assert isinstance(done, Deferred)
+    assert 1 == done.result
+    assert Head(1, 1) == database.run(head).result
+
+
+def test_missing_tables_are_named_with_the_way_out(tmp_path):
+    """A database that was never upgraded says which command does it."""
+    database = Database(f"sqlite:///{tmp_path}/empty.db")
+
+    with pytest.raises(Unavailable, match="run: twgw db upgrade"):
+        database.call(head)
+
+    database.close()
+
+
+def test_the_file_is_for_its_owner(tmp_path):
+    """The file and its log hold secrets: nobody else reads them."""
+    database = Database(f"sqlite:///{tmp_path}/private.db")
+
+    database.call(lambda connection: connection.execute(text("CREATE TABLE t (a INTEGER)")), write=True)
+
+    found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    database.close()
+    assert found == dict.fromkeys(("private.db", "private.db-wal", "private.db-shm"), 0o600)

@@ -1,0 +1,260 @@
+"""The nouns of the registry: what a database knows of APIs, callers and trust beside what a state file says.
+
+Frozen, as those of ``model.py``, with no SQL and no JSON.  ``storage/`` makes them from rows; views and commands
+show them.  All times are UNIX seconds.  A *position* counts the records of the cluster log; ``stamp`` counts the
+changes of one row, for ``If-Match``.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import field, frozen
+
+from twgw.model import Api, Credential, Lifecycle
+
+
+@frozen
+class Head:
+    """How far the cluster log is.  A new ``epoch`` begins when a database lost what it had promised."""
+
+    epoch: int
+    pos: int
+
+
+@frozen
+class Record:
+    """One entry of the cluster log: what is to be forgotten, or compiled anew, by its tag."""
+
+    kind: str
+    tag: str
+    data: str = ""
+    epoch: int = 0
+    pos: int = 0
+    at: float = 0
+
+
+class Approval(Enum):
+    """Whether an application or a subscription may be used."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    REJECTED = "REJECTED"
+    PAUSED = "PAUSED"
+
+
+@frozen
+class ApiEntry:
+    """An API as it stands in the registry.  ``api`` is its latest revision, in the state of the entry."""
+
+    api: Api
+    latest: int
+    """Number of the newest revision."""
+    live: int | None
+    """Number of the revision that is served; None: none is."""
+    default_version: bool
+    owner: str
+    deprecated_at: float | None
+    sunset_at: float | None
+    created_at: float
+    updated_at: float
+    stamp: int
+    tag: str
+    """Whose it is: the tag of a ``twgw config sync``, else empty."""
+
+    @property
+    def id(self) -> str:
+        """``name:version``."""
+        return self.api.id
+
+    @property
+    def state(self) -> Lifecycle:
+        """Where it stands in its life."""
+        return self.api.state
+
+
+@frozen
+class Revision:
+    """One text of an API; it never changes."""
+
+    api: Api
+    number: int
+    source: str | None
+    """The document it was imported from, as it came."""
+    note: str
+    author: str
+    at: float
+
+
+@frozen
+class StateChange:
+    """One step in the life of an API."""
+
+    api: str
+    before: Lifecycle | None
+    after: Lifecycle
+    actor: str
+    at: float
+
+
+@frozen
+class ApplicationEntry:
+    """An application as it stands in the registry."""
+
+    name: str
+    title: str
+    description: str
+    owner: str
+    tier: str | None
+    state: Approval
+    attributes: Mapping[str, Any]
+    """What its owner, or a part of the key manager, notes about it."""
+    revoked_before_pos: int
+    """What was issued at an earlier position is void."""
+    created_at: float
+    updated_at: float
+    stamp: int
+    tag: str
+
+
+@frozen
+class SubscriptionEntry:
+    """A subscription as it stands in the registry."""
+
+    application: str
+    api: str
+    tier: str | None
+    state: Approval
+    created_at: float
+    updated_at: float
+    stamp: int
+
+
+@frozen
+class CredentialEntry:
+    """A credential as it stands in the registry.  The key itself is not there."""
+
+    credential: Credential
+    title: str
+    environment: str
+    user: str | None
+    issued_pos: int
+    revoked_pos: int | None
+    created_at: float
+    last_used_at: float | None
+
+
+@frozen
+class Known:
+    """What one look at the database says of a credential or token, as of ``head``.
+
+    ``entry`` is None when nobody knows it.  ``valid`` has everything in it but the expiry, which is for the caller's
+    clock: not revoked by itself, with its application or its user, and both of these may be used.
+    """
+
+    head: Head
+    entry: "CredentialEntry | Token | None"
+    valid: bool = False
+
+
+@frozen
+class Token:
+    """A token that the key manager issued, by its digest.  ``kind``: access, jti, refresh or code."""
+
+    kind: str
+    digest: str = field(repr=False)
+    application: str
+    expires_at: float
+    client: str = ""
+    user: str | None = None
+    scopes: tuple[str, ...] = ()
+    family: str = ""
+    """What is revoked together when one of it is used twice."""
+    environment: str = ""
+    issued_at: float = 0
+    issued_pos: int = 0
+    used_at: float | None = None
+    revoked_pos: int | None = None
+    data: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Client:
+    """How an application is known to the OAuth2 endpoints, once for each environment."""
+
+    id: str
+    application: str
+    environment: str
+    digest: str = field(repr=False)
+    """Of its secret; empty for a public client."""
+    settings: Mapping[str, Any] = field(factory=dict)
+    issued_pos: int = 0
+    revoked_pos: int | None = None
+    created_at: float = 0
+    stamp: int = 1
+
+
+@frozen
+class User:
+    """Whoever uses the control plane, or calls with a name.  ``store`` is ``local`` or that of an LDAP server."""
+
+    name: str
+    title: str = ""
+    email: str = ""
+    store: str = "local"
+    roles: tuple[str, ...] = ()
+    password_hash: str | None = field(default=None, repr=False)
+    active: bool = True
+    revoked_before_pos: int = 0
+    created_at: float = 0
+    updated_at: float = 0
+    stamp: int = 1
+
+
+@frozen
+class Session:
+    """A login to the control plane, by the digest of its secret."""
+
+    digest: str = field(repr=False)
+    user: str
+    created_at: float
+    seen_at: float
+    expires_at: float
+    data: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Block:
+    """Somebody or something that is refused at once.  ``kind``: user, application, ip or api."""
+
+    kind: str
+    value: str
+    reason: str = ""
+    actor: str = ""
+    at: float = 0
+    expires_at: float | None = None
+
+
+@frozen
+class AuditEntry:
+    """Who changed what.  ``hash`` covers the entry and the hash before it."""
+
+    seq: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    before: Any
+    after: Any
+    hash: str
+
+
+@frozen
+class SecretKey:
+    """A secret of the cluster.  ``kind``: pepper, signing, mac or session."""
+
+    kind: str
+    version: int
+    material: str = field(repr=False)
+    created_at: float
+    retire_at: float | None

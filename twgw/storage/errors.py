@@ -1,0 +1,27 @@
+"""What the registry may answer instead of what it was asked for.  Raised by the query functions and ``database.py``."""
+
+
+class Unavailable(Exception):
+    """The database did not do it.  The text says what to do.
+
+    ``unknown``: it may have done it all the same; whoever is told so must look before trying again.
+    """
+
+    def __init__(self, text: str, *, unknown: bool = False) -> None:
+        self.unknown = unknown
+        super().__init__(text)
+
+
+class Conflict(Exception):
+    """What is there already is in the way: the same name, another's change, or somebody who still needs it.
+
+    ``changed``: it is no longer as the caller believed (HTTP 412); else HTTP 409.
+    """
+
+    def __init__(self, text: str, *, changed: bool = False) -> None:
+        self.changed = changed
+        super().__init__(text)
+
+
+class Missing(Exception):
+    """There is nothing of that name (HTTP 404)."""

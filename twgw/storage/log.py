@@ -1,0 +1,103 @@
+"""The cluster log: what took trust away or changed what is served, in order and without a gap.
+
+The row of the head is locked from ``append`` to the end of the transaction, so positions become visible in their order
+(protocol: TX-REVOKE).  Who reads facts reads the head first, in the same transaction, and may keep the facts as of it.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from twgw.registry import Head, Record
+from twgw.storage.schema import cluster_head, cluster_log
+
+KEPT_SECONDS = 15 * 60
+KEPT_ROWS = 100_000
+
+
+def head(connection: Connection) -> Head:
+    """How far the log is; inside a transaction that appended, its own last position."""
+    row = connection.execute(select(cluster_head.c.epoch, cluster_head.c.pos)).one()
+    return Head(row.epoch, row.pos)
+
+
+def append(connection: Connection, records: Iterable[Record], now: float) -> int:
+    """Append records and return the position of the last.  The last statements of a transaction, as others wait."""
+    entries = list(records)
+    if not entries:
+        return head(connection).pos
+    connection.execute(update(cluster_head).values(pos=cluster_head.c.pos + len(entries)))
+    reached = head(connection)
+    first = reached.pos - len(entries) + 1
+    connection.execute(
+        insert(cluster_log),
+        [
+            {"epoch": reached.epoch, "pos": pos, "kind": each.kind, "tag": each.tag, "data": each.data, "at": now}
+            for pos, each in enumerate(entries, first)
+        ],
+    )
+    return reached.pos
+
+
+def since(connection: Connection, pos: int, limit: int = 1000) -> list[Record]:
+    """The records after a position, in order, at most so many."""
+    rows = connection.execute(
+        select(cluster_log).where(cluster_log.c.pos > pos).order_by(cluster_log.c.pos).limit(limit)
+    )
+    return [Record(row.kind, row.tag, row.data, row.epoch, row.pos, row.at) for row in rows]
+
+
+def first(connection: Connection) -> int:
+    """The oldest position that is kept; who has applied less than the one before it has to begin anew.  0: none is."""
+    return connection.execute(select(func.min(cluster_log.c.pos))).scalar_one() or 0
+
+
+def prune(connection: Connection, now: float, seconds: float = KEPT_SECONDS, rows: int = KEPT_ROWS) -> int:
+    """Delete what is older than ``seconds`` and not among the last ``rows``.  Returns how many."""
+    last = head(connection).pos
+    old = (cluster_log.c.at < now - seconds) & (cluster_log.c.pos <= last - rows)
+    return connection.execute(delete(cluster_log).where(old)).rowcount
+
+
+def api_record(api: str) -> Record:
+    """What is served under ``name:version`` has changed."""
+    return Record("api", f"api:{api}")
+
+
+def application_record(name: str) -> Record:
+    """What is known of an application and all that it holds."""
+    return Record("application", f"app:{name}")
+
+
+def subscription_record(application: str, api: str) -> Record:
+    """The right of an application to an API has changed."""
+    return Record("subscription", f"sub:{application}/{api}")
+
+
+def user_record(name: str) -> Record:
+    """What is known of a user."""
+    return Record("user", f"user:{name}")
+
+
+def tier_record(name: str) -> Record:
+    """The limits of a tier have changed."""
+    return Record("tier", f"tier:{name}")
+
+
+def token_record(digest: str) -> Record:
+    """A credential or token, by the digest it is stored under."""
+    return Record("token", token_tag(digest))
+
+
+def token_tag(digest: str) -> str:
+    """The tag of a credential or token: the beginning of its digest, without the version of the pepper."""
+    return f"tok:{digest.partition(':')[2][:32]}"
+
+
+POLICIES = Record("policies", "policies")
+"""The global policies have changed."""
+BLOCKS = Record("block", "block")
+"""Somebody is blocked, or no longer."""
+KEYS = Record("key", "key")
+"""The keys for signing have changed."""

@@ -1,0 +1,96 @@
+"""Subscriptions: the right of an application to an API.
+
+Called by the store, the gateway's lookup and the admin REST.
+"""
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Connection
+
+from twgw.registry import Approval, SubscriptionEntry
+from twgw.storage import log
+from twgw.storage.rows import change, free, require
+from twgw.storage.schema import api as api_table
+from twgw.storage.schema import application as application_table
+from twgw.storage.schema import subscription as table
+
+
+def subscribe(
+    connection: Connection,
+    application: str,
+    api: str,
+    *,
+    now: float,
+    tier: str | None = None,
+    state: Approval = Approval.ACTIVE,
+) -> SubscriptionEntry:
+    """Give an application a right to an API; it adds trust, and no record.  Raises Missing and Conflict."""
+    require(connection, application_table, {"name": application}, f"application {application}")
+    require(connection, api_table, {"id": api}, f"API {api}")
+    free(connection, table, _key(application, api), _what(application, api))
+    connection.execute(
+        insert(table).values(
+            application=application, api=api, tier=tier, state=state.value, created_at=now, updated_at=now, stamp=1
+        )
+    )
+    return SubscriptionEntry(application, api, tier, state, now, now, 1)
+
+
+def set_subscription(
+    connection: Connection,
+    application: str,
+    api: str,
+    *,
+    tier: str | None,
+    state: Approval,
+    now: float,
+    stamp: int | None = None,
+) -> int:
+    """Change the tier and the state, and return the position.  Raises Missing and Conflict."""
+    values = {"tier": tier, "state": state.value, "updated_at": now}
+    change(connection, table, _key(application, api), values, what=_what(application, api), stamp=stamp)
+    return log.append(connection, [log.subscription_record(application, api)], now)
+
+
+def unsubscribe(
+    connection: Connection, application: str, api: str, *, now: float, stamp: int | None = None
+) -> int:
+    """Take the right away and return the position.  Raises Missing and Conflict."""
+    key = _key(application, api)
+    change(connection, table, key, {"updated_at": now}, what=_what(application, api), stamp=stamp)
+    connection.execute(delete(table).where(table.c.application == application, table.c.api == api))
+    return log.append(connection, [log.subscription_record(application, api)], now)
+
+
+def find_subscription(connection: Connection, application: str, api: str) -> SubscriptionEntry | None:
+    """The subscription of an application to an API, in whatever state."""
+    query = select(table).where(table.c.application == application, table.c.api == api)
+    row = connection.execute(query).one_or_none()
+    return _entry(row) if row else None
+
+
+def subscriptions_of(connection: Connection, application: str) -> list[SubscriptionEntry]:
+    """What an application is subscribed to."""
+    query = select(table).where(table.c.application == application).order_by(table.c.api)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def subscribers_of(connection: Connection, api: str, after: str = "", limit: int = 100) -> list[SubscriptionEntry]:
+    """Who is subscribed to an API, by application, those after one, at most so many."""
+    query = select(table).where(table.c.api == api, table.c.application > after).order_by(table.c.application)
+    return [_entry(row) for row in connection.execute(query.limit(limit))]
+
+
+def _key(application: str, api: str) -> dict[str, str]:
+    return {"application": application, "api": api}
+
+
+def _what(application: str, api: str) -> str:
+    return f"subscription of {application} to {api}"
+
+
+def _entry(row: Any) -> SubscriptionEntry:
+    return SubscriptionEntry(
+        row.application, row.api, row.tier, Approval(row.state), row.created_at, row.updated_at, row.stamp
+    )

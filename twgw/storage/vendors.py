@@ -1,0 +1,236 @@
+"""What differs between SQLite, PostgreSQL, MariaDB and MySQL: how to connect, and what their errors mean.
+
+Used by ``database.py`` alone.
+"""
+
+import os
+from collections.abc import Generator
+from enum import Enum
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import psycopg
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from twgw.storage.errors import Unavailable
+
+PATIENCE = 5
+"""Seconds that a server has beyond its own time limit before the connection is given up."""
+
+DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+}
+
+
+SCHEMA_LOCK = 0x74776777
+"""Number of the lock under which the schema is changed."""
+SCHEMA_WAIT = 600
+"""Seconds that a node waits for another that changes the schema."""
+
+
+class Verdict(Enum):
+    """What an error says of its transaction."""
+
+    AGAIN = "undone by the database, which may take it another time"
+    LOST = "the connection is gone"
+    REFUSED = "the database says no, and nothing was done"
+    FAILED = "something broke"
+    SCHEMA = "a table or a column is not there"
+    BUG = "the statement is wrong"
+
+
+def address(url: str) -> URL:
+    """A URL as it is written, with the driver that we use.  Raises ValueError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ValueError("must be a URL such as postgresql://user@host/name") from error
+    kind = parsed.drivername.partition("+")[0]
+    if kind not in DRIVERS:
+        raise ValueError(f"must begin with sqlite:, postgresql:, mariadb: or mysql:, not {kind}:")
+    if kind == "sqlite" and not parsed.database:
+        raise ValueError("must name a file: sqlite:////var/lib/twgw/twgw.db")
+    if kind != "sqlite" and not parsed.database:
+        raise ValueError(f"must name a database: {kind}://user@host/name")
+    return parsed.set(drivername=DRIVERS[kind])
+
+
+def engines(
+    url: str, *, password: str | None, pool_size: int, connect_timeout: float, statement_timeout: float
+) -> tuple[Engine, Engine]:
+    """One engine that only reads and sees one moment, and one that writes.  Nothing is connected yet."""
+    place = address(url)
+    if password:
+        place = place.set(password=password)
+    make = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[place.get_backend_name()]
+    options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": connect_timeout, "pool_use_lifo": True}
+    return (
+        make(place, connect_timeout, statement_timeout, options, True),
+        make(place, connect_timeout, statement_timeout, options, False),
+    )
+
+
+def _sqlite(place: URL, _: float, statement_timeout: float, options: dict[str, Any], reading: bool) -> Engine:
+    path = Path(str(place.database))
+    if not reading:  # one at a time, and whoever waits for it waits in order
+        options = {**options, "pool_size": 1, "pool_timeout": statement_timeout}
+    arguments = {"isolation_level": None, "timeout": statement_timeout, "check_same_thread": False}
+    engine = create_engine(place, connect_args=arguments, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def private(*_: Any) -> None:
+        """The file holds secrets: it is made for its owner alone, and so are those that SQLite puts beside it."""
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        for line in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"query_only = {reading:d}"):
+            connection.execute(f"PRAGMA {line}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(
+    place: URL, connect_timeout: float, statement_timeout: float, options: dict[str, Any], reading: bool
+) -> Engine:
+    settings = {
+        "statement_timeout": f"{statement_timeout * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{(statement_timeout + PATIENCE) * 1000:.0f}",
+        "default_transaction_isolation": r"repeatable\ read" if reading else r"read\ committed",
+        "default_transaction_read_only": "on" if reading else "off",
+    }
+    arguments = {
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "connect_timeout": max(2, round(connect_timeout)),  # libpq knows no less
+        "application_name": "twgw",
+    }
+    engine = create_engine(place, connect_args=arguments, **options)
+
+    class Impatient(psycopg.Connection[Any]):
+        """Gives up a server that says nothing: one that is stopped does not keep its own time limit."""
+
+        def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().wait(_within(gen, statement_timeout + PATIENCE), *args, **kwargs)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        return Impatient.connect(*args, **kwargs)
+
+    return engine
+
+
+def _within(steps: Any, seconds: float) -> Generator[Any, Any, Any]:
+    """The steps of a dialogue of psycopg, which end in an error when the server has been silent for too long."""
+    deadline = monotonic() + seconds
+    wanted = next(steps)
+    while True:
+        ready = yield wanted
+        if not ready and monotonic() > deadline:
+            steps.close()
+            raise psycopg.OperationalError(f"the server said nothing for {seconds:.0f} s")
+        try:
+            wanted = steps.send(ready)
+        except StopIteration as stop:
+            return stop.value
+
+
+def _mysql(
+    place: URL, connect_timeout: float, statement_timeout: float, options: dict[str, Any], reading: bool
+) -> Engine:
+    arguments = {
+        "connect_timeout": max(1, round(connect_timeout)),
+        "read_timeout": statement_timeout + PATIENCE,
+        "write_timeout": statement_timeout + PATIENCE,
+        "charset": "utf8mb4",
+    }
+    isolation = "REPEATABLE READ" if reading else "READ COMMITTED"
+    engine = create_engine(place, connect_args=arguments, isolation_level=isolation, **options)
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        limit = f"max_execution_time = {statement_timeout * 1000:.0f}"
+        if "MariaDB" in connection.get_server_info():
+            limit = f"max_statement_time = {statement_timeout:.0f}"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET SESSION {limit}, innodb_lock_wait_timeout = {max(1, round(statement_timeout))}, "
+                "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+            )
+            if reading:
+                cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+    return engine
+
+
+def lock_schema(connection: Connection) -> None:
+    """Let nobody else change the schema before the end of the transaction, or of the connection, and take one's time.
+
+    SQLite needs nothing: whoever writes is alone.
+    """
+    tries = {
+        "postgresql": (f"SELECT pg_try_advisory_xact_lock({SCHEMA_LOCK})", "SELECT pg_sleep(1)"),
+        "mysql": ("SELECT GET_LOCK('twgw schema', 1)", "SELECT 1"),
+    }
+    if connection.dialect.name not in tries:
+        return
+    if connection.dialect.name == "mysql":
+        connection.detach()  # the lock is the connection's, and goes with it
+    lock, wait = tries[connection.dialect.name]
+    for _ in range(SCHEMA_WAIT):
+        if connection.exec_driver_sql(lock).scalar_one():
+            return
+        connection.exec_driver_sql(wait)
+    raise Unavailable("another node is changing the schema and does not come to an end; look there")
+
+
+# --- what an error means ---
+
+_SQLSTATES = {
+    **dict.fromkeys(("40001", "40P01", "55P03"), Verdict.AGAIN),
+    **dict.fromkeys(("57014", "53100", "53200", "25006", "54000"), Verdict.REFUSED),
+    **dict.fromkeys(("57P01", "57P02", "57P03", "08006", "08003", "25P03"), Verdict.LOST),
+    **dict.fromkeys(("42P01", "42703"), Verdict.SCHEMA),
+}
+_NUMBERS = {
+    **dict.fromkeys((1205, 1213, 1020), Verdict.AGAIN),
+    **dict.fromkeys((1021, 1114, 1290, 1792, 1969, 3024, 1317), Verdict.REFUSED),
+    **dict.fromkeys((1053, 1927, 2006, 2013, 2055), Verdict.LOST),
+    **dict.fromkeys((1146, 1054), Verdict.SCHEMA),
+}
+_SQLITE = {
+    "SQLITE_BUSY": Verdict.REFUSED,
+    "SQLITE_BUSY_SNAPSHOT": Verdict.AGAIN,
+    "SQLITE_FULL": Verdict.REFUSED,
+    "SQLITE_READONLY": Verdict.REFUSED,
+    "SQLITE_CANTOPEN": Verdict.REFUSED,
+}
+
+
+def verdict(error: DBAPIError) -> Verdict:
+    """What an error of a driver says of its transaction."""
+    found = _known(error.orig)
+    if found is not None:
+        return found
+    if error.connection_invalidated:
+        return Verdict.LOST
+    return Verdict.FAILED if isinstance(error, OperationalError) else Verdict.BUG
+
+
+def _known(error: Any) -> Verdict | None:
+    if sqlstate := getattr(error, "sqlstate", None):
+        return _SQLSTATES.get(sqlstate)
+    if name := getattr(error, "sqlite_errorname", None):
+        return Verdict.SCHEMA if "no such table" in str(error) or "no such column" in str(error) else _SQLITE.get(name)
+    arguments = getattr(error, "args", ())
+    return _NUMBERS.get(arguments[0]) if arguments and isinstance(arguments[0], int) else None
