@@ -1,7 +1,7 @@
 # What a newcomer types.  Everything goes to .venv in this folder; running a target again is quick.
 #
 #   make run PYTHON=python3.12      another interpreter than python3
-#   make run ARGS="--config FILE"   arguments for the gateway; also for bench, fuzz and soak
+#   make run ARGS="--config FILE"   arguments for the gateway; tests, bench, fuzz and soak take them, too
 
 PYTHON ?= python3
 ARGS ?=
@@ -50,7 +50,7 @@ lint: .venv/developed  ## ruff
 types: .venv/developed  ## mypy
 	@.venv/bin/mypy
 
-docs: .venv/developed  ## is docs/reference.md what the code says?  (write it anew: python docs/generate.py)
+docs: .venv/developed  ## is docs/reference.md what the code says?  (write it anew: .venv/bin/python docs/generate.py)
 	@.venv/bin/python docs/generate.py --check
 
 changelog: .venv/developed  ## can the news fragments be assembled?
@@ -72,13 +72,13 @@ coverage: .venv/developed  ## the tests with branch coverage
 	@.venv/bin/coverage run -m pytest $(ARGS)
 	.venv/bin/coverage report
 
-bench: .venv/installed  ## CPU time per request beside the peers; about ten minutes (see bench/README.md)
+bench: .venv/installed  ## CPU time per request beside the peers; about ten minutes (see bench/README.md; all: ARGS=--help)
 	@exec bench/run $(ARGS)
 
-fuzz: .venv/developed  ## feed the HTTP parser with mutated bytes (see tests/fuzz/run.py --help)
+fuzz: .venv/fuzzing  ## feed parsers and gateway with mutated bytes (longer: make fuzz ARGS="--seconds 600"; all: ARGS=--help)
 	@exec .venv/bin/python tests/fuzz/run.py $(ARGS)
 
-soak: .venv/developed  ## load a running gateway for long, watch its memory (see tests/soak/run.py --help)
+soak: .venv/developed  ## load a running gateway, watch its memory (longer: make soak ARGS="--minutes 30"; all: ARGS=--help)
 	@exec .venv/bin/python tests/soak/run.py $(ARGS)
 
 clean:  ## remove what make, the tools and Python have made (not twgw-data)
@@ -121,4 +121,9 @@ clean:  ## remove what make, the tools and Python have made (not twgw-data)
 .venv/developed: .venv/installed
 	@echo "Installing the tools of development into .venv ..."
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/fuzzing: .venv/developed
+	@echo "Installing the fuzzer into .venv ..."
+	.venv/bin/python -m pip install --quiet --editable '.[fuzz]'
 	touch $@

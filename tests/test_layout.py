@@ -6,6 +6,8 @@ A new module needs a line in ``LAYERS``; everything else follows from where it s
 import ast
 import builtins
 import configparser
+import re
+import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -389,6 +391,19 @@ def test_what_make_calls_is_there():
 
     assert {"bench/run", "docs/generate.py", "tests/fuzz/run.py", "tests/soak/run.py"} <= scripts
     assert [] == sorted(script for script in scripts if not (ROOT / script).is_file())
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"), re.findall(r'^(\w+):.*?ARGS="([^"]*)"', (ROOT / "Makefile").read_text(), re.MULTILINE)
+)
+def test_what_make_says_of_arguments_is_taken(target, arguments):
+    """The arguments that ``make help`` shows are known to the script that gets them."""
+    recipe = rf"^{target}:.*\n\t@(?:exec )?\.venv/bin/python (?:-m )?(\S+)"
+    script = re.search(recipe, (ROOT / "Makefile").read_text(), re.MULTILINE)
+    command = [sys.executable, *(["-m"] if script[1] == "pytest" else []), script[1], "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert [] == [word for word in arguments.split() if word.startswith("-") and f"{word} " not in told]
 
 
 def test_no_test_is_left_out():

@@ -1,6 +1,6 @@
-"""Fuzz the parsers and the whole gateway, guided by coverage: ``make fuzz SECONDS=60``, or this file with --target.
+"""Fuzz the parsers and the whole gateway, guided by coverage: ``make fuzz ARGS="--seconds 60"``.
 
-Needs atheris: pip install twgw[fuzz].  Each target runs in a process of its own, from the seeds of the tests.
+Needs atheris, which ``make fuzz`` installs.  Each target runs in a process of its own, from the seeds of the tests.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
     try:
         import atheris  # noqa: F401 - is it there?
     except ImportError:
-        sys.exit("atheris is not installed; run: pip install 'twgw[fuzz]' (it needs a CPython that it has a wheel for)")
+        sys.exit("atheris is not installed: call this by `make fuzz` (with a Python that atheris has a wheel for)")
     if options.target:
         fuzz(options.target, options.seconds)
         return
