@@ -20,7 +20,8 @@ from twgw.policy.headers import NONE, RESERVED_PREFIXES, SPECIAL, Field, FieldBl
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
 # Values are taken as a run without CR: that nothing else stands in them which may not is seen by ``_skeleton`` before.
-_FIELDS: Final = r"(\r\n(?:%s++: (?:(?![\t \r])[^\r]++(?<![\t ]))?+\r\n)*+)\r\n"
+# Runs are possessive, groups are not: Python up to 3.11.4 does not go back when a possessive group fails midway.
+_FIELDS: Final = r"(\r\n(?:%s++: (?:[^\t \r][^\r]*+(?<![\t ])|)\r\n)*)\r\n"
 _REQUEST: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])" + _FIELDS % _TOKEN).fullmatch
 _RESPONSE: Final = re.compile(
     r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\r]*+))?" + _FIELDS % _TOKEN.replace("^", "^_")
