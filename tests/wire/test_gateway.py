@@ -51,10 +51,14 @@ def test_the_first_start_shows_the_product(start, tmp_path):
     assert key in again.wait_for("curl")
 
 
-def test_the_examples_run_as_they_stand(start, tmp_path):
-    """etc/examples, on other ports: a mock, a key, a limit, an upstream that is not there."""
-    for name in ("twgw.toml", "apis.yaml"):
-        shutil.copy(EXAMPLES / name, tmp_path / name)
+def test_the_examples_run_as_they_stand(start, upstream, tmp_path):
+    """etc/examples, on other ports: a mock, a key, a limit, fields for the upstream, its path with and without base."""
+    shutil.copy(EXAMPLES / "twgw.toml", tmp_path)
+    state = (EXAMPLES / "apis.yaml").read_text()
+    for port in ("9000", "9001"):
+        assert f":{port}" in state
+        state = state.replace(f":{port}", f":{upstream.port}")
+    (tmp_path / "apis.yaml").write_text(state)
     port = free_port()
     listen = {"TWGW_GATEWAY_LISTEN": f"tcp:{port}:interface=127.0.0.1", "TWGW_ADMIN_LISTEN": ""}
     start("--config", "twgw.toml", environment=listen).wait_for("memory only")
@@ -69,8 +73,12 @@ def test_the_examples_run_as_they_stand(start, tmp_path):
     assert 200 == get("/status")[0]
     assert 401 == get("/orders/1")[0]
     status, fields = get("/orders/1", **{"X-API-Key": "dev-only-shop-key"})
-    assert 502 == status
-    assert '"gold";q=20;w=60' == fields["RateLimit-Policy"]
+    assert (200, '"gold";q=20;w=60') == (status, fields["RateLimit-Policy"])
+    assert 200 == get("/public/a")[0]
+    heads = b"".join(upstream.received)
+    assert [b"GET /1 ", b"GET /public/a "] == re.findall(rb"GET \S+ ", heads)
+    assert 1 == heads.count(b"X-Team: orders\r\n")
+    assert b"dev-only" not in heads
 
 
 def test_a_saved_file_is_in_force(node, upstream):
