@@ -22,9 +22,10 @@ INITS = [path for path in MODULES if path.endswith("__init__.py")]
 
 LAYERS = {
     # nouns: standard library and attrs
-    0: "__init__ faults listen model registry schema settings policy/{__init__,edits,exchange,headers,interfaces}",
+    0: """__init__ faults listen model registry schema settings
+          policy/{__init__,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
-    1: """cache credentials demo document environment files ijson metrics newfile
+    1: """cache credentials demo document environment files ijson jwt metrics newfile
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}
@@ -51,6 +52,7 @@ LIBRARIES = {
     "cattrs": ["twgw/settings.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
     "flask": ["twgw/web/application.py", "twgw/*/endpoints.py"],
+    "joserfc": ["twgw/jwt.py"],
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
     "prometheus_client": ["twgw/metrics.py", "twgw/admin/*", "twgw/tap.py"],
     "psycopg": ["twgw/storage/vendors.py"],

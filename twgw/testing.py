@@ -37,7 +37,7 @@ from twgw.metrics import Registry
 from twgw.model import Api, Credential, Limit, Policy, State, Subscription, Target, Tier, Upstream
 from twgw.policy.exchange import Exchange, Request, Response
 from twgw.policy.headers import Headers
-from twgw.policy.interfaces import Gateway, Http, HttpAnswer
+from twgw.policy.interfaces import Gateway, Http, HttpAnswer, Issuer
 from twgw.policy.registry import Plugin, find_plugins, load_file
 from twgw.throttle.fields import fields as limit_fields
 from twgw.throttle.local import LocalLimiter
@@ -114,6 +114,7 @@ def gateway(
     clock: FakeClock | None = None,
     trusted_proxies: Sequence[Any] = (),
     node: str = "test",
+    issuer: Issuer | None = None,
 ) -> Gateway:
     """What a policy borrows, all of it in memory; limits and metrics are the real ones.
 
@@ -131,6 +132,7 @@ def gateway(
         clock: the time; it stands still unless you advance it.
         trusted_proxies: networks (of ``ipaddress``) whose peers are believed.
         node: the name of the node.
+        issuer: the gateway as an issuer of tokens; there is none unless you give one.
     """
     credentials = MemoryCredentials()
     for number, (secret, owner) in enumerate((keys or {}).items(), 1):
@@ -145,7 +147,7 @@ def gateway(
     caller = FakeHttp(http or {}) if http is None or isinstance(http, Mapping) else http
     return Gateway(
         clock, credentials, rights, LocalLimiter(clock), caller, Registry(), MemoryFiles(), MemoryLog(), node,
-        tuple(trusted_proxies),
+        tuple(trusted_proxies), issuer,
     )  # fmt: skip
 
 

@@ -6,9 +6,12 @@
 import h11
 
 from tests.bad_input import GOOD, PASSED, REFUSED
+from tests.bad_tokens import AUDIENCE, BAD, CLAIMS, ISSUER, KEY, NOW, PUBLIC, good
+from twgw import jwt
 from twgw.faults import InvalidFileError
 from twgw.gateway.chunked import ChunkedReader
 from twgw.gateway.http1 import BadMessage, Limits, parse_request, parse_response
+from twgw.jwt import Expected
 from twgw.memory import MemoryGateway
 from twgw.model import Api
 from twgw.state import parse_state
@@ -86,10 +89,30 @@ def state_document(data):
             raise
 
 
+def token(data):
+    """A token is good or refused, nothing else happens; one that is good is of the issuer."""
+    try:
+        claims = jwt.verify(data.decode("latin-1"), [KEY], Expected(ISSUER, (AUDIENCE,), ("at+jwt",)), NOW)
+    except jwt.Refused:
+        return
+    assert CLAIMS == claims
+
+
+def key_set(data):
+    """A set of keys is read or refused; what is read can verify and not sign."""
+    try:
+        keys = jwt.read_jwks(data)
+    except jwt.KeyFault:
+        return
+    assert not any(key.private for key in keys)
+
+
 TARGETS = {
     "request": (request_head, SEEDS),
     "response": (response_head, [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"]),
     "chunked": (chunked_body, [b"5\r\nhello\r\n0\r\n\r\n", b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n"]),
     "gateway": (whole_gateway, SEEDS),
     "state": (state_document, [STATE]),
+    "token": (token, [good().encode(), *(bad.encode("latin-1") for bad, _ in BAD.values() if len(bad) < 2000)]),
+    "keys": (key_set, [PUBLIC, KEY.to_text().encode()]),
 }

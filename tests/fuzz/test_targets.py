@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS
 
-ROUNDS = {"request": 3000, "response": 2000, "chunked": 2000, "gateway": 150, "state": 200}
+ROUNDS = {"request": 3000, "response": 2000, "chunked": 2000, "gateway": 150, "state": 200, "token": 1000, "keys": 500}
 PIECES = (b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b"chunked", b"0", b"%2e", b"/", b"..", b"\xff")
 
 

@@ -134,6 +134,18 @@ class LineSink(Protocol):
         """Append one line (with its newline)."""
 
 
+class Issuer(Protocol):
+    """This gateway as an issuer of tokens (``twgw/jwt.py``)."""
+
+    @property
+    def name(self) -> str:
+        """What stands in ``iss`` of its tokens, and in ``aud`` of those that are for itself."""
+
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """The keys that verify its tokens; another tuple when they change."""
+
+
 @frozen
 class Gateway:
     """What the data plane lends to a policy.  A plain record: it has no behaviour of its own."""
@@ -149,3 +161,5 @@ class Gateway:
     node: str = "twgw"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """The peers whose word about a request counts."""
+    issuer: Issuer | None = None
+    """Whose tokens jwt-auth looks up by their id; None where none are issued."""
