@@ -123,6 +123,9 @@ OLD_CHUNKED = refused(6, 400, {
     "chunked in HTTP/1.0, kept alive": post(
         b"Transfer-Encoding: chunked", b"Connection: keep-alive", body=CHUNKS, version=b"HTTP/1.0"
     ),
+    "chunked in HTTP/1.0, kept alive, without a host": (
+        b"POST /pets/1 HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS
+    ),
     "identity in HTTP/1.0": post(b"Transfer-Encoding: identity", version=b"HTTP/1.0"),
 })  # fmt: skip
 
@@ -415,6 +418,10 @@ REFUSED = [
 
 PASSED = [
     Passed(3, "length with zeros before it", post(b"Content-Length: 005"), b"POST /1", b"hello", (b"\r\ncontent-length: 5\r\n",)),
+    Passed(
+        3, "length in HTTP/1.0, kept alive, without a host",
+        b"POST /pets/1 HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", b"POST /1", b"hello",
+    ),
     Passed(4, "Chunked", post(b"Transfer-Encoding: Chunked", body=CHUNKS), b"POST /1", b"hello"),
     Passed(7, "outer blanks of a value", get(b"A: \t b \t "), there=(b"\r\na: b\r\n",)),
     Passed(7, "no blank before a value", get(b"A:b"), there=(b"\r\na: b\r\n",)),

@@ -312,8 +312,8 @@ def _frame_request(request: RequestHead, special: Mapping[str, list[Field]]) -> 
             request.keep_alive = "close" not in options
         else:
             request.keep_alive = "keep-alive" in options and "close" not in options
-        if len(special) == 2 and not options - _PASSING_OPTIONS:
-            return  # nothing else beside host
+        if len(special) == 2 and "host" in special and not options - _PASSING_OPTIONS:
+            return  # nothing else
         named = options - _PASSING_OPTIONS
         if named:
             if not named.isdisjoint(_RELIED_ON) or any(name.startswith(RESERVED_PREFIXES) for name in named):
