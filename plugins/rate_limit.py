@@ -4,29 +4,27 @@
     - name: rate-limit
       settings: {name: steady, limits: [{amount: 5, period: 1}, {amount: 900, period: 3600, algorithm: sliding-window}]}
 
-Without ``amount`` and ``limits`` the limits are those of the tier that the application subscribed in.  A tier without
-limits is unlimited.  A caller without a subscription is counted in ``default_tier``; where none is named it is refused,
-except on a prototyped API, which needs no subscription and then has no limit.
+Without ``amount`` and ``limits`` it goes by tiers: that in which the application subscribed, and those of the
+application, the API and the route, and the hard limit of the API, where they have one; all hold together.  A tier
+without limits is unlimited.  A caller without a subscription is counted in ``default_tier``; where none is named it is
+refused, except on a prototyped API, which needs no subscription and then has no limit.  Limits in bytes are left to
+``bandwidth-limit``, which comes along wherever a tier has one.
 
 Each use of the policy has its own counters, told apart by what its settings say: give one of two equal uses a ``name``.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2s
-from ipaddress import IPv6Address, ip_address
 from typing import Literal
 
 from attrs import field, frozen, validators
 
 from twgw import hookimpl
 from twgw.faults import Fault, SettingsError
-from twgw.model import Algorithm
+from twgw.model import Algorithm, Unit
 from twgw.policy import Charge, Exchange, Gateway, Limit, Problem, Tier, setting
 from twgw.publisher.lifecycle import EFFECTS
-
-Part = tuple[Limit, str, str]
-"""A limit, the name that clients see, and the beginning of its counters' keys."""
+from twgw.throttle.callers import By, counted_as
+from twgw.throttle.tiers import SUBSCRIPTION, Levels, Part, parts_of
 
 
 @frozen
@@ -51,7 +49,7 @@ class Settings:
     limits: tuple[Limit, ...] = setting(
         "Several limits in place of amount, each with amount, period, algorithm and burst.", default=()
     )
-    by: Literal["application", "credential", "client", "api"] = setting(
+    by: By = setting(
         "Whose requests are counted together. Who has no credential is counted by address, IPv6 by the /64 network.",
         default="application",
     )
@@ -64,6 +62,7 @@ class Settings:
     identity: str = field(init=False, repr=False, eq=False)
     parts: tuple[Part, ...] | None = field(init=False, repr=False, eq=False)
     tiers: dict[str, tuple[Tier, tuple[Part, ...]]] = field(init=False, repr=False, eq=False, factory=dict)
+    levels: Levels = field(init=False, repr=False, eq=False, factory=lambda: Levels(Unit.REQUESTS))
 
     @identity.default
     def _identity(self) -> str:
@@ -72,9 +71,11 @@ class Settings:
 
     @parts.default
     def _parts(self) -> tuple[Part, ...] | None:
+        limits = self.limits
         if self.amount is not None:
-            return parts_of((Limit(self.amount, self.period, self.algorithm, self.burst),), self.name, self.identity)
-        return parts_of(self.limits, self.name, self.identity) if self.limits else None
+            limits = (Limit(self.amount, self.period, self.algorithm, self.burst),)
+        own = Tier(self.name, limits)
+        return parts_of(own, Unit.REQUESTS, SUBSCRIPTION, self.name, self.identity) if limits else None
 
     def __attrs_post_init__(self) -> None:
         faults = []
@@ -91,38 +92,51 @@ class Settings:
             for place, limit in enumerate(self.limits)
             if limit.burst is not None and limit.algorithm is not Algorithm.TOKEN_BUCKET
         ]
+        faults += [
+            Fault(f"limits[{place}].unit", "must be requests; bandwidth-limit counts bytes")
+            for place, limit in enumerate(self.limits)
+            if limit.unit is not Unit.REQUESTS
+        ]
         if faults:
             raise SettingsError(faults)
 
-
-def parts_of(limits: Sequence[Limit], name: str, identity: str) -> tuple[Part, ...]:
-    """What is the same for all requests under these limits."""
-    several = len(limits) > 1
-    return tuple(
-        (limit, f"{name}-{limit.period:g}s" if several else name, f"{identity}|{place}|")
-        for place, limit in enumerate(dict.fromkeys(limits))
-    )
+    @property
+    def by_tiers(self) -> bool:
+        """Whether the limits are those of tiers."""
+        return self.parts is None
 
 
 @hookimpl
-def twgw_throttle(exchange: Exchange, settings: Settings, gateway: Gateway) -> Charge | list[Charge] | Problem | None:
+def twgw_throttle(exchange: Exchange, settings: Settings, gateway: Gateway) -> list[Charge] | Problem | None:
     """Charge the request."""
     parts = settings.parts
     if parts is None:
-        found = _of_subscription(exchange, settings, gateway)
-        if isinstance(found, Problem):
-            return found
-        parts = found
-    if not parts:
-        return None
-    who = _who(exchange, settings.by)
-    if settings.scope == "api":
-        who = f"{exchange.plan.api_id}|{who}"
+        return _by_tiers(exchange, settings, gateway)
+    who = _who(exchange, settings)
     hidden = settings.hide_client_headers
-    if len(parts) == 1:
-        limit, name, prefix = parts[0]
-        return Charge(prefix + who, limit, name, 1, hidden)
-    return [Charge(prefix + who, limit, name, 1, hidden) for limit, name, prefix in parts]
+    return [Charge(part.prefix + who, part.limit, part.name, 1, hidden, "", part.code) for part in parts]
+
+
+def _who(exchange: Exchange, settings: Settings) -> str:
+    who = counted_as(exchange, settings.by)
+    return f"{exchange.plan.api_id}|{who}" if settings.scope == "api" else who
+
+
+def _by_tiers(exchange: Exchange, settings: Settings, gateway: Gateway) -> list[Charge] | Problem | None:
+    """The charges of every level, in the order in which WSO2 asks them."""
+    parts = _of_subscription(exchange, settings, gateway)
+    if isinstance(parts, Problem):
+        return parts
+    plan, credential, hidden = exchange.plan, exchange.credential, settings.hide_client_headers
+    api, route = plan.api, exchange.route
+    who = _who(exchange, settings) if parts else ""
+    charges = [Charge(part.prefix + who, part.limit, part.name, 1, hidden, "", part.code) for part in parts]
+    find = gateway.subscriptions.tier
+    if api.tier or api.hard_limit is not None or (route is not None and route.tier):
+        charges = [*settings.levels.before(api, plan.api_id, route, find), *charges]
+    if credential is not None and credential.tier:
+        charges += settings.levels.after(credential, find)
+    return charges or None
 
 
 def _of_subscription(exchange: Exchange, settings: Settings, gateway: Gateway) -> tuple[Part, ...] | Problem:
@@ -138,33 +152,7 @@ def _of_subscription(exchange: Exchange, settings: Settings, gateway: Gateway) -
         raise LookupError(f"there is no tier {name}")
     known = settings.tiers.get(name)
     if known is None or known[0] is not tier:
-        known = settings.tiers[name] = (tier, parts_of(tier.limits, name.lower(), f"{settings.identity}|{name}"))
+        identity = f"{settings.identity}|{name}"
+        parts = parts_of(tier, Unit.REQUESTS, SUBSCRIPTION, name.lower(), identity)
+        known = settings.tiers[name] = (tier, parts)
     return known[1]
-
-
-def _who(exchange: Exchange, by: str) -> str:
-    """Whose counter it is; the kinds begin differently, so that none can be taken for another."""
-    credential = exchange.credential
-    if by == "application" and credential is not None and credential.application:
-        return f"application {credential.application}"
-    if by == "credential" and credential is not None and credential.id:
-        return f"credential {credential.application} {credential.id}"
-    if by == "api":
-        return "all"
-    return f"client {network_of(exchange.request.client)}"
-
-
-@lru_cache(8192)
-def network_of(client: str) -> str:
-    """The address by which a client is counted: whoever has an IPv6 address has the 2^64 of its network."""
-    if ":" not in client:
-        return client
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return client
-    if not isinstance(address, IPv6Address):
-        return client
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return f"{IPv6Address(int(address) >> 64 << 64)}/64"

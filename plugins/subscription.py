@@ -1,12 +1,13 @@
 """Let only those applications call an API that subscribed to it.
 
-A prototyped API needs no subscription (WSO2's lifecycle).
+A prototyped API needs no subscription (WSO2's lifecycle).  A subscription that is not accepted, or paused, is no right.
 """
 
 from twgw import hookimpl
 from twgw.gateway.problems import unauthorized
 from twgw.policy import Exchange, Gateway, Problem, Subscription
 from twgw.publisher.lifecycle import EFFECTS
+from twgw.store.subscriptions import ACCEPTED, allows
 
 
 @hookimpl
@@ -18,6 +19,8 @@ async def twgw_authorize(exchange: Exchange, gateway: Gateway) -> Problem | None
         if not (found is None or isinstance(found, Subscription)):
             found = await found
         if found is not None:
+            if found.state is not ACCEPTED and not allows(found.state, credential.environment):
+                return Problem(403, "Subscription inactive", f"it is {found.state.value}", code=900909)
             exchange.subscription = found
             return None
     if not EFFECTS[plan.api.state].needs_subscription:

@@ -29,7 +29,8 @@ LAYERS = {
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}
-          throttle/{__init__,fields,limiter,local}
+          store/{__init__,catalog,subscriptions}
+          throttle/{__init__,callers,fields,limiter,local,presets,tiers}
           web/{__init__,asking,openapi,permissions,refusals,transaction,view}""",
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
@@ -76,6 +77,7 @@ UNTESTED = {
 }
 
 LONG = {
+    "twgw/model.py": "all nouns of the configuration on one page: what refers to what is seen at a glance",
     "twgw/gateway/edge.py": "one state machine: what a client's connection does in each state belongs on one page",
     "twgw/gateway/http1.py": "one law over both heads: what is accepted has one meaning",
     "twgw/gateway/upstream.py": "one state machine: what an upstream's connection does in each state",

@@ -143,6 +143,36 @@ def test_a_default_version_has_its_place(apis, error):
     assert [error] * bool(error) == [str(each).partition(": ")[2] for each in found]
 
 
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (with_api("tier: Gld"), "2: apis[0].tier: unknown tier Gld"),
+        (with_api("routes: [{tier: Gld}]"), "2: apis[0].routes[0].tier: unknown tier Gld"),
+        (with_api("hard_limit: {amount: 1, unit: bytes}"), "2: apis[0].hard_limit.unit: must be requests"),
+        (with_api("hard_limit: {amount: 1, burst: 2}"), "2: apis[0].hard_limit.burst: is only for algorithm"),
+        (with_api("sandbox: {targets: [{url: 'ftp://a'}]}"), "2: apis[0].sandbox.targets[0].url: must be http://host:"),
+        ("applications: [{name: a, tier: Gld}]", "1: applications[0].tier: unknown tier Gld"),
+        (with_credentials("{value: long-enough, tier: a}"), "4: applications[0].credentials[0].tier: must be left out"),
+        ("tiers: [{name: a, burst: {amount: 1, burst: 2}}]", "1: tiers[0].burst.burst: is only for algorithm"),
+    ],
+)
+def test_limits_of_every_level_are_checked(text, error):
+    """Tiers that are not there, and limits that would count what cannot be counted."""
+    assert [f"apis.yaml:{error}"] == [line[: len(error) + 10] for line in errors_of(text)]
+
+
+def test_presets_are_tiers_of_their_own():
+    """They come before those of the file, which may take their names."""
+    text = "tier_presets: [wso2-1.x]\ntiers: [{name: Gold, limits: [{amount: 7}]}, {name: Mine}]\n"
+    state = parse_state(text + with_api("tiers: [Bronze, Gold]"), "apis.yaml").state
+    tiers = {tier.name: tier for tier in state.tiers}
+
+    assert (7, 1) == (tiers["Gold"].limits[0].amount, tiers["Bronze"].limits[0].amount)
+    assert ("Gold", "Mine") == tuple(tiers)[-2:]
+    assert () == state.tier_presets
+    assert len(tiers) == len(state.tiers)
+
+
 def test_an_api_does_not_end_before_it_is_deprecated():
     """RFC 9745, 4: the sunset is not before the deprecation."""
     assert ["apis.yaml:2: apis[0].deprecation.sunset: must not be before since (RFC 9745)"] == errors_of(

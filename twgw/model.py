@@ -6,7 +6,7 @@ Everything here is frozen and valid once it exists.  The classes know no file fo
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from attrs import define, field, frozen, validators
 
@@ -44,6 +44,31 @@ class Algorithm(Enum):
     TOKEN_BUCKET = "token-bucket"
 
 
+class Unit(Enum):
+    """What a Limit counts."""
+
+    REQUESTS = "requests"
+    BYTES = "bytes"
+
+
+class Environment(Enum):
+    """Which of an API's servers a key is for."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+class SubscriptionState(Enum):
+    """Whether a subscription is a right to call; see ``store/subscriptions.py`` for the ways between them."""
+
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    PAUSED = "PAUSED"
+    PRODUCTION_PAUSED = "PRODUCTION_PAUSED"
+    CLOSED = "CLOSED"
+
+
 class Balancing(Enum):
     """How an Upstream chooses one of its targets."""
 
@@ -52,9 +77,9 @@ class Balancing(Enum):
 
 @frozen
 class Limit:
-    """At most so many requests in so many seconds."""
+    """At most so many requests, or bytes, in so many seconds."""
 
-    amount: int = field(validator=positive, metadata=says("Requests in a period."))
+    amount: int = field(validator=positive, metadata=says("Requests, or bytes, in a period."))
     period: float = field(default=60, validator=positive, metadata=says("Length of a period, in seconds."))
     algorithm: Algorithm = field(default=Algorithm.FIXED_WINDOW, metadata=says("How requests are counted."))
     burst: int | None = field(
@@ -62,14 +87,31 @@ class Limit:
         validator=validators.optional(positive),
         metadata=says("For a token bucket alone: how many requests may come at once. Without it: amount."),
     )
+    unit: Unit = field(
+        default=Unit.REQUESTS,
+        metadata=says(
+            "What is counted: requests, or the bytes of request and response bodies. Those are known at the end, so "
+            "the last responses within a limit may go past it."
+        ),
+    )
 
 
 @frozen
 class Tier:
-    """A named set of limits that a subscription buys."""
+    """A named set of limits: of a subscription, an application, an API or a route."""
 
-    name: str = field(metadata=says("Name by which APIs and subscriptions call it."))
+    name: str = field(metadata=says("Name by which APIs, routes, applications and subscriptions call it."))
     limits: tuple[Limit, ...] = field(default=(), metadata=says("Limits that hold together. Empty: unlimited."))
+    burst: Limit | None = field(
+        default=None,
+        metadata=says("One more limit, against many requests at once; a refusal by it has a code of its own."),
+    )
+    approval: bool = field(
+        default=False, metadata=says("Whether a publisher has to accept each subscription in it.")
+    )
+    groups: tuple[str, ...] = field(
+        default=(), metadata=says("Groups of users whose applications may have it. Empty: everybody's.")
+    )
 
 
 @frozen
@@ -159,6 +201,9 @@ class Route:
     methods: tuple[str, ...] = field(default=(), metadata=says("Methods that it carries. Empty: all."))
     upstream: Upstream | None = field(default=None, metadata=says("In place of the API's."))
     strip_base_path: bool | None = field(default=None, metadata=says("In place of the API's."))
+    tier: str | None = field(
+        default=None, metadata=says("Tier of all its calls together, whoever makes them; rate-limit counts.")
+    )
     policies: tuple[Policy, ...] = field(default=(), metadata=says("Policies after those of the API."))
 
 
@@ -228,6 +273,9 @@ class Api:
     upstream: Upstream | None = field(
         default=None, metadata=says("The servers behind it. It may be left out when a policy answers.")
     )
+    sandbox: Upstream | None = field(
+        default=None, metadata=says("The servers for keys of the sandbox. Without it, such keys are refused.")
+    )
     routes: tuple[Route, ...] = field(
         default=(Route(),), metadata=says("What it carries. Without it: every path and method.")
     )
@@ -235,6 +283,19 @@ class Api:
         default=(), metadata=says("Policies of all its routes, in order, after the global ones.")
     )
     tiers: tuple[str, ...] = field(default=(), metadata=says("Tiers that a subscription may have. Empty: any."))
+    tier: str | None = field(
+        default=None, metadata=says("Tier of all its calls together, whoever makes them; rate-limit counts.")
+    )
+    hard_limit: Limit | None = field(
+        default=None,
+        metadata=says("What its upstream can bear. Past it calls are refused with 503, not 429; rate-limit counts."),
+    )
+    title: str = field(default="", metadata=says("Name that people are shown. Empty: its name."))
+    description: str = field(default="", metadata=says("What it is for, in words, for the store."))
+    tags: tuple[str, ...] = field(default=(), metadata=says("Words under which the store finds it."))
+    visible_to: tuple[str, ...] = field(
+        default=(), metadata=says("Groups of users whom the store shows it, and who may subscribe. Empty: everybody.")
+    )
     anonymous: bool = field(
         default=False, metadata=says("Whether calls without credentials are let in although a policy authenticates.")
     )
@@ -245,6 +306,12 @@ class Api:
     def id(self) -> str:
         """``name:version``, the name by which subscriptions, logs and metrics know it."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def upstreams(self) -> "tuple[Upstream, ...]":
+        """Every upstream that it names, also for the sandbox and for single routes."""
+        named = (self.upstream, self.sandbox, *(route.upstream for route in self.routes))
+        return tuple(upstream for upstream in named if upstream is not None)
 
     @property
     def unversioned_path(self) -> str:
@@ -262,6 +329,12 @@ class Subscription:
 
     api: str = field(metadata=says("The API, as name:version."))
     tier: str | None = field(default=None, metadata=says("A tier; where the API names some, one of them."))
+    state: SubscriptionState = field(
+        default=SubscriptionState.ACCEPTED,
+        metadata=says(
+            "Only an ACCEPTED one is a right to call, and with keys of the sandbox a PRODUCTION_PAUSED one."
+        ),
+    )
 
 
 @frozen
@@ -279,6 +352,10 @@ class Credential:
         default=None, repr=False, metadata=says("What is stored of a key, as twgw key new prints it.")
     )
     scopes: tuple[str, ...] = field(default=(), metadata=says("What the caller may do, for policies that ask."))
+    environment: Environment = field(
+        default=Environment.PRODUCTION, metadata=says("Which servers of an API it is for.")
+    )
+    tier: str | None = field(default=None, metadata=says("Left out: it is that of the application around it."))
     expires_at: float | None = field(default=None, metadata=says("UNIX time at which it ends."))
 
 
@@ -289,6 +366,9 @@ class Application:
     name: str = field(metadata=says("Its name."))
     subscriptions: tuple[Subscription, ...] = field(default=(), metadata=says("The APIs that it may call."))
     credentials: tuple[Credential, ...] = field(default=(), metadata=says("What it shows to be known."))
+    tier: str | None = field(
+        default=None, metadata=says("Tier of all its calls together, whatever API they go to; rate-limit counts.")
+    )
 
 
 @define(eq=False)
@@ -297,6 +377,7 @@ class Charge:
 
     ``name`` is shown to clients (RateLimit fields); ``hidden`` keeps it from them.
     ``shadow`` names the policy that only watches: its charge never refuses and has a counter of its own.
+    ``code`` is WSO2's code of a refusal by it.
     Made for one request, therefore not frozen (a frozen class costs three times as much to make).
     """
 
@@ -306,6 +387,7 @@ class Charge:
     cost: int = 1
     hidden: bool = False
     shadow: str = ""
+    code: int = 900804
 
 
 @frozen
@@ -315,6 +397,9 @@ class State:
     policies: tuple[Policy, ...] = field(
         default=(Policy("correlation-id"), Policy("request-metrics"), Policy("access-log")),
         metadata=says("Policies of every API, before its own, and of requests that belong to none."),
+    )
+    tier_presets: tuple[Literal["wso2-1.x", "wso2-4.x"], ...] = field(
+        default=(), metadata=says("Tiers that WSO2 API Manager begins with; those below come before, by their name.")
     )
     tiers: tuple[Tier, ...] = field(default=(), metadata=says("Sets of limits."))
     apis: tuple[Api, ...] = field(default=(), metadata=says("What is served."))

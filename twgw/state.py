@@ -17,8 +17,22 @@ from attrs import frozen
 from twgw.credentials import is_digest, key_id
 from twgw.document import Source, read_document
 from twgw.faults import Fault, InvalidFileError, SettingsError, suggest
-from twgw.model import METHODS, Algorithm, Api, Application, Credential, Route, State, Tier, Upstream, UpstreamTls
+from twgw.model import (
+    METHODS,
+    Algorithm,
+    Api,
+    Application,
+    Credential,
+    Limit,
+    Route,
+    State,
+    Tier,
+    Unit,
+    Upstream,
+    UpstreamTls,
+)
 from twgw.settings import structure
+from twgw.throttle.presets import PRESETS
 
 CREDENTIAL_KINDS = ("api-key",)
 MIN_KEY = 8
@@ -71,12 +85,17 @@ def _invalid(faults: Iterable[Fault], source: Source) -> InvalidFileError:
 
 def _completed(state: State, directory: Path) -> State:
     """What follows from what is written: a route for all, whose credential it is, where a file is."""
+    own = {tier.name for tier in state.tiers}
+    presets = {tier.name: tier for preset in state.tier_presets for tier in PRESETS[preset] if tier.name not in own}
     return attrs.evolve(
         state,
+        tier_presets=(),
+        tiers=(*presets.values(), *state.tiers),
         apis=tuple(
             attrs.evolve(
                 api,
                 upstream=_with_files(api.upstream, directory),
+                sandbox=_with_files(api.sandbox, directory),
                 routes=tuple(
                     attrs.evolve(route, upstream=_with_files(route.upstream, directory)) if route.upstream else route
                     for route in api.routes
@@ -153,8 +172,19 @@ def _repeated(entries: Iterable[tuple[object, str, str]]) -> Iterator[Fault]:
 def _tier(tier: Tier, path: str) -> Iterator[Fault]:
     yield from _readable(tier.name, f"{path}.name")
     for i, limit in enumerate(tier.limits):
-        if limit.burst is not None and limit.algorithm is not Algorithm.TOKEN_BUCKET:
-            yield Fault(f"{path}.limits[{i}].burst", "is only for algorithm: token-bucket")
+        yield from _limit(limit, f"{path}.limits[{i}]")
+    if tier.burst is not None:
+        yield from _limit(tier.burst, f"{path}.burst")
+
+
+def _limit(limit: Limit, path: str) -> Iterator[Fault]:
+    if limit.burst is not None and limit.algorithm is not Algorithm.TOKEN_BUCKET:
+        yield Fault(f"{path}.burst", "is only for algorithm: token-bucket")
+
+
+def _tier_name(name: str | None, tiers: list[str], path: str) -> Iterator[Fault]:
+    if name is not None and name not in tiers:
+        yield Fault(path, f"unknown tier {name}{suggest(name, tiers)}")
 
 
 def _readable(name: str, path: str) -> Iterator[Fault]:
@@ -172,14 +202,20 @@ def _api(api: Api, tiers: list[str], path: str) -> Iterator[Fault]:
         if not _is_host(host.removeprefix("*.")):
             yield Fault(f"{path}.hosts[{i}]", "must be a host name in lower case, or *. and one, without a port")
     for i, tier in enumerate(api.tiers):
-        if tier not in tiers:
-            yield Fault(f"{path}.tiers[{i}]", f"unknown tier {tier}{suggest(tier, tiers)}")
+        yield from _tier_name(tier, tiers, f"{path}.tiers[{i}]")
+    yield from _tier_name(api.tier, tiers, f"{path}.tier")
+    if api.hard_limit is not None:
+        yield from _limit(api.hard_limit, f"{path}.hard_limit")
+        if api.hard_limit.unit is not Unit.REQUESTS:
+            yield Fault(f"{path}.hard_limit.unit", "must be requests")
     told = api.deprecation
     if told is not None and told.sunset is not None and told.since is not None and told.sunset < told.since:
         yield Fault(f"{path}.deprecation.sunset", "must not be before since (RFC 9745)")
     yield from _upstream(api.upstream, f"{path}.upstream")
+    yield from _upstream(api.sandbox, f"{path}.sandbox")
     for i, route in enumerate(api.routes):
         yield from _route(route, f"{path}.routes[{i}]")
+        yield from _tier_name(route.tier, tiers, f"{path}.routes[{i}].tier")
     yield from _repeated(
         ((_PARAMETER.sub("{}", route.path), method), f"{path}.routes[{i}]", f"{method or 'every method'} {route.path}")
         for i, route in enumerate(api.routes)
@@ -299,6 +335,7 @@ def _credentials(applications: Iterable[Application]) -> Iterator[Fault]:
 
 def _application(application: Application, apis: dict[str, Api], tiers: list[str], path: str) -> Iterator[Fault]:
     yield from _readable(application.name, f"{path}.name")
+    yield from _tier_name(application.tier, tiers, f"{path}.tier")
     subscriptions = application.subscriptions
     yield from _repeated(
         (one.api, f"{path}.subscriptions[{i}].api", f"a subscription to {one.api}")
@@ -313,7 +350,7 @@ def _application(application: Application, apis: dict[str, Api], tiers: list[str
             if allowed:
                 yield Fault(f"{path}.subscriptions[{i}].tier", f"missing; {one.api} has {', '.join(allowed)}")
         elif one.tier not in tiers:
-            yield Fault(f"{path}.subscriptions[{i}].tier", f"unknown tier {one.tier}{suggest(one.tier, tiers)}")
+            yield from _tier_name(one.tier, tiers, f"{path}.subscriptions[{i}].tier")
         elif allowed and one.tier not in allowed:
             yield Fault(f"{path}.subscriptions[{i}].tier", f"{one.api} has no tier {one.tier}{suggest('', allowed)}")
     for i, credential in enumerate(application.credentials):
@@ -326,6 +363,8 @@ def _credential(credential: Credential, application: str, path: str) -> Iterator
         yield Fault(f"{path}.kind", f"unknown kind {credential.kind}{suggest(credential.kind, CREDENTIAL_KINDS)}")
     if credential.application != application:
         yield Fault(f"{path}.application", "must be left out: it is the application around it")
+    if credential.tier is not None:
+        yield Fault(f"{path}.tier", "must be left out: it is that of the application around it")
     if (value is None) == (digest is None):
         yield Fault(path, "must have either a value or a digest")
     if value is not None:

@@ -55,7 +55,7 @@ def test_page_has_everything(page):
     "line",
     [
         "| `base_path` | text | *required* | The path below which it is found. |",
-        "At `apis[].upstream.targets[]`, `apis[].routes[].upstream.targets[]`.",
+        "At `apis[].upstream.targets[]`, `apis[].sandbox.targets[]`, `apis[].routes[].upstream.targets[]`.",
         "| `/readyz` | 200 when traffic may come, else 503;",
         "| `twgw_requests_total` | counter | `api`, `status` | Requests answered. |",
         "| `twgw_state_reloads_total` | counter | `result` |",

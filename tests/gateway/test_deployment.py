@@ -9,7 +9,22 @@ from twgw import hookimpl
 from twgw.faults import SettingsError
 from twgw.gateway.deployment import deploy
 from twgw.memory import MemoryGateway
-from twgw.model import Api, Deprecation, Lifecycle, Policy, Route, State, Target, Upstream
+from twgw.model import (
+    Api,
+    Application,
+    Credential,
+    Deprecation,
+    Environment,
+    Lifecycle,
+    Limit,
+    Policy,
+    Route,
+    State,
+    Target,
+    Tier,
+    Unit,
+    Upstream,
+)
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.testing import gateway as lent
 
@@ -134,6 +149,64 @@ def test_a_deprecated_api_brings_its_policy_along():
         evolve(api, deprecation=Deprecation(successor="<x>"))
     )
     assert first.compiled["pets:1.0"] is deployed(api, previous=first).compiled["pets:1.0"]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "environment", "status", "upstream"),
+    [
+        (True, "production", 200, "pets.test:80"),
+        (True, "sandbox", 200, "box.test"),
+        (False, "production", 200, "pets.test:80"),
+        (False, "sandbox", 403, None),
+    ],
+)
+def test_a_key_of_the_sandbox_never_reaches_production(sandbox, environment, status, upstream):
+    """Its calls go to the sandbox of the API, or nowhere; also on a route with servers of its own."""
+    box = Upstream((Target("http://box.test"),)) if sandbox else None
+    routes = (Route("/own", upstream=UPSTREAM), Route("/*"))
+    api = pets(policies=(Policy("key-auth"),), sandbox=box, routes=routes)
+    shop = Application("shop", credentials=(Credential(value="a-key-of-shop", environment=Environment(environment)),))
+    gateway = MemoryGateway(State((), apis=(api,), applications=(shop,)))
+    answers = [gateway.get(path, headers={"X-API-Key": "a-key-of-shop"}) for path in ("/pets/1", "/pets/own")]
+
+    assert [status] * 2 == [answer.status for answer in answers]
+    assert {upstream} - {None} == {request.headers["host"] for request in gateway.upstream_requests}
+    if status == 403:
+        assert 900901 == json.loads(answers[0].body)["code"]
+        assert {"gateway"} == {exchange.refused_by for exchange in gateway.exchanges}
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"tier": "Gold"}, "tier"),
+        ({"hard_limit": Limit(1)}, "hard_limit"),
+        ({"routes": (Route("/a"), Route("/b", tier="Gold"))}, "routes[1].tier"),
+        ({"tier": "Gold", "policies": (Policy("rate-limit", {"amount": 1}),)}, "tier"),
+    ],
+)
+def test_a_limit_that_nothing_counts_is_a_fault(more, place):
+    """It would look like one and be none."""
+    text = "is counted by nothing; attach the policy rate-limit, without amount and limits"
+
+    assert [f"apis[0].{place}: {text}"] == faults(pets(**more))
+    assert deployed(pets(**{**more, "policies": (Policy("rate-limit"),)})).compiled
+
+
+def test_an_api_is_compiled_anew_when_a_tier_begins_to_count_bytes():
+    """bandwidth-limit comes along then; an edit of another tier changes nothing."""
+    api = pets(policies=(Policy("rate-limit"),))
+    tiers = lambda *limits: tuple(Tier(f"T{number}", (limit,)) for number, limit in enumerate(limits))
+    state = lambda *limits: State((), tiers=tiers(*limits), apis=(api,))
+    deploy_ = lambda state, previous=None: deploy(
+        state, find_plugins(), lent(), lambda upstream: lambda exchange: None, previous
+    )
+    first = deploy_(state(Limit(1)))
+    second = deploy_(state(Limit(2)), first)
+    third = deploy_(state(Limit(2), Limit(3, unit=Unit.BYTES)), second)
+
+    assert first.compiled["pets:1.0"] is second.compiled["pets:1.0"] is not third.compiled["pets:1.0"]
+    assert [0, 1] == [len(each.compiled["pets:1.0"].plans[0].chains.log) for each in (second, third)]
 
 
 def test_every_fault_is_named_with_its_path():

@@ -5,7 +5,7 @@ import json
 from twgw.gateway import problems
 from twgw.gateway.http1 import BadMessage
 from twgw.gateway.problems import UpstreamFailed
-from twgw.model import Charge, Limit
+from twgw.model import Charge, Limit, Unit
 from twgw.policy.exchange import Exchange, Problem, Request
 from twgw.policy.interfaces import Decision
 
@@ -42,6 +42,18 @@ def test_a_used_up_limit_says_which_and_until_when():
         response.status, response.headers.get("retry-after"), found["code"], found["violated-policies"],
     )  # fmt: skip
     assert "#quota-exceeded" in found["type"]
+
+
+def test_each_level_has_its_code():
+    """The first that refuses names it; the hard limit of an API is a lack of capacity, not a quota: 503."""
+    calls, data = Limit(5, 60), Limit(7, 60, unit=Unit.BYTES)
+    no = lambda code, limit=calls: Decision(Charge("k", limit, "x", code=code), False, 0, 9, 8.2)
+    busy, found = document(problems.exceeded([no(900801), no(900803)]))
+
+    assert 900803 == document(problems.exceeded([no(900803), no(900804)]))[1]["code"]
+    assert "7 bytes per 60 s are used up" == document(problems.exceeded([no(900804, data)]))[1]["detail"]
+    assert (503, "9", 900801) == (busy.status, busy.headers.get("retry-after"), found["code"])
+    assert "#temporary-reduced-capacity" in found["type"]
 
 
 def test_challenges():

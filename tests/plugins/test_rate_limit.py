@@ -7,7 +7,7 @@ import pytest
 
 from twgw.faults import SettingsError
 from twgw.memory import MemoryGateway
-from twgw.model import Credential, Lifecycle, Limit, Policy, Subscription
+from twgw.model import Credential, Lifecycle, Limit, Policy, Route, Subscription, Tier
 from twgw.testing import API, FakeClock, exchange, gateway, run_policies, run_policy, use
 
 GOLD = {"Gold": [Limit(2)], "Free": [], "Burst": [Limit(2, 1), Limit(5, 3600)], "Unauthenticated": [Limit(1)]}
@@ -63,6 +63,78 @@ def test_several_limits_are_told_apart():
     assert [200, 200, 429] == statuses(lent, [request() for _ in range(3)])
     lent.clock.advance(1)
     assert [200, 429] == statuses(lent, [request() for _ in range(2)])
+
+
+def test_all_levels_hold_together():
+    """Subscription, application, API and route are charged as one: a refusal by one spends none of the others."""
+    lent = gateway(tiers={"Gold": [Limit(9)], "Large": [Limit(3)], "Api": [Limit(4)], "Route": [Limit(2)]})
+    api = attrs.evolve(API, tier="Api")
+    routes = {"/small": (Route("/small", tier="Route"),), "/other": (Route("/other"),)}
+    shop = Credential(id="k", application="shop", tier="Large")
+    call = lambda path, credential=shop: run_policy(
+        "rate-limit",
+        exchange(path=path, credential=credential, subscription="Gold"),
+        gateway=lent,
+        api=attrs.evolve(api, routes=routes[path]),
+    )
+    first = call("/small")
+
+    assert (
+        '"resource-route";q=2;w=60, "application-large";q=3;w=60, "api-api";q=4;w=60, "gold";q=9;w=60'
+        == first.headers.get("RateLimit-Policy")
+    )
+    assert [200, 429] == [call("/small").status, (refused := call("/small")).status]
+    assert (900802, ["resource-route"]) == (refused.json["code"], refused.json["violated-policies"])
+    assert [200, 429] == [call("/other").status, (refused := call("/other")).status]
+    assert 900803 == refused.json["code"]
+    other = Credential(id="k", application="other", tier="Large")
+    assert [200, 429] == [call("/other", other).status, (refused := call("/other", other)).status]
+    assert 900800 == refused.json["code"]
+
+
+def test_the_tier_of_an_application_is_one_for_all_apis():
+    """What it calls elsewhere counts, whatever use of the policy stands there."""
+    lent = gateway(tiers={"Large": [Limit(2)]})
+    shop = Credential(id="k", application="shop", tier="Large")
+    ask = lambda api, **more: run_policy(
+        "rate-limit", exchange(credential=shop, subscription=Subscription(api.id)), gateway=lent, api=api, **more
+    )
+
+    assert [200, 200, 429] == [ask(API).status, ask(OTHER, name="x").status, ask(API).status]
+
+
+def test_bursts_have_codes_of_their_own():
+    """The count may be far from used up when too many come at once."""
+    tiers = {"Gold": Tier("Gold", (Limit(100),), Limit(1, 1)), "Large": Tier("Large", (Limit(100),), Limit(2, 1))}
+    lent = gateway()
+    lent.subscriptions.tiers.update(tiers)
+    shop = Credential(id="k", application="shop", tier="Large")
+    ask = lambda api: run_policy(
+        "rate-limit", exchange(credential=shop, subscription=Subscription(api.id, "Gold")), gateway=lent, api=api
+    )
+
+    assert [200, 429] == [ask(API).status, (refused := ask(API)).status]
+    assert (900807, ["gold-1s"]) == (refused.json["code"], refused.json["violated-policies"])
+    assert [200, 429] == [ask(OTHER).status, (refused := ask(attrs.evolve(API, name="third"))).status]
+    assert (900809, ["application-large-1s"]) == (refused.json["code"], refused.json["violated-policies"])
+
+
+def test_the_hard_limit_is_for_all_callers():
+    """What the upstream can bear: past it whoever comes gets 503, and comes again later."""
+    lent = gateway(tiers=GOLD)
+    api = attrs.evolve(API, hard_limit=Limit(1, 5))
+    ask = lambda name: run_policy("rate-limit", exchange(credential=name, subscription="Free"), gateway=lent, api=api)
+
+    assert [200, 503] == [ask("a").status, (refused := ask("b")).status]
+    assert (900801, "5") == (refused.json["code"], refused.headers.get("Retry-After"))
+    lent.clock.advance(5)
+    assert 200 == ask("b").status
+
+
+def test_bytes_are_not_for_this_policy():
+    """A limit in bytes is refused here, with the name of who counts them."""
+    with pytest.raises(SettingsError, match="must be requests; bandwidth-limit counts bytes"):
+        run_policy("rate-limit", limits=[{"amount": 1, "unit": "bytes"}])
 
 
 def test_an_unlimited_tier_charges_nothing():

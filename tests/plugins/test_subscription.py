@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from twgw.model import Credential, Lifecycle, Subscription
+from twgw.model import Credential, Environment, Lifecycle, Subscription, SubscriptionState
 from twgw.testing import API, exchange, gateway, run_policies, run_policy, use
 
 PROTOTYPE = attrs.evolve(API, state=Lifecycle.PROTOTYPED)
@@ -57,6 +57,33 @@ def test_a_prototype_needs_no_subscription():
     assert 200 == run_policy("subscription", exchange(credential="other"), gateway=lent, api=PROTOTYPE).status
     found = run_policy("subscription", exchange(credential="shop"), gateway=lent, api=PROTOTYPE).exchange.subscription
     assert "Gold" == found.tier
+
+
+@pytest.mark.parametrize(
+    ("state", "environment", "status"),
+    [
+        ("ACCEPTED", "production", 200),
+        ("ACCEPTED", "sandbox", 200),
+        ("PRODUCTION_PAUSED", "production", 403),
+        ("PRODUCTION_PAUSED", "sandbox", 200),
+        ("PAUSED", "sandbox", 403),
+        ("PENDING", "production", 403),
+        ("REJECTED", "production", 403),
+        ("CLOSED", "production", 403),
+    ],
+)
+def test_a_subscription_must_be_in_force(state, environment, status):
+    """What is not accepted yet, rejected, paused or closed is no right, and its limits are not used."""
+    lent = gateway(subscriptions={"shop": Subscription("test:1", "Gold", SubscriptionState[state])})
+    credential = Credential(id="x", application="shop", environment=Environment(environment))
+    result = run_policy(
+        "subscription", exchange(credential=credential), gateway=lent, api=attrs.evolve(API, sandbox=API.upstream)
+    )
+
+    assert status == result.status
+    if status == 403:
+        assert (900909, f"it is {state}") == (result.json["code"], result.json["detail"])
+        assert result.exchange.subscription is None
 
 
 def test_the_lookup_may_take_its_time():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twgw.model import Algorithm, Charge, Limit
+from twgw.model import Algorithm, Charge, Limit, Unit
 from twgw.policy.interfaces import Decision
 from twgw.throttle.fields import fields, policy_item, quoted, retry_after
 
@@ -19,6 +19,13 @@ def test_one_charge_reads_as_in_the_draft() -> None:
     assert [("RateLimit-Policy", '"burst";q=20;w=60'), ("RateLimit", '"burst";r=3;t=41')] == fields(
         [Decision(BURST, True, 3, 40.2)]
     )
+
+
+def test_bytes_are_named() -> None:
+    """A quota of bytes says so; one of requests need not."""
+    charge = Charge("key", Limit(5000, 60, unit=Unit.BYTES), "data")
+
+    assert '"data";q=5000;qu="content-bytes";w=60' == policy_item(charge)
 
 
 def test_the_limit_nearest_to_empty_comes_first() -> None:

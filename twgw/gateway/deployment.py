@@ -5,6 +5,7 @@ A state that does not compile raises ``SettingsError`` with the path of every fa
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 from attrs import define, frozen
@@ -14,13 +15,16 @@ from twgw.gateway import problems
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import Step, path_of
 from twgw.gateway.routing import Entry, Match, NotAllowed, Router
-from twgw.model import Api, Policy, Route, State, Upstream
+from twgw.model import Api, Environment, Policy, Route, State, Unit, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
 from twgw.publisher.lifecycle import EFFECTS, told_to_callers
 from twgw.settings import structure
+
+BANDWIDTH = Policy("bandwidth-limit")
+"""What comes along with ``rate-limit`` where a tier has a limit in bytes."""
 
 Call = Callable[[Exchange], Awaitable[Response]]
 MakeCall = Callable[[Upstream], Call]
@@ -118,6 +122,23 @@ async def _no_upstream(_exchange: Exchange) -> Response:
     raise problems.UpstreamFailed(503, "No upstream", "the API has no upstream, and no policy answered")
 
 
+async def _no_sandbox(exchange: Exchange) -> Problem:
+    exchange.refused_by, exchange.reason = "gateway", "a key of the sandbox, and the API has no sandbox"
+    return Problem(403, "The API has no sandbox", code=900901)
+
+
+def _by_environment(production: Call, sandbox: Any) -> Call:
+    """Calls the servers that the caller's key is for."""
+
+    def call(exchange: Exchange) -> Any:
+        credential = exchange.credential
+        if credential is not None and credential.environment is Environment.SANDBOX:
+            return sandbox(exchange)
+        return production(exchange)
+
+    return call
+
+
 def deploy(
     state: State,
     plugins: Mapping[str, Plugin],
@@ -127,14 +148,16 @@ def deploy(
 ) -> Deployment:
     """Compile a state.  Raises SettingsError with every fault and its path."""
     faults: list[Fault] = []
-    compiler = Compiler(plugins, gateway, make_call, faults)
+    limits = [limit for tier in state.tiers for limit in (*tier.limits, tier.burst)]
+    counts_bytes = any(limit is not None and limit.unit is Unit.BYTES for limit in limits)
+    compiler = Compiler(plugins, gateway, make_call, faults, counts_bytes)
     common = compiler.attach(state.policies, "policies")
     compiled: dict[str, Compiled] = {}
     for number, api in enumerate(state.apis):
         if not EFFECTS[api.state].found:
             continue
         kept = previous.compiled.get(api.id) if previous is not None else None
-        used = _plugins_of(api, state.policies, plugins)
+        used = _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes)
         if kept is not None and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
             compiled[api.id] = kept
         else:
@@ -148,11 +171,13 @@ def deploy(
     )
 
 
-def _plugins_of(api: Api, common: Sequence[Policy], plugins: Mapping[str, Plugin]) -> tuple[Plugin | None, ...]:
+def _plugins_of(
+    api: Api, common: Sequence[Policy], plugins: Mapping[str, Plugin], *, counts_bytes: bool
+) -> tuple[Plugin | None, ...]:
     """The policies that an API uses, as they are installed now: the code of one may have changed."""
     uses = (*common, *api.policies, *(policy for route in api.routes for policy in route.policies))
-    names = [policy.name for policy in uses] + ["deprecation"] * any(told_to_callers(api))
-    return tuple(plugins.get(name) for name in names)
+    implied = ["deprecation"] * any(told_to_callers(api)) + ["bandwidth-limit"] * counts_bytes
+    return tuple(plugins.get(name) for name in (*implied, *(policy.name for policy in uses)))
 
 
 def _router(compiled: Mapping[str, Compiled], previous: Deployment | None) -> Router:
@@ -184,6 +209,8 @@ class Compiler:
     gateway: Gateway
     make_call: MakeCall
     faults: list[Fault]
+    counts_bytes: bool = False
+    """Whether a tier has a limit in bytes."""
 
     def attach(self, policies: Sequence[Policy], path: str) -> list[tuple[Policy, Attachment | None]]:
         """The policies of one level with their settings; None for one that is switched off or faulty."""
@@ -211,31 +238,35 @@ class Compiler:
         return Attachment(plugin, settings, shadow=policy.shadow) if policy.enabled else None
 
     def _implied(self, api: Api, path: str) -> list[tuple[Policy, Attachment | None]]:
-        """The policies that follow from what an API is: a level of their own, which its policies may switch off."""
-        told = dict(told_to_callers(api))
-        if not told:
-            return []
-        policy = Policy("deprecation", told)
-        return [(policy, self._attachment(policy, path, below(path, "deprecation")))]
+        """The policies that follow from what is declared: a level of their own, which an API may switch off."""
+        level = [(BANDWIDTH, self._attachment(BANDWIDTH, path))] if self.counts_bytes else []
+        if told := dict(told_to_callers(api)):
+            policy = Policy("deprecation", told)
+            level.append((policy, self._attachment(policy, path, below(path, "deprecation"))))
+        return level
 
     def compile(
         self, api: Api, common: Sequence[tuple[Policy, Attachment | None]], path: str
     ) -> tuple[Plan, ...]:
         """The plans of one API, one for each route."""
-        own = [self._implied(api, path), self.attach(api.policies, below(path, "policies"))]
+        implied, own = self._implied(api, path), self.attach(api.policies, below(path, "policies"))
         plans = []
         shared: tuple[Upstream | None, Chains] | None = None
         for number, route in enumerate(api.routes):
             where = below(below(path, "routes"), number)
             upstream = route.upstream or api.upstream
-            if not route.policies and shared is not None and shared[0] == upstream:
+            if not (route.policies or route.tier) and shared is not None and shared[0] == upstream:
                 chains: Chains | None = shared[1]
             else:
-                levels = [common, *own, self.attach(route.policies, below(where, "policies"))]
+                levels = [common, implied, own, self.attach(route.policies, below(where, "policies"))]
                 if any(policy.enabled and attachment is None for level in levels for policy, attachment in level):
                     continue  # said already; what follows from it would only confuse
+                attachments = list(_in_force(levels))
+                if not any(getattr(attachment.settings, "by_tiers", False) for attachment in attachments):
+                    attachments = [each for each in attachments if (BANDWIDTH, each) not in implied]
+                    self._refuse_uncounted(api, route, path, where)
                 place = below(where if route.upstream else path, "upstream")
-                chains = self._chains(api, upstream, list(_in_force(levels)), path, place)
+                chains = self._chains(api, upstream, attachments, path, place)
                 if chains is not None and not route.policies:
                     shared = (upstream, chains)
             if chains is not None:
@@ -244,18 +275,44 @@ class Compiler:
                 plans.append(Plan(api, api.id, route, chains, steps, strip))
         return tuple(plans)
 
+    def _refuse_uncounted(self, api: Api, route: Route, path: str, where: str) -> None:
+        """A limit that nothing counts would be none."""
+        limits = ((api.tier, below(path, "tier")), (api.hard_limit, below(path, "hard_limit")))
+        for limit, place in (*limits, (route.tier, below(where, "tier"))):
+            if limit is not None:
+                text = "is counted by nothing; attach the policy rate-limit, without amount and limits"
+                self.faults.append(Fault(place, text))
+
+    def _call(
+        self, api: Api, upstream: Upstream | None, attachments: Sequence[Attachment], path: str, place: str
+    ) -> Call | None:
+        """What calls the servers of one route; None for some that cannot be called."""
+        faults = len(self.faults)
+        calls: list[Any] = []
+        for servers, where, otherwise in (
+            (upstream, place, _no_upstream),
+            (api.sandbox, below(path, "sandbox"), _no_sandbox),
+        ):
+            try:
+                calls.append(otherwise if servers is None else self.make_call(servers))
+            except SettingsError as error:
+                self.faults += [fault.under(where) for fault in error.faults]
+        if len(self.faults) > faults:
+            return None
+        asks = any("twgw_authenticate" in attachment.plugin.hooks for attachment in attachments)
+        return _by_environment(*calls) if asks else calls[0]
+
     def _chains(
         self, api: Api, upstream: Upstream | None, attachments: list[Attachment], path: str, place: str
     ) -> Chains | None:
         """The chains of one route.  ``path`` is the API's, ``place`` that of the upstream."""
+        call = self._call(api, upstream, attachments, path, place)
+        if call is None:
+            return None
         try:
-            call = _no_upstream if upstream is None else self.make_call(upstream)
             chains = compile_chains(attachments, self.gateway, call)
         except ChainError as error:
             self.faults.append(Fault(below(path, "policies"), str(error)))
-            return None
-        except SettingsError as error:
-            self.faults += [fault.under(place) for fault in error.faults]
             return None
         hooks = {hook for attachment in attachments for hook in attachment.plugin.hooks}
         if upstream is None and "twgw_forward" not in hooks:

@@ -46,7 +46,9 @@ def _credentials(application: Application, digest: Digest) -> Iterable[tuple[tup
     for number, credential in enumerate(application.credentials):
         kept = credential.digest or digest(credential.value or "")
         name = credential.id or f"{application.name}-{number + 1}"
-        known = evolve(credential, id=name, application=application.name, value=None, digest=kept)
+        known = evolve(
+            credential, id=name, application=application.name, tier=application.tier, value=None, digest=kept
+        )
         yield (credential.kind, kept), known
 
 

@@ -12,8 +12,10 @@ from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Decision
 from twgw.throttle.fields import retry_after
+from twgw.throttle.tiers import HARD
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
 
 class UpstreamFailed(Exception):
@@ -93,16 +95,25 @@ def too_large() -> Problem:
 def exceeded(decisions: Sequence[Decision]) -> Problem:
     """A limit is used up."""
     violated = [decision.charge for decision in decisions if not decision.allowed]
-    limit = violated[0].limit
-    return Problem(
+    headers = (("Retry-After", str(retry_after(decisions))),)
+    members = {"violated-policies": [charge.name for charge in violated if not charge.hidden]}
+    first = violated[0]
+    limit = first.limit
+    if first.code == HARD:
+        return Problem(
+            503, "The API is at its limit", headers=headers, type=REDUCED_CAPACITY, code=900801, members=members
+        )
+    problem = Problem(
         429,
         "Quota exceeded",
-        f"{limit.amount} requests per {limit.period:g} s are used up",
-        headers=(("Retry-After", str(retry_after(decisions))),),
+        f"{limit.amount} {limit.unit.value} per {limit.period:g} s are used up",
+        headers=headers,
         type=QUOTA_EXCEEDED,
         code=900804,
-        members={"violated-policies": [charge.name for charge in violated if not charge.hidden]},
+        members=members,
     )
+    problem.code = first.code
+    return problem
 
 
 def failed() -> Problem:

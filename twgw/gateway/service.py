@@ -86,10 +86,7 @@ class GatewayService(Service):
             front.deployment = deployment
         self._lookup.replace(facts)
         self.fleet.retain(
-            upstream
-            for compiled in deployment.compiled.values()
-            for upstream in (compiled.api.upstream, *(plan.route.upstream for plan in compiled.plans))
-            if upstream is not None
+            upstream for compiled in deployment.compiled.values() for upstream in compiled.api.upstreams
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name

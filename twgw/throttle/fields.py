@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import ceil
 
-from twgw.model import Algorithm, Charge
+from twgw.model import Algorithm, Charge, Unit
 from twgw.policy.interfaces import Decision
 
 LARGEST = 999_999_999_999_999
@@ -26,18 +26,19 @@ def quoted(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _constant(name: str, amount: int, period: float) -> tuple[str, str]:
+def _constant(name: str, amount: int, period: float, unit: Unit) -> tuple[str, str]:
     """The member of ``RateLimit-Policy``, and the beginning of the one of ``RateLimit``."""
     label = quoted(name)
-    return f"{label};q={min(amount, LARGEST)};w={min(max(ceil(period), 1), LARGEST)}", f"{label};r="
+    counted = "" if unit is Unit.REQUESTS else ';qu="content-bytes"'
+    return f"{label};q={min(amount, LARGEST)}{counted};w={min(max(ceil(period), 1), LARGEST)}", f"{label};r="
 
 
 def _constants(charge: Charge) -> tuple[str, str]:
     limit = charge.limit
     if limit.burst is not None and limit.algorithm is Algorithm.TOKEN_BUCKET:
         # The bucket, and how long it takes to fill: what is left of it is never more than ``q``.
-        return _constant(charge.name, limit.burst, limit.burst * limit.period / limit.amount)
-    return _constant(charge.name, limit.amount, limit.period)
+        return _constant(charge.name, limit.burst, limit.burst * limit.period / limit.amount, limit.unit)
+    return _constant(charge.name, limit.amount, limit.period, limit.unit)
 
 
 def policy_item(charge: Charge) -> str:
