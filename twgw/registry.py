@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from twgw.model import Api, Credential, Lifecycle
+from twgw.model import Api, Credential, Lifecycle, SubscriptionState
 
 
 @frozen
@@ -35,7 +35,7 @@ class Record:
 
 
 class Approval(Enum):
-    """Whether an application or a subscription may be used."""
+    """Whether an application may be used."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -124,7 +124,7 @@ class SubscriptionEntry:
     application: str
     api: str
     tier: str | None
-    state: Approval
+    state: SubscriptionState
     created_at: float
     updated_at: float
     stamp: int

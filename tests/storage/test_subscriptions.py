@@ -3,7 +3,8 @@
 import pytest
 
 from tests.storage.conftest import NOW, an_api
-from twgw.registry import Approval, SubscriptionEntry
+from twgw.model import SubscriptionState
+from twgw.registry import SubscriptionEntry
 from twgw.storage import log
 from twgw.storage.apis import create_api
 from twgw.storage.applications import create_application
@@ -29,9 +30,9 @@ def both(write):
 
 def test_a_subscription_is_kept_and_no_record(both, write, read):
     """A new right takes nothing from anybody."""
-    entry = write(subscribe, "batch", "pets:1.0", tier="gold", state=Approval.PENDING)
+    entry = write(subscribe, "batch", "pets:1.0", tier="gold", state=SubscriptionState.PENDING)
 
-    assert SubscriptionEntry("batch", "pets:1.0", "gold", Approval.PENDING, NOW, NOW, 1) == entry
+    assert SubscriptionEntry("batch", "pets:1.0", "gold", SubscriptionState.PENDING, NOW, NOW, 1) == entry
     assert entry == read(find_subscription, "batch", "pets:1.0")
     assert None is read(find_subscription, "shop", "pets:1.0")
     assert 0 == read(log.head).pos
@@ -53,13 +54,13 @@ def test_a_change_is_a_record(both, write, read):
     """Another tier or state is told to the gateways, and not written over another's."""
     write(subscribe, "batch", "pets:1.0", tier="gold")
 
-    assert 1 == write(set_subscription, "batch", "pets:1.0", tier="iron", state=Approval.PAUSED, stamp=1)
+    assert 1 == write(set_subscription, "batch", "pets:1.0", tier="iron", state=SubscriptionState.PAUSED, stamp=1)
 
     entry = read(find_subscription, "batch", "pets:1.0")
-    assert ("iron", Approval.PAUSED, 2) == (entry.tier, entry.state, entry.stamp)
+    assert ("iron", SubscriptionState.PAUSED, 2) == (entry.tier, entry.state, entry.stamp)
     assert ["sub:batch/pets:1.0"] == [record.tag for record in read(log.since, 0)]
     with pytest.raises(Conflict, match="changed by somebody else"):
-        write(set_subscription, "batch", "pets:1.0", tier=None, state=Approval.ACTIVE, stamp=1)
+        write(set_subscription, "batch", "pets:1.0", tier=None, state=SubscriptionState.ACCEPTED, stamp=1)
 
 
 def test_a_right_is_taken_away(both, write, read):

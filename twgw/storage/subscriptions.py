@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
 
-from twgw.registry import Approval, SubscriptionEntry
+from twgw.model import SubscriptionState
+from twgw.registry import SubscriptionEntry
 from twgw.storage import log
 from twgw.storage.rows import change, free, require
 from twgw.storage.schema import api as api_table
@@ -23,7 +24,7 @@ def subscribe(
     *,
     now: float,
     tier: str | None = None,
-    state: Approval = Approval.ACTIVE,
+    state: SubscriptionState = SubscriptionState.ACCEPTED,
 ) -> SubscriptionEntry:
     """Give an application a right to an API; it adds trust, and no record.  Raises Missing and Conflict."""
     require(connection, application_table, {"name": application}, f"application {application}")
@@ -43,7 +44,7 @@ def set_subscription(
     api: str,
     *,
     tier: str | None,
-    state: Approval,
+    state: SubscriptionState,
     now: float,
     stamp: int | None = None,
 ) -> int:
@@ -92,5 +93,5 @@ def _what(application: str, api: str) -> str:
 
 def _entry(row: Any) -> SubscriptionEntry:
     return SubscriptionEntry(
-        row.application, row.api, row.tier, Approval(row.state), row.created_at, row.updated_at, row.stamp
+        row.application, row.api, row.tier, SubscriptionState(row.state), row.created_at, row.updated_at, row.stamp
     )
