@@ -262,37 +262,43 @@ def test_unknown_keys_have_room_of_their_own(code):
     assert facts.find("known", 0.5)
 
 
+def keys(fills):
+    """What is asked for."""
+    return [fill.key for fill in fills]
+
+
 def test_a_key_is_asked_for_once_however_many_wait(code):
     """All of them are told together, those who came after it was asked for too; then it may be asked for anew."""
     fills = code.Fills()
     for waiter in ("first", "second"):
-        assert fills.join("key", waiter)
+        assert fills.join("key", waiter, 0.0)
+    (fill,) = fills.ask(64)
 
-    assert ["key"] == fills.ask(64)
-    assert fills.join("key", "third")
+    assert fills.join("key", "third", 0.0)
     assert [] == fills.ask(64)
-    assert ["first", "second", "third"] == fills.land("key")
+    assert ["first", "second", "third"] == fills.land(fill)
     assert 0 == len(fills)
-    assert fills.join("key", "fourth")
-    assert (["key"], ["fourth"]) == (fills.ask(64), fills.land("key"))
+    assert fills.join("key", "fourth", 0.0)
+    assert ["key"] == keys(fills.ask(64))
 
 
 def test_keys_are_asked_for_in_order_so_many_at_once(code):
     """Those that waited longest first, and before them what has to be asked for again."""
     fills = code.Fills()
     for key in "abcd":
-        fills.join(key, key)
+        fills.join(key, key, 0.0)
+    asked = fills.ask(3)
 
-    assert ["a", "b", "c"] == fills.ask(3)
-    assert fills.again("b")
-    assert [["b"], ["d"], []] == [fills.ask(1), fills.ask(1), fills.ask(1)]
+    assert ["a", "b", "c"] == keys(asked)
+    assert fills.again(asked[1])
+    assert [["b"], ["d"], []] == [keys(fills.ask(1)) for _ in range(3)]
 
 
 def test_waits_are_bounded(code):
     """Too many keys are refused; who waits for one of them already may always be joined."""
     fills = code.Fills(most=2)
 
-    assert [True, True, False, True] == [fills.join(key, "who") for key in "abca"]
+    assert [True, True, False, True] == [fills.join(key, "who", 0.0) for key in "abca"]
     assert 2 == len(fills)
 
 
@@ -300,13 +306,40 @@ def test_a_key_that_keeps_changing_is_given_up(code):
     """After three tries; the next who asks has three of their own."""
     fills = code.Fills()
     for _ in range(2):
-        fills.join("key", "who")
+        fills.join("key", "who", 0.0)
         again = []
         for _ in range(3):
-            assert ["key"] == fills.ask(64)
-            again.append(fills.again("key"))
+            (fill,) = fills.ask(64)
+            again.append(fills.again(fill))
         assert [True, True, False] == again
-        assert ["who"] == fills.land("key")
+        assert ["who"] == fills.land(fill)
+
+
+def test_all_waits_can_be_given_up(code):
+    """What was asked for then comes too late: it tells nobody, and disturbs nobody who asked for the same since."""
+    fills = code.Fills()
+    for key in "ab":
+        fills.join(key, f"waits for {key}", 0.0)
+    (late,) = fills.ask(1)
+
+    assert ["waits for a", "waits for b"] == fills.give_up()
+    assert [] == fills.ask(64)
+    assert fills.join("a", "came later", 0.0)
+    assert [False, []] == [fills.again(late), fills.land(late)]
+    assert (["a"], 1) == (keys(fills.ask(64)), len(fills))
+
+
+def test_it_is_known_how_long_somebody_waits(code):
+    """Since the longest wait began."""
+    fills = code.Fills()
+    assert fills.waited_since() is None
+    for now, key in enumerate("aba"):
+        fills.join(key, "who", float(now))
+    (first,) = fills.ask(1)
+    assert 0.0 == fills.waited_since()
+    fills.land(first)
+
+    assert 1.0 == fills.waited_since()
 
 
 # --- all of them together ----------------------------------------------------------------------------
@@ -503,56 +536,60 @@ class Waiting(RuleBasedStateMachine):
         self.fills = cache.Fills(most=3)
         self.waiting = []  # (key, waiter) in order
         self.due = []
-        self.asked = {}  # key: tries
-        self.tries = {}
-        self.names = count()
+        self.asked = []  # (fill, whether it was given up)
+        self.numbers = count()
 
     @rule(key=KEYS)
     def join(self, key):
         """Somebody waits, unless too many keys are waited for."""
-        name = next(self.names)
-        keys = {each for each, _ in self.waiting}
-        room = key in keys or len(keys) < 3
+        number = next(self.numbers)
+        known = {each for each, _ in self.waiting}
+        room = key in known or len(known) < 3
 
-        assert room == self.fills.join(key, name)
+        assert room == self.fills.join(key, number, number)
         if room:
-            if key not in keys:
+            if key not in known:
                 self.due.append(key)
-            self.waiting.append((key, name))
+            self.waiting.append((key, number))
 
     @rule(at_most=st.integers(1, 3))
     def ask(self, at_most):
         """The keys of those who waited longest are asked for, each once."""
-        keys = self.fills.ask(at_most)
+        fills = self.fills.ask(at_most)
 
-        assert self.due[:at_most] == keys
-        assert not set(keys) & set(self.asked)
+        assert self.due[:at_most] == keys(fills)
         del self.due[:at_most]
-        for key in keys:
-            self.tries[key] = self.tries.get(key, 0) + 1
-            self.asked[key] = self.tries[key]
+        assert not {fill.key for fill in fills} & {fill.key for fill, late in self.asked if not late}
+        self.asked += [(fill, False) for fill in fills]
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), holds=st.booleans())
     def answer(self, data, holds):
         """An answer that holds ends the wait of all; another one is asked for again, three times in all."""
-        key = data.draw(st.sampled_from(sorted(self.asked)))
-        tries = self.asked.pop(key)
+        fill, late = self.asked.pop(data.draw(st.integers(0, len(self.asked) - 1)))
         if not holds:
-            again = self.fills.again(key)
-            assert again == (tries < 3)
+            again = self.fills.again(fill)
+            assert again == (fill.tries < 3 and not late)
             if again:
-                self.due.insert(0, key)
+                self.due.insert(0, fill.key)
                 return
-        del self.tries[key]
+        told = [] if late else [number for key, number in self.waiting if key == fill.key]
 
-        assert [name for other, name in self.waiting if other == key] == self.fills.land(key)
-        self.waiting = [each for each in self.waiting if each[0] != key]
+        assert told == self.fills.land(fill)
+        self.waiting = [each for each in self.waiting if each[1] not in told]
+
+    @rule()
+    def give_up(self):
+        """Nobody waits any more."""
+        assert sorted(number for _, number in self.waiting) == sorted(self.fills.give_up())
+        self.waiting, self.due = [], []
+        self.asked = [(fill, True) for fill, _ in self.asked]
 
     @invariant()
     def count_is_right(self):
-        """It says how many keys are waited for."""
+        """It says how many keys are waited for, and since when."""
         assert len({key for key, _ in self.waiting}) == len(self.fills)
+        assert min((number for _, number in self.waiting), default=None) == self.fills.waited_since()
 
 
 TestWorld = World.TestCase
@@ -600,15 +637,19 @@ MUTANTS = {
     "what is used stays": ("if not fact.used:", "if True:"),
     "use is forgotten": ("fact.used = False", "pass"),
     "one goes in the end": ("        facts.popitem(last=False)\n\n", "\n"),
-    "waits are bounded": ("if len(self._waiting) >= self._most:", "if False:"),
-    "one more may always join": ("            waiters.append(waiter)\n            return True", "            pass"),
-    "a key is asked for": ("self._due.append(key)", "pass"),
+    "waits are bounded": ("if len(self._fills) >= self._most:", "if False:"),
+    "one more may always join": ("fill.waiters.append(waiter)\n            return True", "pass"),
+    "a key is asked for": ("self._due.append(fill)", "pass"),
     "not more at once": ("range(min(at_most, len(self._due)))", "range(len(self._due))"),
     "the longest wait first": ("self._due.popleft()", "self._due.pop()"),
-    "what was asked before comes first": ("self._due.appendleft(key)", "self._due.append(key)"),
-    "not for ever": ("if self._tries[key] >= TRIES:", "if False:"),
-    "a new wait, new tries": ("self._tries.pop(key, None)", "pass"),
-    "the wait ends": ("return self._waiting.pop(key)", "return self._waiting[key]"),
+    "what was asked before comes first": ("self._due.appendleft(fill)", "self._due.append(fill)"),
+    "not for ever": ("if fill.tries >= TRIES or", "if"),
+    "not for nobody": (" or self._fills.get(fill.key) is not fill:", ":"),
+    "what was given up tells nobody": ("if self._fills.get(fill.key) is not fill:\n            return []",
+                                       "if False:\n            return []"),
+    "the wait ends": ("del self._fills[fill.key]", "pass"),
+    "every wait is given up": ("self._fills.clear()", "pass"),
+    "what was given up is not asked for": ("self._due.clear()", "pass"),
 }  # fmt: skip
 """Rules, each with its text in the code and what would stand there without it."""
 

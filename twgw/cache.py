@@ -168,46 +168,69 @@ class Cache:
         facts.popitem(last=False)
 
 
+@define(eq=False)
+class Fill:
+    """A key that is waited for."""
+
+    key: Any
+    since: float
+    """When the first came who waits."""
+    waiters: list[Any]
+    tries: int = 0
+
+
 class Fills:
     """Who waits for which key: each is asked for once at a time, several together, and not more than ``most``."""
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
-        self._waiting: dict[Hashable, list[Any]] = {}
-        self._tries: dict[Hashable, int] = {}
-        self._due: deque[Hashable] = deque()
+        self._fills: dict[Hashable, Fill] = {}
+        self._due: deque[Fill] = deque()
 
     def __len__(self) -> int:
         """How many keys are waited for."""
-        return len(self._waiting)
+        return len(self._fills)
 
-    def join(self, key: Hashable, waiter: Any) -> bool:
+    def join(self, key: Hashable, waiter: Any, now: float) -> bool:
         """Wait for a key; False when so many are waited for that nobody else may."""
-        waiters = self._waiting.get(key)
-        if waiters is not None:
-            waiters.append(waiter)
+        fill = self._fills.get(key)
+        if fill is not None:
+            fill.waiters.append(waiter)
             return True
-        if len(self._waiting) >= self._most:
+        if len(self._fills) >= self._most:
             return False
-        self._waiting[key] = [waiter]
-        self._due.append(key)
+        fill = self._fills[key] = Fill(key, now, [waiter])
+        self._due.append(fill)
         return True
 
-    def ask(self, at_most: int) -> list[Hashable]:
-        """The keys that are to be asked for now, those that waited longest first."""
-        keys = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
-        for key in keys:
-            self._tries[key] = self._tries.get(key, 0) + 1
-        return keys
+    def ask(self, at_most: int) -> list[Fill]:
+        """What is to be asked for now, that which was waited for longest first."""
+        fills = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
+        for fill in fills:
+            fill.tries += 1
+        return fills
 
-    def again(self, key: Hashable) -> bool:
-        """Ask for a key anew, as what was read did not hold; False when that was tried often enough."""
-        if self._tries[key] >= TRIES:
+    def again(self, fill: Fill) -> bool:
+        """Ask anew, as what was read did not hold; False when nobody waits any more, or it was tried too often."""
+        if fill.tries >= TRIES or self._fills.get(fill.key) is not fill:
             return False
-        self._due.appendleft(key)
+        self._due.appendleft(fill)
         return True
 
-    def land(self, key: Hashable) -> list[Any]:
-        """The end of the wait for a key: everybody who waited for it."""
-        self._tries.pop(key, None)
-        return self._waiting.pop(key)
+    def land(self, fill: Fill) -> list[Any]:
+        """The end of the wait: everybody who waited."""
+        if self._fills.get(fill.key) is not fill:
+            return []  # given up before
+        del self._fills[fill.key]
+        return fill.waiters
+
+    def waited_since(self) -> float | None:
+        """When the longest wait began; None when nobody waits."""
+        return next((fill.since for fill in self._fills.values()), None)
+
+    def give_up(self) -> list[Any]:
+        """The end of every wait: everybody who waited.  What is under way lands for nobody."""
+        waiters = [waiter for fill in self._fills.values() for waiter in fill.waiters]
+        self._fills.clear()
+        self._due.clear()
+        return waiters

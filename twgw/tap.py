@@ -6,7 +6,8 @@ Named by ``twisted/plugins/twgw_dropin.py``.  Only this file receives the reacto
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
@@ -29,6 +31,7 @@ from twgw.faults import InvalidFileError
 from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.lookup import Lookup, Rights
+from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
 from twgw.listen import Listen
@@ -146,13 +149,21 @@ class Node(MultiService):
             node=config.node.name,
             trusted_proxies=config.gateway.trusted_proxies,
         )
-        self.traffic = GatewayService(reactor, config, self.gateway, lookup, self.files.flush)
+        source = partial(
+            Redeployer, config.state_file, lookup=lookup, in_thread=self._in_thread, watch=config.state.watch
+        )
+        self.traffic = GatewayService(reactor, config, self.gateway, source, self.files.flush)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
         exposed = self._measured()
         for where in (config.admin.listen if "admin" in config.node.roles else None, config.status.listen):
             if where is not None:
                 self.addService(Listener(reactor, where, site(self.status, exposed)))
+
+    def _in_thread(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
+        """Run a function that takes time off the reactor."""
+        done: Deferred[Any] = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
+        return done
 
     def _measured(self) -> CollectorRegistry:
         """Everything that ``/metrics`` shows."""
@@ -169,7 +180,7 @@ class Node(MultiService):
               self.files.dropped)  # fmt: skip
         gauge("twgw_state_position", "Position of the state in force.", (), lambda: self.status().position)
         gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
-              lambda: bool(traffic.redeployer.fault))  # fmt: skip
+              lambda: bool(traffic.source.fault))  # fmt: skip
         gauge("twgw_ready", "1 while the node is ready.", (), lambda: self.status().ready)
         registry = CollectorRegistry()
         registry.register(self.metrics)
@@ -179,13 +190,13 @@ class Node(MultiService):
 
     def status(self) -> Status:
         """What ``/readyz`` says."""
-        deployment = self.traffic.redeployer.deployment
+        deployment = self.traffic.source.deployment
         return assess(
             self._config.node.name,
             position=deployment.position if deployment else 0,
             apis=len(deployment.compiled) if deployment else 0,
             draining=self.traffic.draining,
-            fault=self.traffic.redeployer.fault,
+            fault=self.traffic.source.fault,
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
@@ -210,7 +221,7 @@ class Node(MultiService):
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.set_threshold(50_000, 20, 100)
-        deployment = self.traffic.redeployer.deployment
+        deployment = self.traffic.source.deployment
         first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)
         if deployment is not None:
             address = origin(first.interface, self.traffic.addresses[0].port) if first is not None else ""

@@ -9,6 +9,7 @@ from twgw import hookimpl
 from twgw.memory import MemoryGateway
 from twgw.model import Api, Charge, Credential, Limit, Policy, Target, Upstream
 from twgw.policy.exchange import Problem, Response
+from twgw.policy.interfaces import Unanswered
 
 UPSTREAM = Upstream(targets=(Target("http://pets.test"),))
 
@@ -39,6 +40,22 @@ def test_the_phases_come_in_their_order():
     served(policy(**{f"twgw_{name}": note(name) for name in names}), anonymous=True).get("/")
 
     assert names[::-1] == seen
+
+
+@pytest.mark.parametrize("phase", ["authenticate", "authorize"])
+def test_what_cannot_be_known_now_is_refused_for_now(phase):
+    """With 503 and a time to try again; the reason is for the log alone, and it is no fault of the policy."""
+
+    def ask(exchange):
+        raise Unanswered("the database is away")
+
+    gateway = served(policy(**{f"twgw_{phase}": ask}))
+    answer = gateway.get("/")
+
+    assert (503, "2") == (answer.status, answer.headers["Retry-After"])
+    assert b"database" not in answer.body
+    assert [("p0", "the database is away")] == [(each.refused_by, each.reason) for each in gateway.exchanges]
+    assert [] == gateway.log.lines
 
 
 @pytest.mark.parametrize("phase", ["receive", "authenticate", "authorize", "throttle", "transform", "forward"])

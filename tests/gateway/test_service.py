@@ -1,14 +1,17 @@
 """The gateway role: listeners, timers, drain.  With real sockets and signals in tests/wire/test_gateway.py."""
 
 import signal
+from functools import partial
 
 import pytest
 from OpenSSL import SSL
+from twisted.internet.defer import execute
 from twisted.internet.testing import MemoryReactorClock
 
 from twgw.config import load
 from twgw.faults import InvalidFileError
 from twgw.gateway.lookup import Lookup
+from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import Certificates, EdgeFactory, GatewayService, on_signals
 from twgw.listen import Listen
 from twgw.memory_world import FakeClock
@@ -22,7 +25,8 @@ def service(tmp_path, **environment):
     config = load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path), **environment}, {})
     reactor, flushed = MemoryReactorClock(), []
     lookup = Lookup(FakeClock(), lambda key: f"v1:{key}")
-    return GatewayService(reactor, config, lent(), lookup, lambda: flushed.append(1)), reactor, flushed
+    source = partial(Redeployer, config.state_file, lookup=lookup, in_thread=execute)
+    return GatewayService(reactor, config, lent(), source, lambda: flushed.append(1)), reactor, flushed
 
 
 def test_it_listens_once_its_state_is_in_force(tmp_path):
@@ -31,7 +35,7 @@ def test_it_listens_once_its_state_is_in_force(tmp_path):
     made.privilegedStartService()
 
     assert [(81, "::"), (82, "127.0.0.1")] == [(port, interface) for port, _, _, interface in reactor.tcpServers]
-    assert 1 == made.redeployer.deployment.position
+    assert 1 == made.source.deployment.position
 
 
 def test_it_does_not_listen_with_a_bad_state(tmp_path):

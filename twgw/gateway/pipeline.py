@@ -14,7 +14,7 @@ from twgw.gateway.running import Gone, run_detached
 from twgw.model import Credential
 from twgw.policy.chain import Chains, PolicyFailed
 from twgw.policy.exchange import Answer, Exchange, Problem, Response
-from twgw.policy.interfaces import Decision, Gateway
+from twgw.policy.interfaces import Decision, Gateway, Unanswered
 
 Step = Callable[[Exchange], Any]
 """One step of the path: returns an answer, None to go on, or a coroutine that will."""
@@ -177,6 +177,9 @@ def _as_response(answer: object, exchange: Exchange) -> Response:
 
 def _problem_for(error: Exception, exchange: Exchange, gateway: Gateway) -> Problem:
     """What the client hears of an exception, and the log of its reason."""
+    if isinstance(error, PolicyFailed) and isinstance(error.__cause__, Unanswered):
+        exchange.refused_by, exchange.reason = error.policy, str(error.__cause__)
+        return problems.unanswered()
     match error:
         case UpstreamFailed():
             exchange.refused_by, exchange.reason = "upstream", error.detail

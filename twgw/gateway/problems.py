@@ -81,6 +81,11 @@ def blocked() -> Problem:
     return Problem(503, "API blocked", headers=(("Retry-After", "60"),), code=700700)
 
 
+def unanswered() -> Problem:
+    """Who calls, or whether they may, cannot be found out at the moment."""
+    return Problem(503, "Caller cannot be checked", "try again in a few seconds", headers=(("Retry-After", "2"),))
+
+
 def unauthorized(challenges: Sequence[str]) -> Problem:
     """Nobody recognized a credential."""
     fields = tuple(("WWW-Authenticate", challenge) for challenge in challenges)

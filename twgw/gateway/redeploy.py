@@ -1,7 +1,7 @@
 """Keep what is deployed in step with the state file: load, compile off the reactor, swap in one turn.
 
-Made by ``service.py``.  A file that is wrong changes nothing: it is logged line by line, ``fault`` says it to
-``/readyz`` and a metric counts it.
+Made by ``tap.py`` where a file is the state.  A bad file changes nothing: it is logged line by line, ``fault``
+says it to ``/readyz`` and a metric counts it.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway.deployment import Deployment, MakeCall, deploy
-from twgw.gateway.lookup import Digest, Facts, facts_of
+from twgw.gateway.lookup import Facts, Lookup, facts_of
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
 from twgw.state import LoadedState, load_state
 
-Swap = Callable[[Deployment, Facts], None]
+Swap = Callable[[Deployment], None]
+"""Puts a deployment in force."""
 Ready = tuple[Deployment, Facts]
 
 
@@ -40,7 +40,7 @@ def compiled(
 
 
 class Redeployer:
-    """Deploys a state file, now and whenever it changes."""
+    """Deploys a state file, now and whenever it changes.  ``in_thread(function)`` runs a function off the reactor."""
 
     def __init__(
         self,
@@ -48,15 +48,20 @@ class Redeployer:
         find_plugins: Callable[[], dict[str, Plugin]],
         gateway: Gateway,
         make_call: MakeCall,
-        digest: Digest,
         swap: Swap,
+        lookup: Lookup,
+        in_thread: Callable[..., "Deferred[Any]"],
+        *,
+        watch: bool = True,
     ) -> None:
         self.path = path
         self._find_plugins = find_plugins
         self._gateway = gateway
         self._make_call = make_call
-        self._digest = digest
         self._swap = swap
+        self._lookup = lookup
+        self._in_thread = in_thread
+        self._watch = watch
         self.deployment: Deployment | None = None
         self.fault = ""
         """What is wrong with the file as it is now; empty when it is what is deployed."""
@@ -71,7 +76,7 @@ class Redeployer:
         self._seen = self._stamp()
         self._install(self._prepare())
 
-    def reload(self, reactor: Any) -> Deferred[None]:
+    def reload(self) -> "Deferred[None]":
         """Deploy the file anew in a thread; fires when it is in force, or was refused.  One at a time."""
         if self._busy:
             self._again = True
@@ -80,14 +85,12 @@ class Redeployer:
             return done
         self._busy = True
         self._seen = self._stamp()
-        working: Deferred[Any] = deferToThreadPool(reactor, reactor.getThreadPool(), self._prepare)
-        working.addCallbacks(self._install, self._refused)
-        return working.addBoth(self._done, reactor)
+        return self._in_thread(self._prepare).addCallbacks(self._install, self._refused).addBoth(self._done)
 
-    def look(self, reactor: Any) -> None:
+    def look(self) -> None:
         """Reload when the file is another one than last time; called every second."""
-        if not self._busy and self._stamp() != self._seen:
-            self.reload(reactor)
+        if self._watch and not self._busy and self._stamp() != self._seen:
+            self.reload()
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -100,12 +103,13 @@ class Redeployer:
         """Everything that takes time; touches nothing that is in force."""
         loaded = load_state(self.path)
         deployment = compiled(loaded, self._find_plugins(), self._gateway, self._make_call, self.deployment)
-        return deployment, facts_of(loaded.state, self._digest)
+        return deployment, facts_of(loaded.state, self._lookup.digest)
 
     def _install(self, ready: Ready) -> None:
         deployment, facts = ready
         self.deployment = deployment
-        self._swap(deployment, facts)
+        self._swap(deployment)
+        self._lookup.replace(facts)
         self.fault = ""
         self._reloads.add(("ok",))
         count = len(deployment.compiled)
@@ -123,8 +127,8 @@ class Redeployer:
             self._gateway.log.error("{line}", line=line)
         self._gateway.log.error("{path} was not deployed; what was in force stays", path=str(self.path))
 
-    def _done(self, _result: object, reactor: Any) -> None:
+    def _done(self, _result: object) -> None:
         self._busy = False
         if self._again:
             self._again = False
-            self.reload(reactor)
+            self.reload()

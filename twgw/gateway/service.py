@@ -7,8 +7,7 @@ import errno
 import signal
 from collections.abc import Callable
 from email.utils import formatdate
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 from twisted.application.service import Service
@@ -23,15 +22,13 @@ from zope.interface import implementer
 
 from twgw.config import Config, GatewayTls
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.deployment import Call, Deployment
+from twgw.gateway.deployment import Call, Deployment, MakeCall
 from twgw.gateway.echo import URL as ECHO
 from twgw.gateway.echo import echo
 from twgw.gateway.edge import Edge, Front
 from twgw.gateway.fleet import Fleet
 from twgw.gateway.http1 import Limits
-from twgw.gateway.lookup import Facts, Lookup
 from twgw.gateway.network import TcpNetwork
-from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.running import run_detached
 from twgw.gateway.transport import listen
 from twgw.listen import Listen
@@ -40,15 +37,39 @@ from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, find_plugins
 
 
+class Source(Protocol):
+    """Where the state comes from: a file (``redeploy.py``) or a database (``follower.py``)."""
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """What is in force; None before the first."""
+
+    @property
+    def fault(self) -> str:
+        """Why what should be in force is not, a line for each fault; empty when it is."""
+
+    def load(self) -> None:
+        """Put it in force now, or raise."""
+
+    def reload(self) -> object:
+        """Read and compile it anew, whether it changed or not."""
+
+    def look(self) -> object:
+        """Put in force what is new; called every second."""
+
+
+MakeSource = Callable[[Callable[[], dict[str, Plugin]], Gateway, MakeCall, Callable[[Deployment], None]], Source]
+"""Makes the source, of what finds policies, what they are lent, what calls upstreams, and what puts in force."""
+
+
 class GatewayService(Service):
     """Serves traffic from start to drain."""
 
     def __init__(
-        self, reactor: Any, config: Config, gateway: Gateway, lookup: Lookup, flush: Callable[[], None]
+        self, reactor: Any, config: Config, gateway: Gateway, make_source: MakeSource, flush: Callable[[], None]
     ) -> None:
         self._reactor = reactor
         self._config = config
-        self._lookup = lookup
         self._flush = flush
         self.gateway = gateway
         options = config.gateway
@@ -60,9 +81,7 @@ class GatewayService(Service):
             dns_ttl=options.dns_ttl,
             detach=run_detached,
         )
-        self.redeployer = Redeployer(
-            config.state_file, self._find_plugins, gateway, self._make_call, lookup.digest, self._swap
-        )
+        self.source = make_source(self._find_plugins, gateway, self._make_call, self._swap)
         self.edges: set[Edge] = set()
         self._fronts: list[tuple[Front, Listen]] = []
         self._ports: list[Any] = []
@@ -80,11 +99,10 @@ class GatewayService(Service):
             return echo
         return self.fleet.caller(upstream).call
 
-    def _swap(self, deployment: Deployment, facts: Facts) -> None:
+    def _swap(self, deployment: Deployment) -> None:
         """Put a new deployment in force, for every listener, in this turn of the reactor."""
         for front, _ in self._fronts:
             front.deployment = deployment
-        self._lookup.replace(facts)
         self.fleet.retain(
             upstream for compiled in deployment.compiled.values() for upstream in compiled.api.upstreams
         )
@@ -93,7 +111,7 @@ class GatewayService(Service):
         """Load the state and bind the listeners, while low ports may still be bound."""
         self._tick_date()
         self._fronts = [(self._front(where), where) for where in self._config.gateway.listen]
-        self.redeployer.load()
+        self.source.load()
         for front, where in self._fronts:
             self._listen(front, where)
 
@@ -103,8 +121,7 @@ class GatewayService(Service):
         self.deadlines.start()
         self._every(1.0, self._tick_date)
         self._every(0.2, self._flush)
-        if self._config.state.watch:
-            self._every(1.0, partial(self.redeployer.look, self._reactor))
+        self._every(1.0, self.source.look)
 
     def _front(self, where: Listen) -> Front:
         options = self._config.gateway
@@ -154,7 +171,7 @@ class GatewayService(Service):
                 certificates.load()
             except (OSError, SSL.Error, ValueError) as error:
                 self.gateway.log.error("certificate not reloaded: {error}; the old one stays", error=error)  # noqa: TRY400 - not logging's
-        self.redeployer.reload(self._reactor)
+        self.source.reload()
 
     @property
     def addresses(self) -> list[Any]:

@@ -12,6 +12,10 @@ from attrs import define, frozen
 from twgw.model import Charge, Credential, Subscription, Tier
 
 
+class Unanswered(Exception):
+    """What decides about a request cannot be known now; the text says why.  The request is refused with 503."""
+
+
 class Clock(Protocol):
     """Time.  ``now`` never goes back and is for durations; ``wall`` is UNIX time, in step with ``now``."""
 
@@ -51,14 +55,14 @@ class Credentials(Protocol):
     """Finds the owner of a secret."""
 
     def find(self, kind: str, secret: str) -> Credential | None | Awaitable[Credential | None]:
-        """The credential of that kind, None for an unknown, expired or revoked one."""
+        """The credential of that kind, None for an unknown, expired or revoked one.  Raises Unanswered."""
 
 
 class Subscriptions(Protocol):
     """Finds the right of an application to call an API."""
 
     def find(self, application: str, api: str) -> Subscription | None | Awaitable[Subscription | None]:
-        """The subscription of an application to an API (``name:version``)."""
+        """The subscription of an application to an API (``name:version``).  Raises Unanswered."""
 
     def tier(self, name: str) -> Tier | None:
         """A tier by its name."""
