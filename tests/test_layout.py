@@ -35,7 +35,7 @@ LAYERS = {
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
-    3: """clock config state storage/* gateway/{client,edge,fleet,network,relay,transport,upstream}
+    3: """clock config state storage/* gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,resource}""",
     # roles
     4: "admin/{endpoints,service} gateway/{lookup,redeploy,service}",

@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from OpenSSL import SSL
-
 from twgw.config import Config
 from twgw.faults import InvalidFileError
+from twgw.gateway.certificates import CertificateError, Certificates
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.fleet import Fleet
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.redeploy import compiled
 from twgw.gateway.running import run_detached
-from twgw.gateway.service import Certificates
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
 from twgw.state import load_state
@@ -61,16 +59,10 @@ def check_state(path: Path, plugins: Mapping[str, Plugin]) -> list[str]:
 def _certificates(config: Config) -> list[str]:
     """What is wrong with the certificates of the listeners."""
     faults = []
-    for where in config.gateway.listen:
+    for number, where in enumerate(config.gateway.listen):
         if where.kind == "ssl":
             try:
-                Certificates(where, config.gateway.tls).load()
-            except OSError as error:
-                faults.append(f"gateway.listen: {where}: {error.filename}: {error.strerror}")
-            except (SSL.Error, ValueError) as error:
-                faults.append(f"gateway.listen: {where}: {_reason(error)}")
+                Certificates(where, config.gateway.tls.minimum_version).load()
+            except CertificateError as error:
+                faults.append(f"{error} (see [gateway] listen[{number}])")
     return faults
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or "the certificate and its key cannot be used"

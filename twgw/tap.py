@@ -181,6 +181,10 @@ class Node(MultiService):
         gauge("twgw_state_position", "Position of the state in force.", (), lambda: self.status().position)
         gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
               lambda: bool(traffic.source.fault))  # fmt: skip
+        gauge("twgw_certificate_expires_at", "UNIX time at which the certificate of a listener ends.", ("listener",),
+              lambda: {(f"ssl:{each.where.port}",): each.expires_at for each in traffic.certificates})  # fmt: skip
+        gauge("twgw_certificate_faulty", "Listeners whose certificate could not be read again: an older one serves.",
+              (), lambda: sum(bool(each.fault) for each in traffic.certificates))  # fmt: skip
         gauge("twgw_ready", "1 while the node is ready.", (), lambda: self.status().ready)
         registry = CollectorRegistry()
         registry.register(self.metrics)
@@ -197,6 +201,7 @@ class Node(MultiService):
             apis=len(deployment.compiled) if deployment else 0,
             draining=self.traffic.draining,
             fault=self.traffic.source.fault,
+            certificates=[each.fault for each in self.traffic.certificates if each.fault],
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name

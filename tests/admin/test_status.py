@@ -24,3 +24,10 @@ def test_a_bad_file_is_a_warning():
     assert status.ready
     assert 2 == len(status.warnings)
     assert "apis.yaml:3: x" in status.warnings[0]
+
+
+def test_a_certificate_that_could_not_be_read_again_is_a_warning():
+    """The last good one serves."""
+    status = assess("a", position=1, apis=1, draining=False, fault="", certificates=["key.pem: x"])
+
+    assert (True, ("certificate: key.pem: x; the last good one serves",)) == (status.ready, status.warnings)

@@ -85,6 +85,29 @@ def test_an_answer_has_one_date(upstream, module, dates):
     assert upstream.get("Date", "").encode() in client.received or dates == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "host", "status"),
+    [
+        ("a.test", "a.test", 200),
+        ("a.test", "A.Test.:8443", 200),
+        ("a.test", "b.test", 421),
+        ("a.test", "a.test.b", 421),
+        ("a.test", "192.0.2.1", 421),
+        ("", "b.test", 200),
+    ],
+)
+def test_a_request_over_tls_is_for_the_name_that_tls_was_opened_to(name, host, status):
+    """Another one is misdirected: nothing of it reaches the upstream, and the connection ends."""
+    gateway = served(scheme="https", server_name=lambda _transport: name)
+    client = gateway.connect()
+    ask = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    client.send(ask + ask)
+
+    assert ([421] if status == 421 else [200, 200]) == [each.status for each in client.answers()]
+    assert (status == 421) == client.closed
+    assert (status == 421) == (b"" == gateway.upstream_bytes)
+
+
 @pytest.mark.parametrize("chunks", [[b"hello"], [b"he", b"llo"], [b"x" * 70000, b"y" * 70000]])
 def test_chunked_bodies_go_through(chunks):
     """In whatever pieces; the upstream gets the same body."""

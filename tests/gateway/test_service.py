@@ -4,7 +4,6 @@ import signal
 from functools import partial
 
 import pytest
-from OpenSSL import SSL
 from twisted.internet.defer import execute
 from twisted.internet.testing import MemoryReactorClock
 
@@ -12,8 +11,7 @@ from twgw.config import load
 from twgw.faults import InvalidFileError
 from twgw.gateway.lookup import Lookup
 from twgw.gateway.redeploy import Redeployer
-from twgw.gateway.service import Certificates, EdgeFactory, GatewayService, on_signals
-from twgw.listen import Listen
+from twgw.gateway.service import EdgeFactory, GatewayService, on_signals
 from twgw.memory_world import FakeClock
 from twgw.testing import gateway as lent
 
@@ -69,17 +67,6 @@ def test_a_drain_ends_when_nothing_is_left(tmp_path):
     assert done.called
     assert made.draining
     assert flushed
-
-
-def test_a_certificate_that_cannot_be_used_leaves_the_old_one(tmp_path):
-    """Loading raises; what was in force stays so."""
-    path = tmp_path / "bad.pem"
-    path.write_text("nonsense")
-    where = Listen.from_text(f"ssl:443:certKey={path}:privateKey={path}")
-    certificates = Certificates(where, load(None, {}, {}).gateway.tls)
-
-    with pytest.raises((OSError, SSL.Error, ValueError)):
-        certificates.load()
 
 
 def test_signals():

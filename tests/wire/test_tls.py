@@ -20,9 +20,9 @@ START = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - as cryptography wants it
 END = START + 36500 * DAY
 
 
-def certificate(folder, name, issuer=None, *, serial=1):
+def certificate(folder, name, issuer=None, *, serial=1, key=None):
     """Write NAME.pem with key and certificate; returns what can issue others."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer_name, issuer_key = (subject, key) if issuer is None else issuer[:2]
     names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -91,7 +91,11 @@ def test_a_new_certificate_serves_new_connections(node, tmp_path):
 
     path.write_text("nonsense")
     running.process.signal(signal.SIGHUP)
-    running.process.wait_for("the old one stays")
+    running.process.wait_for(f"{path}: holds no certificate in PEM form; the old certificate stays")
+    assert f"certificate: {path}: holds no" in running.ask("/readyz")[2].decode()
+    metrics = running.ask("/metrics")[2].decode()
+    assert "twgw_certificate_faulty 1.0\n" in metrics
+    assert f'twgw_certificate_expires_at{{listener="ssl:{port}"}} ' in metrics
 
     certificate(tmp_path / "..", "gateway", serial=9)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -99,6 +103,36 @@ def test_a_new_certificate_serves_new_connections(node, tmp_path):
     with context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_clients_as_they_are_get_an_answer(node, tmp_path):
+    """They offer protocols and name the host, as browsers and curl do; a request for another host is refused."""
+    certificate(tmp_path, "localhost")
+    port, path = free_port(), tmp_path / "localhost.pem"
+    node(mock(), listen=[f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"])
+    context = ssl.create_default_context(cafile=path)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def ask(host):
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost") as client:
+            assert "http/1.1" == client.selected_alpn_protocol()
+            client.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            return answer.status, answer.getheader("Connection")
+
+    assert [(200, None), (200, None), (421, "close")] == [ask(host) for host in ("localhost", "LocalHost.:1", "other")]
+
+
+def test_the_start_ends_with_a_line_when_a_certificate_cannot_be_used(start, tmp_path):
+    """No traceback: the file, and what is wrong with it."""
+    path = tmp_path / "bad.pem"
+    path.write_text("nonsense")
+    process = start(environment={"TWGW_GATEWAY_LISTEN": f"ssl:0:certKey={path}", "TWGW_ADMIN_LISTEN": ""})
+
+    assert 1 == process.end()
+    assert process.lines[-1].endswith(f" {path}: holds no certificate in PEM form")
+    assert "Traceback" not in "".join(process.lines)
 
 
 def test_old_versions_of_tls_are_refused(node, tmp_path):

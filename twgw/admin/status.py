@@ -1,5 +1,7 @@
 """Whether a node is ready, and what an operator should look at.  Pure; asked by ``endpoints.py``."""
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 
@@ -30,17 +32,21 @@ class Status:
         }
 
 
-def assess(node: str, *, position: int, apis: int, draining: bool, fault: str) -> Status:
+def assess(
+    node: str, *, position: int, apis: int, draining: bool, fault: str, certificates: Iterable[str] = ()
+) -> Status:
     """Judge a node.
 
     Args:
         position: of the deployment in force, 0 before the first.
         fault: what is wrong with the state file as it is now, a line for each fault.
+        certificates: what is wrong with those of the listeners as their files are now.
     """
     reasons = []
     if position == 0:
         reasons.append("config: no state is deployed yet")
     if draining:
         reasons.append("draining: the node is stopping")
-    warnings = tuple(f"state: {line}; the last good state serves" for line in fault.splitlines())
-    return Status(node, position, apis, tuple(reasons), warnings)
+    warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
+    warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
+    return Status(node, position, apis, tuple(reasons), tuple(warnings))

@@ -5,6 +5,7 @@ It parses a head, lets ``pipeline.handle`` run, writes the response and begins a
 waits in order.
 """
 
+import re
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final
@@ -56,6 +57,8 @@ class Front:
     deployment: Deployed
     date: Callable[[], str]
     scheme: str = "http"
+    server_name: Callable[[Any], str] | None = None
+    """What tells the name that the client of a TLS connection asked for."""
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     pseudonym: str = "twgw"
     trusted_proxies: Networks = ()
@@ -75,8 +78,8 @@ class Edge(Protocol):
     __slots__ = (
         "_buffer", "_body_began", "_body_left", "_came_by", "_chunks", "_chunked_out", "_closing", "_download",
         "_edges", "_exchange", "_front",
-        "_head", "_keep", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving", "_stalled",
-        "_timed", "_unsent", "_upload", "deadline", "slot", "transport",
+        "_head", "_keep", "_meant", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving",
+        "_stalled", "_timed", "_unsent", "_upload", "deadline", "slot", "transport",
     )  # fmt: skip
     transport: Any
 
@@ -104,6 +107,7 @@ class Edge(Protocol):
         self._timed = False
         self._unsent = 0
         self._peer = ""
+        self._meant = ""
         self._came_by = LOOPBACK
         self.deadline = inf
         self.slot = -1
@@ -290,8 +294,21 @@ class Edge(Protocol):
                 front.deployment.refuse(exchange)
                 self._run(exchange)
                 return
-        front.deployment.find(exchange, head)
+        if front.server_name is not None and head.host != self._meant and self._is_misdirected(head.host):
+            exchange.problem = problems.misdirected()
+            front.deployment.refuse(exchange)
+        else:
+            front.deployment.find(exchange, head)
         self._run(exchange)
+
+    def _is_misdirected(self, host: str) -> bool:
+        """Whether a request over TLS names another host than its connection was opened to (RFC 9110, 7.4)."""
+        assert self._front.server_name is not None
+        name = self._front.server_name(self.transport)
+        if name and name != re.sub(r"\.?(:[0-9]*)?\Z", "", host):
+            return True
+        self._meant = host
+        return False
 
     def _run(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -76,6 +76,11 @@ def encoded_slash() -> Problem:
     return Problem(400, "Encoded slash in the path")
 
 
+def misdirected() -> Problem:
+    """Over TLS to one name, with another in Host: a server may only answer for what it was asked to be."""
+    return Problem(421, "Host is not the name that TLS was opened to", close=True)
+
+
 def blocked() -> Problem:
     """The API is switched off by its publisher."""
     return Problem(503, "API blocked", headers=(("Retry-After", "60"),), code=700700)

@@ -9,18 +9,16 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, Protocol
 
-from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from zope.interface import implementer
 
-from twgw.config import Config, GatewayTls
+from twgw.config import Config
+from twgw.gateway.certificates import CertificateError, Certificates, server_name
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, Deployment, MakeCall
 from twgw.gateway.echo import URL as ECHO
@@ -85,7 +83,7 @@ class GatewayService(Service):
         self.edges: set[Edge] = set()
         self._fronts: list[tuple[Front, Listen]] = []
         self._ports: list[Any] = []
-        self._certificates: list[Certificates] = []
+        self.certificates: list[Certificates] = []
         self._timers: list[LoopingCall] = []
         self._date = ""
         self.draining = False
@@ -131,6 +129,7 @@ class GatewayService(Service):
             deployment=None,  # type: ignore[arg-type]  # set by the first deployment, before anything listens
             date=lambda: self._date,
             scheme="https" if where.kind == "ssl" else "http",
+            server_name=server_name if where.kind == "ssl" else None,
             limits=Limits(options.max_head, options.max_line, options.max_fields),
             pseudonym=options.pseudonym,
             trusted_proxies=options.trusted_proxies,
@@ -145,9 +144,9 @@ class GatewayService(Service):
     def _listen(self, front: Front, where: Listen) -> None:
         factory: Any = EdgeFactory(front, self)
         if where.kind == "ssl":
-            certificates = Certificates(where, self._config.gateway.tls)
+            certificates = Certificates(where, self._config.gateway.tls.minimum_version)
             certificates.load()
-            self._certificates.append(certificates)
+            self.certificates.append(certificates)
             factory = TLSMemoryBIOFactory(certificates, False, factory)
         self._ports.append(_bind(self._reactor, where, factory))
 
@@ -166,11 +165,11 @@ class GatewayService(Service):
 
     def reload(self) -> None:
         """SIGHUP: read the state and the certificates again."""
-        for certificates in self._certificates:
+        for certificates in self.certificates:
             try:
                 certificates.load()
-            except (OSError, SSL.Error, ValueError) as error:
-                self.gateway.log.error("certificate not reloaded: {error}; the old one stays", error=error)  # noqa: TRY400 - not logging's
+            except CertificateError as error:
+                self.gateway.log.error("{error}; the old certificate stays", error=error)  # noqa: TRY400 - not logging's
         self.source.reload()
 
     @property
@@ -237,39 +236,6 @@ class EdgeFactory(Factory):
             self._service.refused_connections += 1
             return None
         return Edge(self._front, self._service.edges)
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class Certificates:
-    """The certificate of a TLS listener; a new one serves new connections only."""
-
-    def __init__(self, where: Listen, tls: GatewayTls) -> None:
-        self._certificate = where.certificate or tls.certificate
-        self._key = where.key or tls.key
-        self._minimum = TLSVersion.TLSv1_3 if tls.minimum_version == "1.3" else TLSVersion.TLSv1_2
-        self._context: SSL.Context | None = None
-
-    def load(self) -> None:
-        """Read the files.  Raises OSError, ValueError or SSL.Error; the old certificate then stays."""
-        if self._certificate is None or self._key is None:
-            raise ValueError("an ssl: listener needs a certificate and a key")
-        context = _context(self._minimum)
-        context.use_certificate_chain_file(str(self._certificate))
-        context.use_privatekey_file(str(self._key))
-        context.check_privatekey()
-        self._context = context
-
-    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
-        """A connection with the certificate that is in force."""
-        assert self._context is not None
-        return SSL.Connection(self._context, None)
-
-
-def _context(minimum: TLSVersion) -> SSL.Context:
-    """Twisted's choice of ciphers and options, at least this version."""
-    if minimum is TLSVersion.TLSv1_2:
-        return CertificateOptions(insecurelyLowerMinimumTo=minimum).getContext()
-    return CertificateOptions(raiseMinimumTo=minimum).getContext()
 
 
 def on_signals(reactor: Any, stop: Callable[[], None], reload: Callable[[], None], end: Callable[[], None]) -> None:
