@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from twgw.model import Api, Credential, Lifecycle, SubscriptionState
+from twgw.model import Api, Credential, Environment, Lifecycle, SubscriptionState, Tier
 
 
 @frozen
@@ -98,6 +98,17 @@ class StateChange:
 
 
 @frozen
+class TierEntry:
+    """A tier as it stands in the registry."""
+
+    tier: Tier
+    created_at: float
+    updated_at: float
+    stamp: int
+    tag: str
+
+
+@frozen
 class ApplicationEntry:
     """An application as it stands in the registry."""
 
@@ -176,6 +187,18 @@ class Token:
     used_at: float | None = None
     revoked_pos: int | None = None
     data: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Redeemed:
+    """What became of a code or refresh token that somebody showed.
+
+    ``fresh``: this use was the first and only good one.  Otherwise nothing may be issued for it; when it had been used
+    before, all of its family is revoked.
+    """
+
+    token: Token | None
+    fresh: bool
 
 
 @frozen

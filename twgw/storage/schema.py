@@ -213,6 +213,7 @@ credential = _table(
     Column("last_used_at", Double),
     UniqueConstraint("kind", "id"),
     Index(None, "application"),
+    Index(None, "user_name"),
 )
 
 client = _table(
@@ -247,6 +248,7 @@ token = _table(
     Column("revoked_pos", BigInteger),
     Index(None, "family"),
     Index(None, "application"),
+    Index(None, "user_name"),
     Index(None, "expires_at"),
 )
 

@@ -1,0 +1,92 @@
+"""OAuth2 clients: how an application is known to the key manager.  Called by it and by the store."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Connection
+
+from twgw.registry import Client
+from twgw.storage import log
+from twgw.storage.errors import Missing
+from twgw.storage.rows import change, free, mapping, require, to_text
+from twgw.storage.schema import application as application_table
+from twgw.storage.schema import client as table
+
+
+def add_client(connection: Connection, client: Client, *, now: float) -> Client:
+    """Enter a client; it adds trust, and no record.  Raises Missing and Conflict."""
+    name = client.application
+    require(connection, application_table, {"name": name}, f"application {name}")
+    free(connection, table, {"id": client.id}, f"client {client.id}")
+    connection.execute(
+        insert(table).values(
+            id=client.id, application=name, environment=client.environment, digest=client.digest,
+            settings=to_text(client.settings), issued_pos=log.head(connection).pos, created_at=now, stamp=1,
+        )
+    )
+    return require_client(connection, client.id)
+
+
+def update_client(
+    connection: Connection,
+    id: str,
+    *,
+    now: float,
+    digest: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    stamp: int | None = None,
+) -> int:
+    """Give a client another secret or other settings, and return the position.  Raises Missing and Conflict."""
+    values: dict[str, Any] = {}
+    if digest is not None:
+        values["digest"] = digest
+    if settings is not None:
+        values["settings"] = to_text(settings)
+    change(connection, table, {"id": id}, values, what=f"client {id}", stamp=stamp)
+    return log.append(connection, [log.application_record(require_client(connection, id).application)], now)
+
+
+def revoke_client(connection: Connection, id: str, *, now: float) -> int:
+    """Void a client and every token that it got, for ever, and return the position.  Raises Missing."""
+    change(connection, table, {"id": id}, {}, what=f"client {id}")  # locks the row
+    client = require_client(connection, id)
+    if client.revoked_pos is not None:
+        return client.revoked_pos
+    pos = log.append(connection, [log.application_record(client.application)], now)
+    connection.execute(update(table).where(table.c.id == id).values(revoked_pos=pos))
+    return pos
+
+
+def find_client(connection: Connection, id: str) -> Client | None:
+    """A client by its id, revoked or not."""
+    row = connection.execute(select(table).where(table.c.id == id)).one_or_none()
+    return _client(row) if row else None
+
+
+def require_client(connection: Connection, id: str) -> Client:
+    """The same.  Raises Missing."""
+    client = find_client(connection, id)
+    if client is None:
+        raise Missing(f"there is no client {id}")
+    return client
+
+
+def clients_of(connection: Connection, application: str) -> list[Client]:
+    """The clients of an application."""
+    query = select(table).where(table.c.application == application).order_by(table.c.id)
+    return [_client(row) for row in connection.execute(query)]
+
+
+def _client(row: Any) -> Client:
+    return Client(
+        id=row.id,
+        application=row.application,
+        environment=row.environment,
+        digest=row.digest,
+        settings=mapping(row.settings),
+        issued_pos=row.issued_pos,
+        revoked_pos=row.revoked_pos,
+        created_at=row.created_at,
+        stamp=row.stamp,
+    )
