@@ -1,21 +1,68 @@
-"""Databases for every test that wants one."""
+"""Databases for every test that wants one.
+
+``database`` runs a test on SQLite, PostgreSQL and MariaDB; ``sqlite`` is for tests of which one database is enough.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from tests.databases import MEMORY, SERVERS, clear, sqlite_template
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
 
 
-@pytest.fixture
-def sqlite(tmp_path):
-    """A database of one's own, in a file, with the tables of this version."""
-    database = Database(f"sqlite:///{tmp_path}/twgw.db")
-    upgrade(database)
+@pytest.fixture(scope="session")
+def memory():
+    """A folder whose files are in memory: nothing waits for a disk there."""
+    with tempfile.TemporaryDirectory(prefix="twgw-", dir=MEMORY if MEMORY.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def servers():
+    """A server of each kind, started when it is asked for, with a database that has its tables."""
+    running, databases = {}, {}
+
+    def database(kind):
+        if kind not in databases:
+            running[kind] = SERVERS[kind]().start()
+            databases[kind] = Database(running[kind].make("twgw"))
+            upgrade(databases[kind])
+        return databases[kind]
+
+    database.running = running
     yield database
-    database.close()
+    for each in databases.values():
+        each.close()
+    for each in running.values():
+        each.end()
+
+
+@pytest.fixture(scope="session")
+def template(memory):
+    """A SQLite file that went through the migrations once."""
+    return sqlite_template(memory)
 
 
 @pytest.fixture
-def database(sqlite):
-    """A database with the tables of this version and nothing in them."""
-    return sqlite
+def sqlite(template, memory):
+    """A database in a file of its own, with the tables of this version and nothing in them."""
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        shutil.copy(template, f"{name}/twgw.db")
+        database = Database(f"sqlite:///{name}/twgw.db")
+        yield database
+        database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database(request):
+    """A database of each kind, with the tables of this version and nothing in them."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite")
+    else:
+        database = request.getfixturevalue("servers")(request.param)
+        yield database
+        database.call(clear, write=True)

@@ -4,13 +4,16 @@ Used by ``database.py`` alone.
 """
 
 import os
+import socket
 from collections.abc import Generator
+from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import psycopg
+import pymysql
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -132,17 +135,15 @@ def _postgresql(
 
 def _within(steps: Any, seconds: float) -> Generator[Any, Any, Any]:
     """The steps of a dialogue of psycopg, which end in an error when the server has been silent for too long."""
-    deadline = monotonic() + seconds
-    wanted = next(steps)
-    while True:
-        ready = yield wanted
-        if not ready and monotonic() > deadline:
-            steps.close()
-            raise psycopg.OperationalError(f"the server said nothing for {seconds:.0f} s")
-        try:
-            wanted = steps.send(ready)
-        except StopIteration as stop:
-            return stop.value
+    deadline, ready = monotonic() + seconds, None
+    try:
+        while True:
+            ready = yield steps.send(ready)
+            if not ready and monotonic() > deadline:
+                steps.close()
+                raise psycopg.OperationalError(f"the server said nothing for {seconds:.0f} s")
+    except StopIteration as stop:
+        return stop.value
 
 
 def _mysql(
@@ -156,6 +157,23 @@ def _mysql(
     }
     isolation = "REPEATABLE READ" if reading else "READ COMMITTED"
     engine = create_engine(place, connect_args=arguments, isolation_level=isolation, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def connect_socket(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        """PyMySQL leaves the socket open when a server does not answer there."""
+        if "unix_socket" not in kwargs:
+            return None
+        with ExitStack() as opened:
+            place = opened.enter_context(socket.socket(socket.AF_UNIX))
+            place.settimeout(kwargs["connect_timeout"])
+            try:
+                place.connect(kwargs["unix_socket"])
+            except OSError as error:
+                raise pymysql.OperationalError(2003, f"cannot connect to {kwargs['unix_socket']}: {error}") from error
+            connection = pymysql.connect(*args, **kwargs, defer_connect=True)
+            connection.connect(place)
+            opened.pop_all()
+            return connection
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:

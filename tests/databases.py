@@ -1,0 +1,192 @@
+"""Real database servers of one's own, on sockets in a folder of their own; they end with the test run.
+
+Used by ``tests/conftest.py``, and by the tests that kill, stop and fill them.  Debian's packages are enough
+(``SYSTEM_PACKAGES`` of the Makefile); a missing one fails the test that wants it.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from time import monotonic
+
+from twgw.storage.database import Database
+from twgw.storage.errors import Unavailable
+from twgw.storage.schema import audit_head, cluster_head, metadata
+from twgw.storage.upgrade import upgrade
+
+MEMORY = Path("/dev/shm")
+WAIT = 60
+"""Seconds that a server may take to answer."""
+
+
+class Server:
+    """A server process and its folder."""
+
+    user: str
+    missing: str
+
+    def __init__(self, *, durable=False):
+        self.durable = durable
+        self.folder = Path(tempfile.mkdtemp(prefix="twgw-"))
+        self.process = None
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(self.user)
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+            self.identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        else:
+            self.identity = {}
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.identity)
+        deadline = monotonic() + WAIT
+        while True:
+            database = Database(self.url(self.own), connect_timeout=2)
+            try:
+                database.call(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
+            except Unavailable:
+                assert self.process.poll() is None, (self.folder / "log").read_text()
+                assert monotonic() < deadline, (self.folder / "log").read_text()
+            else:
+                return self
+            finally:
+                database.close()
+
+    def make(self, name):
+        """Make an empty database and give its URL."""
+        database = Database(self.url(self.own))
+        with database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        database.close()
+        return self.url(name)
+
+    def kill(self):
+        """Kill it at once, as a machine that loses its power does."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def pause(self):
+        """Let it answer nothing, without closing a connection."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        """Let it go on."""
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number):
+        for process in self.processes():
+            os.kill(process, number)
+
+    def processes(self):
+        """The process and its children: PostgreSQL has one for each connection."""
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [self.process.pid, *map(int, tasks.read_text().split())]
+
+    def run(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **self.identity)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def end(self):
+        """Stop it and take its folder away."""
+        if self.process is not None:
+            self.kill()
+        shutil.rmtree(self.folder)
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL cluster."""
+
+    user = "postgres"
+    own = "postgres"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        assert found, "PostgreSQL is missing; install it: apt-get install postgresql"
+        self.programs = found[-1].parent
+        self.run(
+            self.programs / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--no-sync", "--locale=C.UTF-8",
+        )  # fmt: skip
+
+    def command(self):
+        sync = "on" if self.durable else "off"
+        settings = {
+            "listen_addresses": "", "unix_socket_directories": self.folder, "fsync": sync, "max_connections": 200,
+            "full_page_writes": sync, "synchronous_commit": sync, "shared_buffers": "64MB",
+        }  # fmt: skip
+        return [
+            self.programs / "postgres", "-D", self.folder / "data",
+            *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+        ]  # fmt: skip
+
+    def kill(self):
+        """Also what is left of its children: it could not start anew beside them."""
+        children = self.processes()[1:]
+        super().kill()
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def url(self, name):
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+
+class MariaDB(Server):
+    """A MariaDB server."""
+
+    user = "mysql"
+    own = "mysql"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.program = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/bin")
+        assert self.program, "MariaDB is missing; install it: apt-get install mariadb-server"
+        self.run(
+            "mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
+            "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync",
+        )  # fmt: skip
+
+    def command(self):
+        sync = ["--innodb-flush-log-at-trx-commit=1"] if self.durable else [
+            "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0",
+        ]  # fmt: skip
+        return [
+            self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket",
+            f"--pid-file={self.folder}/pid", "--skip-networking", "--innodb-buffer-pool-size=64M",
+            "--max-connections=200", *sync,
+        ]  # fmt: skip
+
+    def url(self, name):
+        return f"mariadb://root@localhost/{name}?unix_socket={self.folder}/socket"
+
+
+SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+
+
+def clear(connection):
+    """Empty every table, as after the first upgrade."""
+    for table in reversed(metadata.sorted_tables):
+        if table not in (cluster_head, audit_head):
+            connection.execute(table.delete())
+    connection.execute(cluster_head.update().values(epoch=1, pos=0))
+    connection.execute(audit_head.update().values(seq=0, hash=""))
+
+
+def sqlite_template(folder):
+    """A file with the tables of this version, to be copied."""
+    path = folder / "template.db"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    database.call(lambda connection: connection.exec_driver_sql("SELECT 1").all())
+    database.close()
+    assert not path.with_name("template.db-wal").exists()
+    return path
