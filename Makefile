@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# What the tests start beside twgw: Debian's packages.
+SYSTEM_PACKAGES := mariadb-server-core postgresql
 STEPS := tests lint types docs changelog examples
 
 SHELL := /bin/bash
@@ -118,7 +120,26 @@ clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	pwd -P >"$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/twgw-checkout.pth"
 	touch $@
 
-.venv/developed: .venv/installed
+# apt is asked only for what is missing.  Without the right to, the tests that need a server say so.
+.venv/system: .venv/made Makefile
+	@missing=
+	for package in $(SYSTEM_PACKAGES); do
+		dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q 'install ok installed' || missing+=" $$package"
+	done
+	as_root=
+	if [ "$$(id -u)" != 0 ]; then as_root="sudo -n"; fi
+	if [ -z "$$missing" ]; then
+		:
+	elif command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then
+		echo "Installing$$missing ..."
+		$$as_root apt-get update -q </dev/null >/dev/null
+		$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing </dev/null >/dev/null
+	else
+		echo "Some tests need servers that are not here; install them: sudo apt-get install$$missing" >&2
+	fi
+	touch $@
+
+.venv/developed: .venv/installed .venv/system
 	@echo "Installing the tools of development into .venv ..."
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
 	touch $@

@@ -26,15 +26,12 @@ WAIT = 60
 class Server:
     """A server process and its folder."""
 
-    user: str
-    missing: str
-
     def __init__(self, *, durable=False):
         self.durable = durable
         self.folder = Path(tempfile.mkdtemp(prefix="twgw-"))
         self.process = None
         if os.geteuid() == 0:
-            account = pwd.getpwnam(self.user)
+            account = pwd.getpwnam("nobody")  # PostgreSQL refuses to run as root
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             self.identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         else:
@@ -102,7 +99,6 @@ class Server:
 class PostgreSQL(Server):
     """A PostgreSQL cluster."""
 
-    user = "postgres"
     own = "postgres"
 
     def __init__(self, **options):
@@ -143,13 +139,12 @@ class PostgreSQL(Server):
 class MariaDB(Server):
     """A MariaDB server."""
 
-    user = "mysql"
     own = "mysql"
 
     def __init__(self, **options):
         super().__init__(**options)
         self.program = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/bin")
-        assert self.program, "MariaDB is missing; install it: apt-get install mariadb-server"
+        assert self.program, "MariaDB is missing; install it: apt-get install mariadb-server-core"
         self.run(
             "mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
             "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync",

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from twgw.model import Api, Credential, Environment, Lifecycle, SubscriptionState, Tier
+from twgw.model import Api, Credential, Lifecycle, SubscriptionState, Tier
 
 
 @frozen
@@ -147,7 +147,6 @@ class CredentialEntry:
 
     credential: Credential
     title: str
-    environment: str
     user: str | None
     issued_pos: int
     revoked_pos: int | None

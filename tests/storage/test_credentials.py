@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from tests.storage.conftest import NOW, a_credential
+from twgw.model import Environment
 from twgw.registry import Approval, Head, Known
 from twgw.storage import log
 from twgw.storage.applications import create_application, update_application
@@ -35,7 +36,17 @@ def test_a_credential_is_found_by_its_digest(batch, write, read):
 
     assert Known(Head(1, 0), entry, valid=True) == read(find_by_digest, "api-key", DIGEST)
     assert a_credential(scopes=("read", "write"), expires_at=NOW + 5) == entry.credential
-    assert ("nightly", "production", None, 0, None, NOW, None) == attrs.astuple(entry)[1:]
+    assert ("nightly", None, 0, None, NOW, None) == attrs.astuple(entry)[1:]
+
+
+def test_a_key_brings_the_tier_of_its_application(write, read):
+    """What limits all its calls together needs no second look; its environment is its own."""
+    write(create_application, "batch", owner="bob", tier="gold")
+    write(add_credential, a_credential(environment=Environment.SANDBOX))
+
+    known = read(find_by_digest, "api-key", DIGEST).entry.credential
+
+    assert ("gold", Environment.SANDBOX) == (known.tier, known.environment)
 
 
 def test_an_unknown_key_is_known_to_be_unknown(batch, write, read):
@@ -82,11 +93,11 @@ def test_an_earlier_end_is_a_record(batch, write, read):
 @pytest.mark.parametrize(("before", "after"), [(None, NOW + 60), (NOW + 90, NOW + 60), (NOW + 5, NOW + 5)])
 def test_a_successor_overlaps(batch, write, read, before, after):
     """The old key ends after the overlap, or earlier if it would have; the new one has its title."""
-    write(add_credential, a_credential(expires_at=before), title="nightly", environment="sandbox")
+    write(add_credential, a_credential(expires_at=before), title="nightly")
 
     entry = write(rotate, "api-key", "AbCdEfGh", a_credential(id="next", mark="b"), overlap=60)
 
-    assert ("nightly", "sandbox") == (entry.title, entry.environment)
+    assert "nightly" == entry.title
     assert after == read(find_credential, "api-key", "AbCdEfGh").credential.expires_at
     assert read(find_by_digest, "api-key", f"v1:{'b' * 64}").valid
     assert (before != after) == read(log.head).pos

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from twgw.model import Credential
+from twgw.model import Credential, Environment
 from twgw.registry import Approval, CredentialEntry, Head, Known
 from twgw.storage import log
 from twgw.storage.errors import Missing
@@ -25,7 +25,6 @@ def add_credential(
     *,
     now: float,
     title: str = "",
-    environment: str = "production",
     user: str | None = None,
 ) -> CredentialEntry:
     """Enter a credential by its digest; it adds trust, and no record.  Raises Missing and Conflict."""
@@ -38,11 +37,12 @@ def add_credential(
     connection.execute(
         insert(table).values(
             digest=credential.digest, kind=credential.kind, id=credential.id, application=name, user_name=user,
-            title=title, environment=environment, scopes=" ".join(credential.scopes), expires_at=credential.expires_at,
+            title=title, environment=credential.environment.value, scopes=" ".join(credential.scopes),
+            expires_at=credential.expires_at,
             issued_pos=pos, created_at=now,
         )
     )
-    return CredentialEntry(credential, title, environment, user, pos, None, now, None)
+    return CredentialEntry(credential, title, user, pos, None, now, None)
 
 
 def rotate(
@@ -51,7 +51,7 @@ def rotate(
     """Enter the successor of a credential, which ends after ``overlap`` seconds.  Raises Missing and Conflict."""
     old = require_credential(connection, kind, id, lock=True)
     entry = add_credential(
-        connection, successor, now=now, title=old.title, environment=old.environment, user=old.user
+        connection, successor, now=now, title=old.title, user=old.user
     )
     end = now + overlap
     if old.credential.expires_at is None or old.credential.expires_at > end:
@@ -77,7 +77,7 @@ def revoke_credential(connection: Connection, kind: str, id: str, *, now: float)
 
 
 def find_by_digest(connection: Connection, kind: str, digest: str) -> Known:
-    """Everything that a gateway has to know of a key before it lets it in, in one statement."""
+    """Everything that a gateway has to know of a key before it lets it in, in one statement, with its application's tier."""
     row = connection.execute(_KNOWN, {"kind": kind, "digest": digest}).one()
     head = Head(row.epoch, row.pos)
     if row.id is None:
@@ -88,7 +88,7 @@ def find_by_digest(connection: Connection, kind: str, digest: str) -> Known:
         and row.application_state == Approval.ACTIVE.value
         and (row.user_name is None or (bool(row.user_active) and row.issued_pos >= row.user_revoked))
     )
-    return Known(head, _entry(row), valid)
+    return Known(head, _entry(row, row.application_tier), valid)
 
 
 def find_credential(connection: Connection, kind: str, id: str, *, lock: bool = False) -> CredentialEntry | None:
@@ -132,6 +132,7 @@ _KNOWN = (
         cluster_head.c.epoch,
         cluster_head.c.pos,
         table,
+        application_table.c.tier.label("application_tier"),
         application_table.c.state.label("application_state"),
         application_table.c.revoked_before_pos.label("application_revoked"),
         user.c.active.label("user_active"),
@@ -148,19 +149,20 @@ def _named(kind: str, id: str) -> Any:
     return and_(table.c.kind == kind, table.c.id == id)
 
 
-def _entry(row: Any) -> CredentialEntry:
+def _entry(row: Any, tier: str | None = None) -> CredentialEntry:
     credential = Credential(
         kind=row.kind,
         id=row.id,
         application=row.application,
         digest=row.digest,
         scopes=words(row.scopes),
+        environment=Environment(row.environment),
+        tier=tier,
         expires_at=row.expires_at,
     )
     return CredentialEntry(
         credential,
         row.title,
-        row.environment,
         row.user_name,
         row.issued_pos,
         row.revoked_pos,
