@@ -40,6 +40,19 @@ def check(state="", config="", **environment):
     return check_files(load(Path("twgw.toml"), environment, {}))
 
 
+def test_an_upstream_that_may_not_be_called_is_a_fault():
+    """The node's own listeners, what is not on its list, and what tells secrets; with the line of the target."""
+    place = f"{Path.cwd()}/apis.yaml:6: apis[0].upstream.targets[0].url"
+    own = check(API.replace("https://127.0.0.1:9000", "http://127.0.0.1:8081"))
+    outside = check(API, "[gateway]\nallowed_upstreams = ['10.0.0.0/8']")
+
+    assert [f"{place}: 127.0.0.1 port 8081 is a listener of this gateway"] == own
+    assert [f"{place}: 127.0.0.1 is outside of [gateway] allowed_upstreams"] == outside
+    assert [] == check(API, "[gateway]\nallowed_upstreams = ['127.0.0.0/8']")
+    (secret,) = check(API.replace("https://127.0.0.1:9000", "http://2852039166"))
+    assert secret.startswith(f"{place}: 169.254.169.254 is link-local")
+
+
 def pem(name="server"):
     """A certificate and its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())

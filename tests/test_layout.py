@@ -25,7 +25,7 @@ LAYERS = {
     0: """__init__ faults listen model registry schema settings
           policy/{__init__,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
-    1: """cache credentials demo document environment files ijson jwt metrics newfile
+    1: """allowed_upstreams cache credentials demo document environment files ijson jwt metrics newfile
           admin/{__init__,status}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}

@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.config import Config
 from twgw.faults import InvalidFileError
 from twgw.gateway.certificates import CertificateError, Certificates
 from twgw.gateway.deadlines import Deadlines
+from twgw.gateway.deployment import Call
 from twgw.gateway.fleet import Fleet
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.redeploy import compiled
 from twgw.gateway.running import run_detached
+from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
 from twgw.state import load_state
@@ -42,15 +45,20 @@ def check_files(config: Config) -> list[str]:
         plugins = find_plugins(config.plugins.directories)
     except PluginConflict as error:
         return [*faults, f"plugins: {error}"]
-    return faults if is_first_start else faults + check_state(config.state_file, plugins)
+    return faults if is_first_start else faults + check_state(config.state_file, plugins, config.allowed)
 
 
-def check_state(path: Path, plugins: Mapping[str, Plugin]) -> list[str]:
+def check_state(path: Path, plugins: Mapping[str, Plugin], allowed: AllowedUpstreams = ANYWHERE) -> list[str]:
     """What is wrong with a state under these policies: a line for each fault, with its place."""
     gateway = Gateway(IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE)
     fleet = Fleet(TcpNetwork(IDLE), Deadlines(lambda: 0.0, IDLE), detach=run_detached)
+
+    def make_call(upstream: Upstream) -> Call:
+        allowed.check(upstream)
+        return fleet.caller(upstream).call
+
     try:
-        compiled(load_state(path), plugins, gateway, lambda upstream: fleet.caller(upstream).call)
+        compiled(load_state(path), plugins, gateway, make_call)
     except InvalidFileError as error:
         return list(error.lines)
     return []

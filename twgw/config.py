@@ -15,6 +15,7 @@ from typing import Any, Literal
 import attrs
 from attrs import frozen, validators
 
+from twgw.allowed_upstreams import AllowedUpstreams
 from twgw.credentials import Pepper
 from twgw.environment import given, value_of
 from twgw.faults import Fault, InvalidFileError, SettingsError
@@ -109,6 +110,11 @@ class Gateway:
         default=30,
         validator=positive,
     )
+    allowed_upstreams: tuple[Network, ...] = setting(
+        "Networks that may be connected to for an API or a policy. Empty: all but link-local addresses, those where "
+        "clouds keep metadata, and the node's own listeners. An address of these kinds has to be named by itself.",
+        default=(),
+    )
     tls: GatewayTls = setting("Certificate of ssl: listeners.", factory=GatewayTls)
 
 
@@ -167,6 +173,13 @@ class Config:
     state: StateFile = setting("Declarative state.", factory=StateFile)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
+
+    @property
+    def allowed(self) -> AllowedUpstreams:
+        """What may be connected to: not what the node itself listens on."""
+        listeners = (*self.gateway.listen, self.admin.listen, self.status.listen)
+        own = tuple((where.interface, where.port) for where in listeners if where is not None and where.port)
+        return AllowedUpstreams(self.gateway.allowed_upstreams, own)
 
     @property
     def state_file(self) -> Path:

@@ -142,7 +142,7 @@ class Node(MultiService):
             credentials=lookup,
             subscriptions=Rights(lookup),
             limiter=self.limiter,
-            http=HttpClient(reactor),
+            http=HttpClient(reactor, config.allowed),
             metrics=self.metrics,
             files=self.files,
             log=log,

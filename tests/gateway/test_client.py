@@ -1,11 +1,15 @@
 """Our own HTTP calls, on a reactor in memory."""
 
+import re
+
 import pytest
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from twgw.allowed_upstreams import AllowedUpstreams
 from twgw.gateway.client import HttpClient
 
 
@@ -75,3 +79,42 @@ def test_a_connection_that_is_refused_is_an_error():
     reactor.advance(1)
 
     assert result_of(done).check(OSError)
+
+
+def test_what_is_not_allowed_is_not_called():
+    """Whoever writes the settings of a policy cannot make the gateway ask itself, or where a cloud keeps secrets."""
+    reactor = MemoryReactorClock()
+    client = HttpClient(reactor, AllowedUpstreams(own=(("127.0.0.1", 8081),)))
+    for url in ("http://169.254.169.254/latest", "http://2852039166/", "http://127.0.0.1:8081/metrics"):
+        failure = result_of(Deferred.fromCoroutine(client.request("GET", url)))
+
+        assert failure.check(OSError), url
+        assert re.search("is link-local|is a listener of this gateway", str(failure.value))
+    assert [] == reactor.tcpClients
+
+
+def test_a_name_is_called_at_an_address_that_is_allowed():
+    """The one that was judged: it is not asked for again."""
+    reactor = MemoryReactorClock()
+    reactor.nameResolver = Resolver(["169.254.0.1", "192.0.2.7", "2001:db8::1"])
+    call = HttpClient(reactor).request("GET", "https://mixed.test/")
+    done = Deferred.fromCoroutine(call)
+
+    assert [("192.0.2.7", 443)] == [client[:2] for client in reactor.tcpClients]
+    reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(Refused()))
+    assert [("192.0.2.7", 443), ("2001:db8::1", 443)] == [client[:2] for client in reactor.tcpClients]
+    reactor.tcpClients[1][2].clientConnectionFailed(None, Failure(Refused()))
+    assert result_of(done).check(OSError)
+
+
+class Resolver:
+    """Every name has these addresses."""
+
+    def __init__(self, addresses):
+        self.addresses = addresses
+
+    def resolveHostName(self, receiver, name):  # noqa: N802 - Twisted's name
+        receiver.resolutionBegan(None)
+        for address in self.addresses:
+            receiver.addressResolved((IPv6Address if ":" in address else IPv4Address)("TCP", address, 0))
+        receiver.resolutionComplete()

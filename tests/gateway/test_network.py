@@ -7,7 +7,7 @@ from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from twgw.gateway.network import TcpNetwork
+from twgw.gateway.network import TcpNetwork, is_local
 from twgw.model import UpstreamTls
 
 
@@ -64,3 +64,22 @@ def test_unusable_files_are_errors(tmp_path):
     for tls in (UpstreamTls(ca_file=str(tmp_path / "bad.pem")), UpstreamTls(ca_file=str(tmp_path / "missing"))):
         with pytest.raises((OSError, SSL.Error, ValueError)):
             TcpNetwork(MemoryReactorClock()).client_tls(tls, "a.test")
+
+
+def test_what_is_not_allowed_is_not_connected_to():
+    """The protocol hears why, as of any other failure; a good address is judged once."""
+    reactor, refused, made = MemoryReactorClock(), Protocol(), Protocol()
+    network = TcpNetwork(reactor)
+    network.connect("169.254.169.254", 80, refused, None, 3)
+    for _ in range(2):
+        network.connect("192.0.2.1", 81, made, None, 3)
+
+    assert refused.failed is None  # not before connect has returned
+    reactor.advance(0)
+    assert "169.254.169.254 is link-local" in refused.failed
+    assert [("192.0.2.1", 81)] * 2 == [client[:2] for client in reactor.tcpClients]
+
+
+def test_the_addresses_of_this_machine_are_known():
+    """Without a packet; one of another machine is not this one's."""
+    assert [True, True, False] == [is_local(address) for address in ("127.0.0.1", "::1", "192.0.2.1")]

@@ -3,7 +3,9 @@
 The ``Network`` of ``fleet.py``, made by ``service.py``.
 """
 
+import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,23 +25,48 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.faults import Fault, SettingsError
 from twgw.gateway.transport import connect
 from twgw.gateway.upstream import UpstreamConnection, words
 from twgw.model import UpstreamTls
 
+KNOWN = 4096
+"""Addresses that are remembered to be allowed."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class TcpNetwork:
-    """Connects with the reactor."""
+def is_local(address: str) -> bool:
+    """Whether an address is one of this machine's: then it is also where packets to it start.  Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError:
+            return False
+        return str(probe.getsockname()[0]) == address
 
-    def __init__(self, reactor: Any) -> None:
+
+class TcpNetwork:
+    """Connects with the reactor, to what is allowed."""
+
+    def __init__(self, reactor: Any, allowed: AllowedUpstreams = ANYWHERE) -> None:
         self._reactor = reactor
+        self._allowed = allowed
+        self._known: set[tuple[str, int]] = set()
+        """What was judged to be allowed: judging takes longer than connecting."""
 
     def connect(self, address: str, port: int, protocol: UpstreamConnection, tls: Any, timeout: float) -> None:
-        """Connect; ``protocol`` hears of success and of failure."""
+        """Connect; ``protocol`` hears of success and of failure.  What is judged is the address, not the name."""
+        if (address, port) not in self._known:
+            if refusal := self._allowed.refusal(ip_address(address), port, is_local):
+                self._reactor.callLater(0, protocol.connect_failed, refusal)
+                return
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known.add((address, port))
         factory: Any = _One(protocol)
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, True, factory)

@@ -73,7 +73,7 @@ class GatewayService(Service):
         options = config.gateway
         self.deadlines = Deadlines(gateway.clock.now, reactor.callLater)
         self.fleet = Fleet(
-            TcpNetwork(reactor),
+            TcpNetwork(reactor, config.allowed),
             self.deadlines,
             pseudonym=options.pseudonym,
             dns_ttl=options.dns_ttl,
@@ -95,6 +95,7 @@ class GatewayService(Service):
     def _make_call(self, upstream: Upstream) -> Call:
         if upstream.targets[0].url == ECHO:
             return echo
+        self._config.allowed.check(upstream)
         return self.fleet.caller(upstream).call
 
     def _swap(self, deployment: Deployment) -> None:
