@@ -72,6 +72,20 @@ def test_example_loads():
     assert examples / "apis.yaml" == config.state_file == config.state.file
 
 
+def test_no_listener_of_the_node_may_be_called(write):
+    """Those of every section; a free port is known to nobody before."""
+    found = load(
+        write(
+            "[gateway]\nlisten = ['tcp:81', 'tcp:0', 'tcp:82:interface=10.0.0.7']\nallowed_upstreams = ['10.0.0.0/8']\n"
+            "[admin]\nlisten = 'tcp:83'\n[status]\nlisten = 'tcp:84:interface=[::1]'"
+        ), {}, {},
+    ).allowed  # fmt: skip
+
+    assert {("", 81), ("10.0.0.7", 82), ("127.0.0.1", 83), ("::1", 84)} <= set(found.own)
+    assert 0 not in {port for _, port in found.own}
+    assert ["10.0.0.0/8"] == [str(network) for network in found.networks]
+
+
 def test_starts_without_a_file(tmp_path, monkeypatch):
     """Everything has a default; paths are then relative to the working directory."""
     monkeypatch.chdir(tmp_path)

@@ -177,7 +177,8 @@ class Config:
     @property
     def allowed(self) -> AllowedUpstreams:
         """What may be connected to: not what the node itself listens on."""
-        listeners = (*self.gateway.listen, self.admin.listen, self.status.listen)
+        found = [getattr(getattr(self, section.name), "listen", None) for section in attrs.fields(Config)]
+        listeners = [where for each in found for where in (each if isinstance(each, tuple) else (each,))]
         own = tuple((where.interface, where.port) for where in listeners if where is not None and where.port)
         return AllowedUpstreams(self.gateway.allowed_upstreams, own)
 
