@@ -22,7 +22,7 @@ INITS = [path for path in MODULES if path.endswith("__init__.py")]
 
 LAYERS = {
     # nouns: standard library and attrs
-    0: """__init__ faults listen model registry schema settings
+    0: """__init__ database_url faults listen model registry schema settings
           policy/{__init__,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
     1: """allowed_upstreams cache credentials demo document environment files ijson jwt metrics newfile

@@ -1,11 +1,13 @@
-"""``twgw …``: begin a project, check files, look at policies, make keys.  What serves traffic is ``twistd twgw``.
+"""``twgw …``: begin a project, check files, look at policies, make keys, look after the database.
 
-``main`` is the console script.  Status: 0 done and valid, 1 invalid or failed, 2 used wrongly.
+What serves traffic is ``twistd twgw``.  ``main`` is the console script.
+Status: 0 done and valid, 1 invalid or failed, 2 used wrongly.
 """
 
 import click
 
 from twgw import __version__
+from twgw.cli_db import db
 from twgw.cli_init import init
 from twgw.cli_key import key
 from twgw.cli_plugins import plugins
@@ -34,5 +36,5 @@ def version() -> None:
     click.echo(f"twgw {__version__}")
 
 
-for command in (init, validate, plugins, key):
+for command in (init, validate, plugins, key, db):
     main.add_command(command)

@@ -17,6 +17,7 @@ from attrs import frozen, validators
 
 from twgw.allowed_upstreams import AllowedUpstreams
 from twgw.credentials import Pepper
+from twgw.database_url import DatabaseUrl
 from twgw.environment import given, value_of
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.listen import Listen
@@ -144,6 +145,29 @@ class StateFile:
 
 
 @frozen
+class Database:
+    """Where APIs, applications, keys and users are kept. Times in seconds."""
+
+    url: DatabaseUrl | None = setting(
+        "sqlite:///FILE, postgresql://USER@HOST/NAME, mariadb://USER@HOST/NAME or mysql://USER@HOST/NAME. "
+        "Empty: SQLite, in twgw.db in data_dir.",
+        default=None,
+    )
+    password: str = setting("Password of that user.", default="", secret=True)
+    pool_size: int = setting(
+        "Connections for reading, and as many for writing; SQLite writes with one.", default=4, validator=positive
+    )
+    connect_timeout: float = setting(
+        "For one connection to be made, or to become free. PostgreSQL counts whole seconds, at least 2.",
+        default=5,
+        validator=positive,
+    )
+    statement_timeout: float = setting(
+        "For one statement; with SQLite, for others to end their writing.", default=30, validator=positive
+    )
+
+
+@frozen
 class Plugins:
     """Policies that are not installed as packages."""
 
@@ -171,6 +195,7 @@ class Config:
     admin: Admin = setting("Listener for operators.", factory=Admin)
     status: Status = setting("Listener for balancers.", factory=Status)
     state: StateFile = setting("Declarative state.", factory=StateFile)
+    database: Database = setting("Database.", factory=Database)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
 
@@ -186,6 +211,11 @@ class Config:
     def state_file(self) -> Path:
         """The declarative state, also when the file is not named."""
         return self.state.file or self.node.data_dir / "apis.yaml"
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is, also when none is named."""
+        return str(self.database.url or DatabaseUrl("", self.node.data_dir / "twgw.db"))
 
 
 def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]) -> Config:

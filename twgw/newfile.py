@@ -1,10 +1,13 @@
 """New files that appear whole or not at all: a kill at any moment leaves nothing half, and nothing is written over.
 
-For the pepper, the demo state and what ``twgw init`` writes.
+For the pepper, the demo state, what ``twgw init`` writes and backups.
 """
 
+import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -13,16 +16,24 @@ def create(path: Path, text: str, mode: int = 0o600) -> None:
 
     The text is written beside the path, brought to the disk and linked into place.
     """
+    with appearing(path, mode) as draft, draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@contextmanager
+def appearing(path: Path, mode: int = 0o600) -> Iterator[Path]:
+    """A file to be filled under another name; it gets its own when the block ends well.  Raises as ``create``."""
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "exists already", str(path))
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
+        yield draft
+        os.fsync(descriptor)
         os.link(draft, path)
         _flush_directory(path.parent)
     finally:
+        os.close(descriptor)
         draft.unlink()
 
 

@@ -53,7 +53,7 @@ class Database:
             statement_timeout=statement_timeout,
         )
         self.reading, self.writing = pair
-        self.name = self.writing.url.render_as_string(hide_password=True)
+        self.name = url
         self._statement_timeout = statement_timeout
         self._reactor = reactor
         self._waiting = 0

@@ -1,0 +1,67 @@
+"""Tests of twgw.cli_db."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from twgw.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def db(*words):
+    """Run a command; its status and what it said."""
+    done = CliRunner().invoke(main, ["db", *words])
+    return done.exit_code, done.output.strip()
+
+
+def test_tables_are_made_and_told_of():
+    """Before, there are none; afterwards they are those of this version, and nothing more is to be done."""
+    place = "sqlite:///twgw-data/twgw.db"
+
+    status, said = db("status")
+    assert (1, True) == (status, said.endswith("has no tables, and this version needs 0001; run: twgw db upgrade"))
+    assert (0, "Made the tables of this version: 0001") == db("upgrade")
+    assert (0, "The tables are those of this version: 0001") == db("upgrade")
+    status, said = db("status")
+    assert (0, True) == (status, said.endswith("has the tables of this version: 0001"))
+    status, said = db("status", "--json")
+    document = json.loads(said)
+    assert place.rpartition("/")[2] == document.pop("database").rpartition("/")[2]
+    assert (0, {"current": "0001", "wanted": "0001", "is_current": True}) == (status, document)
+
+
+def test_the_folder_is_for_its_owner():
+    """The data directory is made as a node makes it."""
+    db("upgrade")
+
+    assert 0o700 == stat.S_IMODE(Path("twgw-data").stat().st_mode)
+
+
+def test_a_copy_is_made_once():
+    """The copy is a file; one that is there already stays."""
+    db("upgrade")
+
+    assert (0, "Copied to copy.db") == db("backup", "copy.db")
+    assert (1, "Error: copy.db: exists already") == db("backup", "copy.db")
+    assert Path("copy.db").stat().st_size
+
+
+def test_a_database_that_cannot_be_reached_is_named(tmp_path):
+    """What is wrong is said with the name of the database, without a password, and a status of 1."""
+    Path("twgw.toml").write_text(
+        f"[database]\nurl = 'postgresql://gw@/twgw?host={tmp_path}'\npassword = 's3cret'\nconnect_timeout = 2\n"
+    )
+
+    status, said = db("status", "--config", "twgw.toml")
+
+    assert 1 == status
+    assert said.startswith(f"Error: postgresql://gw@/twgw?host={tmp_path}: ")
+    assert "nothing was done" in said
+    assert "s3cret" not in said
