@@ -6,7 +6,7 @@
 PYTHON ?= python3
 ARGS ?=
 # What the tests start beside twgw: Debian's packages.
-SYSTEM_PACKAGES := mariadb-server-core postgresql
+SYSTEM_PACKAGES := mariadb-server-core postgresql slapd
 STEPS := tests lint types docs changelog examples
 
 SHELL := /bin/bash

@@ -1,4 +1,4 @@
-"""Databases for every test that wants one.
+"""Databases and other servers for every test that wants one.
 
 ``database`` runs a test on SQLite, PostgreSQL and MariaDB; ``sqlite`` is for tests of which one database is enough.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import slapd as ldap_server
 from tests.databases import MEMORY, SERVERS, clear, sqlite_template
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
@@ -66,3 +67,11 @@ def database(request):
         database = request.getfixturevalue("servers")(request.param)
         yield database
         database.call(clear, write=True)
+
+
+@pytest.fixture(scope="session")
+def slapd(tmp_path_factory):
+    """An LDAP server with some thousand users; a test that stops it starts one of its own."""
+    server = ldap_server.make(tmp_path_factory.mktemp("slapd"))
+    yield server
+    server.stop()

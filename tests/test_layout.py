@@ -25,8 +25,9 @@ LAYERS = {
     0: """__init__ database_url faults listen model registry schema settings
           policy/{__init__,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
-    1: """allowed_upstreams cache credentials demo document environment files ijson jwt metrics newfile
+    1: """allowed_upstreams cache credentials demo document environment files ijson jwt metrics newfile passwords
           admin/{__init__,status}
+          directory/{__init__,availability,groups,login,names,settings,store,stores}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           publisher/{__init__,lifecycle,versions}
           store/{__init__,catalog,subscriptions}
@@ -35,7 +36,8 @@ LAYERS = {
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
-    3: """clock config state storage/* gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
+    3: """clock config ldap state threads storage/*
+          gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,resource}""",
     # roles
     4: "admin/{endpoints,service} gateway/{lookup,redeploy,service}",
@@ -48,12 +50,14 @@ HOOKS, DOORS, ROLES = 2, 3, 4
 
 LIBRARIES = {
     "alembic": ["twgw/storage/upgrade.py", "twgw/storage/migrations/*"],
+    "argon2": ["twgw/passwords.py"],
     "attr": ["*"],
     "attrs": ["*"],
     "cattrs": ["twgw/settings.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
     "flask": ["twgw/web/application.py", "twgw/*/endpoints.py"],
     "joserfc": ["twgw/jwt.py"],
+    "ldap3": ["twgw/ldap.py"],
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
     "prometheus_client": ["twgw/metrics.py", "twgw/admin/*", "twgw/tap.py"],
     "psycopg": ["twgw/storage/vendors.py"],
@@ -259,6 +263,7 @@ def test_every_dependency_is_used():
     required = {line.split()[0].partition("[")[0] for line in lines}
     names = {
         "Flask": "flask", "PyMySQL": "pymysql", "PyYAML": "yaml", "SQLAlchemy": "sqlalchemy", "Twisted": "twisted",
+        "argon2-cffi": "argon2",
     }  # fmt: skip
     used = {name for path in MODULES for name in libraries(path)} - {"attr", "zope", "OpenSSL", "werkzeug"}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from twgw.memory_world import FakeClock, MemoryBody, MemoryFiles, MemoryLog, NoHttp
+from twgw.memory_world import FakeClock, MemoryBody, MemoryDirectory, MemoryFiles, MemoryLog, NoHttp, run_now
+from twgw.policy.interfaces import DirectoryUser, Refusal
 
 
 def test_a_log_is_a_list():
@@ -46,3 +47,31 @@ def test_nobody_calls_the_world():
     """A test that did not say what other services answer hears of it."""
     with pytest.raises(OSError, match="give MemoryGateway an http"):
         NoHttp().request("GET", "http://a").send(None)
+
+
+def test_a_directory_is_what_it_was_given():
+    """Users with passwords and groups; everybody is in its first store."""
+    directory = MemoryDirectory({"alice": "pw"}, groups={"alice": ["staff"]}, stores=["one", "two"])
+
+    def ask(user, password, store=""):
+        with pytest.raises(StopIteration) as end:
+            directory.authenticate(user, password, store).send(None)
+        return end.value.value
+
+    assert DirectoryUser("one", "alice", "uid=alice", ("staff",), (), ("staff",)) == ask("alice", "pw")
+    assert Refusal.WRONG_PASSWORD is ask("alice", "x")
+    assert Refusal.UNKNOWN is ask("bob", "pw")
+    assert Refusal.UNKNOWN is ask("alice", "pw", "two")
+    directory.available = False
+    assert Refusal.UNAVAILABLE is ask("alice", "pw")
+    assert ["alice", "alice", "bob", "alice", "alice"] == directory.asked
+    with pytest.raises(LookupError):
+        directory.authenticate("alice", "pw", "three").send(None)
+
+
+def test_what_blocks_is_done_now():
+    """There are no threads in memory."""
+    with pytest.raises(StopIteration) as end:
+        run_now(lambda: 7, 1).send(None)
+
+    assert 7 == end.value.value

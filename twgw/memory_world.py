@@ -3,8 +3,8 @@
 ``memory.py`` gives them to the gateway it makes, ``testing.py`` to the policies it runs.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
@@ -12,8 +12,9 @@ from twisted.internet.task import Clock
 
 from twgw.gateway.problems import BodyTooLarge
 from twgw.model import Credential, Subscription, Tier
-from twgw.policy.interfaces import HttpAnswer
+from twgw.policy.interfaces import DirectoryUser, HttpAnswer, Refusal
 
+T = TypeVar("T")
 EPOCH: Final = 1_800_000_000.0
 """UNIX time when a MemoryGateway is made: the start of a minute."""
 
@@ -145,6 +146,44 @@ class MemoryCredentials:
     def find(self, kind: str, secret: str) -> Credential | None:
         """The credential of that kind with that secret."""
         return self.known.get((kind, secret))
+
+
+@define(eq=False)
+class MemoryDirectory:
+    """Users by name, with their passwords and their groups; ``asked`` remembers the names.
+
+    >>> directory = MemoryDirectory({"alice": "secret"}, groups={"alice": ["staff"]})
+    """
+
+    passwords: Mapping[str, str] = field(factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(factory=dict)
+    """Names of groups by user; of the directory and of consumers alike."""
+    available: bool = True
+    stores: Sequence[str] = ("memory",)
+    """Names of the stores that it is taken to have; the first has all users."""
+    asked: list[str] = field(factory=list)
+
+    async def authenticate(self, user: str, password: str, store: str = "") -> DirectoryUser | Refusal:
+        """The user of that name and password."""
+        found = await self.find(user, store)
+        return Refusal.WRONG_PASSWORD if found and self.passwords[user] != password else found
+
+    async def find(self, user: str, store: str = "") -> DirectoryUser | Refusal:
+        """The user of that name.  Raises LookupError for a store that is not there."""
+        if store and store not in self.stores:
+            raise LookupError(f"there is no user store {store}")
+        self.asked.append(user)
+        if not self.available:
+            return Refusal.UNAVAILABLE
+        if user not in self.passwords or (store and store != self.stores[0]):
+            return Refusal.UNKNOWN
+        groups = tuple(self.groups.get(user, ()))
+        return DirectoryUser(self.stores[0], user, f"uid={user}", groups, (), groups)
+
+
+async def run_now(call: Callable[[], T], timeout: float, late: Callable[[], None] | None = None) -> T:  # noqa: ARG001
+    """Make a call that blocks, here and now: tests have no threads."""
+    return call()
 
 
 @define(eq=False)

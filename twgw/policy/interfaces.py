@@ -3,13 +3,16 @@
 The real ones live at the edge (``throttle/local.py``, ``gateway/lookup.py``, …); tests pass their own.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, frozen
 
 from twgw.model import Charge, Credential, Subscription, Tier
+
+T = TypeVar("T")
 
 
 class Unanswered(Exception):
@@ -85,6 +88,68 @@ class Http(Protocol):
         timeout: float = 5.0, limit: int = 1 << 20,
     ) -> HttpAnswer:
         """Call a URL.  Raises OSError when no whole answer of ``limit`` bytes at most came in ``timeout`` seconds."""
+
+
+@frozen
+class DirectoryUser:
+    """A user whom a directory knows."""
+
+    store: str
+    """Name of the store in which they are."""
+    name: str
+    """Their name as the directory writes it, however it was typed."""
+    dn: str
+    groups: tuple[str, ...] = ()
+    """Names of their groups in the directory, also of groups that hold those."""
+    roles: tuple[str, ...] = ()
+    """What the configuration grants these groups in the control plane."""
+    consumer_groups: tuple[str, ...] = ()
+    """What it grants them for calls of APIs."""
+    mail: str = ""
+    display_name: str = ""
+
+
+class Refusal(Enum):
+    """Why a directory gives no user; as a condition it is false."""
+
+    UNKNOWN = "unknown"
+    WRONG_PASSWORD = "wrong password"
+    UNAVAILABLE = "unavailable"
+    """Nobody can say: a store does not answer."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Directory(Protocol):
+    """Users who are kept elsewhere."""
+
+    async def authenticate(self, user: str, password: str, store: str = "") -> DirectoryUser | Refusal:
+        """Who logs in with this name and password; ``store`` names the only one that is asked.
+
+        Raises LookupError when there is no such store, or none at all.
+        """
+
+    async def find(self, user: str, store: str = "") -> DirectoryUser | Refusal:
+        """A user by name, for their groups and roles.  Nothing is proved by that.  Raises LookupError as above."""
+
+
+class Passwords(Protocol):
+    """Compares passwords with what is stored of them."""
+
+    async def verify(self, stored: str, password: str, keep: float = 0) -> bool:
+        """Whether this is the password that was stored so; empty for that of nobody, which takes as long.
+
+        ``keep`` is for how many seconds a right one is known again without the work.  Raises BlockingIOError when too
+        many wait, TimeoutError when it takes too long.
+        """
+
+
+class Run(Protocol):
+    """Runs what blocks in a thread, as ``Threads.run`` of threads.py."""
+
+    def __call__(self, call: Callable[[], T], timeout: float, late: Callable[[], None] | None = None) -> Awaitable[T]:
+        """What the call returns or raises; BlockingIOError when there is no room, TimeoutError when it takes longer."""
 
 
 class Log(Protocol):
