@@ -27,7 +27,7 @@ from twgw.model import Api, State, Target, Upstream
 from twgw.policy import hookspecs
 from twgw.policy.manual import PHASES, example_faults, manual
 from twgw.policy.registry import find_plugins
-from twgw.schema import SettingRow, describe, sections
+from twgw.schema import SettingRow, describe, lists, sections
 from twgw.settings import fields, written_type
 from twgw.tap import Node
 
@@ -165,6 +165,11 @@ def configuration() -> Iterator[str]:
         yield f"### [{name}]\n"
         yield f"{(inspect.getdoc(cls) or '').partition(chr(10))[0]}\n"
         yield from settings([row for row in own(cls) if f"{name}.{row.name}" not in dict(sections(Config))], name)
+        yield ""
+    for name, cls in lists(Config):
+        yield f"### [[{name}]]\n"
+        yield f"{' '.join((inspect.getdoc(cls) or '').split())}\n"
+        yield from settings(own(cls), name)
         yield ""
 
 

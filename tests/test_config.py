@@ -301,3 +301,62 @@ def test_listeners_of_operators_are_private(write):
     assert ["twgw.toml: [status] listen: must be tcp:PORT; for TLS put a proxy before it"] == errors_of(
         write("[status]\nlisten = 'ssl:4:certKey=c.pem'")
     )
+
+
+# --- user stores ---
+
+STORE = "[[ldap]]\nname = 'corp'\nservers = ['ldaps://a.example']\nuser_base = 'ou=people,dc=example'\n"
+
+
+def test_user_stores_are_a_list(write, tmp_path):
+    """Each has a table that begins with [[ldap]]; their order is that of the file, their paths are relative to it."""
+    text = STORE + "ca_file = 'ca.pem'\n[ldap.roles]\nadmins = ['admin']\n" + STORE.replace("corp", "partners")
+    first, second = load(write(text), {}, {}).ldap
+
+    assert ("corp", "partners") == (first.name, second.name)
+    assert tmp_path / "ca.pem" == first.ca_file
+    assert ["admins"] == list(first.roles)
+    assert () == load(write(""), {}, {}).ldap
+
+
+def test_the_password_of_a_user_store_may_stand_in_a_file(write, tmp_path):
+    """As every secret may."""
+    (tmp_path / "secret").write_text("canary-7\n")
+    binding = STORE + "bind_dn = 'cn=reader,dc=example'\n"
+
+    assert "canary-7" == load(write(binding + "password_file = 'secret'"), {}, {}).ldap[0].password
+    assert [
+        "twgw.toml: ldap[0].password_file: cannot be read: No such file or directory",
+        'twgw.toml: ldap[0].password: missing: bind_dn has one; write password_file = "FILE"',
+    ] == errors_of(write(binding + "password_file = 'none'"))
+    assert ["twgw.toml: ldap[0].password_file: stands beside password; leave one of them out"] == errors_of(
+        write(binding + "password_file = 'secret'\npassword = 'x'")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (STORE + "user_bas = 'x'", "ldap[0].user_bas: unknown; did you mean user_base?"),
+        (STORE + STORE, "ldap[1].name: store corp stands twice"),
+        ("[[ldap]]\nname = 'a'\nservers = []\nuser_base = 'dc=x'", "ldap[0].servers: length must be >= 1"),
+        (STORE.replace("[[ldap]]", "[ldap]"), "[ldap]: write [[ldap]]: there may be several"),
+        ("ldap = 5", "[ldap]: must be a list, not a whole number"),
+    ],
+)
+def test_what_is_wrong_with_a_user_store_is_named(write, text, error):
+    """With its place among them."""
+    assert [f"twgw.toml: {error}"] == errors_of(write(text))
+
+
+def test_a_shown_user_store_is_one(write):
+    """Its lines in the file, with their signs taken away and the three filled in that must be, are a store."""
+    text = render_default()
+    text = re.sub(r"^#(?=\[\[|  \w)", "", text[text.index("#[[ldap]]") :], flags=re.MULTILINE)
+    for name, value in (("name", "'corp'"), ("servers", "['ldaps://a']"), ("user_base", "'dc=x'")):
+        text = re.sub(rf"^(  {name} = ).*$", rf"\g<1>{value}", text, flags=re.MULTILINE)
+
+    assert "  verify = true\n" in text
+    assert load(write(STORE.replace("a.example", "a").replace("ou=people,dc=example", "dc=x")), {}, {}) == load(
+        write(text), {}, {}
+    )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from twgw.model import Limit, positive
-from twgw.schema import SettingRow, commented_toml, describe, leaves, schema, sections
+from twgw.schema import SettingRow, commented_toml, describe, leaves, lists, schema, sections
 from twgw.settings import Network, setting
 
 
@@ -125,3 +125,31 @@ def test_commented_file_shows_everything():
         '# A secret. Or: token_file, a file that holds it.\n#token = ""\n\n\n'
         "# A section inside a section.\n[outer.inner]\n\n# A flag.\n#flag = true\n"
     ) == commented_toml(Whole, "Hello.")
+
+
+@frozen
+class Each:
+    """One of several."""
+
+    name: str = setting("A name.")
+    words: tuple[str, ...] = setting("Words.")
+    token: str = setting("A secret.", default="", secret=True)
+
+
+@frozen
+class Several:
+    """A file with a list of sections."""
+
+    outer: Outer = setting("Section.", factory=Outer)
+    each: tuple[Each, ...] = setting("Sections.", default=())
+
+
+def test_a_section_may_stand_several_times():
+    """It is a list at the top, shown as one commented table with what must be given left empty."""
+    assert [("each", Each)] == list(lists(Several))
+    assert [] == list(lists(Outer))
+    assert commented_toml(Several, "Hello.").endswith(
+        '\n\n\n# One of several.\n#[[each]]\n\n# A name. It must be given.\n#  name = ""\n\n'
+        '# Words. It must be given.\n#  words = []\n\n'
+        '# A secret. Or: token_file, a file that holds it.\n#  token = ""\n'
+    )

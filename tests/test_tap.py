@@ -81,3 +81,40 @@ def test_the_log_has_a_least_level():
     log.error("c")
 
     assert ["b", "c"] == written
+
+
+STORE = """[[ldap]]
+name = 'corp'
+servers = ['ldaps://a.example']
+user_base = 'dc=example'
+"""
+
+
+def test_a_node_has_its_user_stores(tmp_path):
+    """In their order, each with threads of its own, and measured; there are none without [[ldap]]."""
+    path = tmp_path / "a.toml"
+    path.write_text(STORE + STORE.replace("corp", "partners"))
+    made = Node(MemoryReactorClock(), load(path, {}, {}))
+
+    assert ["corp", "partners"] == list(made.user_stores)
+    assert 3 == len(made.threads)
+    values = {
+        sample.labels["store"]: sample.value for family in made.metrics.collect() for sample in family.samples
+        if sample.name == "twgw_ldap_available"
+    }  # fmt: skip
+    assert {"corp": 1, "partners": 1} == values
+    path.write_text("")
+    assert {} == Node(MemoryReactorClock(), load(path, {}, {})).user_stores
+
+
+def test_authorities_that_cannot_be_used_end_the_start(tmp_path, capsys, monkeypatch):
+    """With the setting and the file."""
+    path = tmp_path / "a.toml"
+    path.write_text(STORE + "ca_file = 'none.pem'")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        options("--config", str(path), "--check")
+    with pytest.raises(OSError, match=r"ca_file: .*none\.pem holds no authorities"):
+        Node(MemoryReactorClock(), load(path, {}, {}))
+
+    assert f"ldap[0].ca_file: {tmp_path}/none.pem holds no authorities" in capsys.readouterr().err

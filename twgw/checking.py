@@ -4,7 +4,7 @@ Asked by ``twistd twgw --check`` and ``twgw validate``.  The same parts compile 
 only the world around them is missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from twgw.gateway.fleet import Fleet
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.redeploy import compiled
 from twgw.gateway.running import run_detached
+from twgw.ldap import Servers
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
@@ -39,7 +40,7 @@ IDLE: Any = _Idle()
 
 def check_files(config: Config) -> list[str]:
     """What is wrong with the files that a configuration names: a line for each fault, with its place."""
-    faults = list(_certificates(config))
+    faults = [*_certificates(config), *_authorities(config)]
     is_first_start = config.state_file == config.node.data_dir / "apis.yaml" and not config.state_file.exists()
     try:
         plugins = find_plugins(config.plugins.directories)
@@ -50,7 +51,7 @@ def check_files(config: Config) -> list[str]:
 
 def check_state(path: Path, plugins: Mapping[str, Plugin], allowed: AllowedUpstreams = ANYWHERE) -> list[str]:
     """What is wrong with a state under these policies: a line for each fault, with its place."""
-    gateway = Gateway(IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE, IDLE)
+    gateway = Gateway(*[IDLE] * 10)
     fleet = Fleet(TcpNetwork(IDLE), Deadlines(lambda: 0.0, IDLE), detach=run_detached)
 
     def make_call(upstream: Upstream) -> Call:
@@ -62,6 +63,15 @@ def check_state(path: Path, plugins: Mapping[str, Plugin], allowed: AllowedUpstr
     except InvalidFileError as error:
         return list(error.lines)
     return []
+
+
+def _authorities(config: Config) -> Iterator[str]:
+    """What is wrong with the authorities that the servers of user stores are verified by."""
+    for i, store in enumerate(config.ldap):
+        try:
+            Servers(store, lambda: 0.0)
+        except OSError as error:
+            yield f"ldap[{i}].{error}"
 
 
 def _certificates(config: Config) -> list[str]:

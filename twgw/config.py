@@ -18,11 +18,13 @@ from attrs import frozen, validators
 from twgw.allowed_upstreams import AllowedUpstreams
 from twgw.credentials import Pepper
 from twgw.database_url import DatabaseUrl
+from twgw.directory.settings import LdapStore, repeated
 from twgw.environment import given, value_of
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.listen import Listen
 from twgw.model import not_negative, positive
-from twgw.schema import commented_toml, leaves, sections
+from twgw.schema import commented_toml, leaves, lists, sections
+from twgw.secret_files import put_secrets, table_of
 from twgw.settings import Network, fields, setting, structure, written_type
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
@@ -198,6 +200,7 @@ class Config:
     database: Database = setting("Database.", factory=Database)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
+    ldap: tuple[LdapStore, ...] = setting("User stores.", default=())
 
     @property
     def allowed(self) -> AllowedUpstreams:
@@ -233,13 +236,13 @@ def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[s
     for name, text, place in given(known, environment, overrides):
         if name not in known:
             lines.append(f"{place}: {text}")
-        elif (table := _table(written, name)) is not None:
+        elif (table := table_of(written, name)) is not None:
             places[name] = place
             key = name.rpartition(".")[2]
             if known[name].metadata["secret"]:
                 table.pop(key.removesuffix("_file") if key.endswith("_file") else f"{key}_file", None)
             table[key] = value_of(text, written_type(known[name]))
-    faults = _put_secrets(written, known, base)
+    faults = put_secrets(written, Config, base)
     config = Config()
     try:
         config = _absolute(structure(Config, written), base)
@@ -265,37 +268,6 @@ def _read(path: Path) -> dict[str, Any]:
         place = _TOML_PLACE.search(str(error))
         line = (place and place[1]) or len(text.splitlines()) or 1
         raise InvalidFileError([f"{path}:{line}: not TOML: {_TOML_PLACE.sub('', str(error))}"]) from error
-
-
-def _table(written: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """The table in which a setting stands, made when it is not there; None where something else stands."""
-    table: Any = written
-    for section in name.split(".")[:-1]:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            return None
-    return table  # type: ignore[no-any-return]
-
-
-def _put_secrets(written: dict[str, Any], known: Mapping[str, "attrs.Attribute[Any]"], base: Path) -> list[Fault]:
-    """Put the text of a file in place of each ``<name>_file`` of a secret."""
-    faults = []
-    for name in (name for name, attribute in known.items() if attribute.metadata["secret"] and name.endswith("_file")):
-        table, key = _table(written, name), name.rpartition(".")[2]
-        plain = key.removesuffix("_file")
-        if not table or key not in table:
-            continue
-        file = table.pop(key)
-        if not isinstance(file, str):
-            faults.append(Fault(name, "must be the name of a file"))
-        elif plain in table:
-            faults.append(Fault(name, f"stands beside {plain}; leave one of them out"))
-        else:
-            try:
-                table[plain] = (base / file).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                faults.append(Fault(name, f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"))
-    return faults
 
 
 def _absolute(value: Any, base: Path) -> Any:
@@ -363,6 +335,7 @@ def _check(config: Config) -> Iterator[Fault]:
         yield Fault("gateway.tls.key", "needs a certificate")
     if "gateway" in config.node.roles and not config.gateway.listen:
         yield Fault("gateway.listen", "is empty; name a listener, or leave gateway out of roles")
+    yield from (fault.under("ldap") for fault in repeated(config.ldap))
     for i, directory in enumerate(config.plugins.directories):
         if not directory.is_dir():
             yield Fault(f"plugins.directories[{i}]", f"no such directory: {directory}")
@@ -380,6 +353,11 @@ def _located(fault: Fault, file: Path | None, places: Mapping[str, str]) -> str:
     for section, _ in reversed(list(sections(Config))):
         if fault.path.startswith(f"{section}."):
             return f"{file or 'defaults'}: [{section}] {fault.path[len(section) + 1 :]}: {fault.text}"
+    for section, _ in lists(Config):
+        if fault.path == section and "not a mapping" in fault.text:
+            return f"{file or 'defaults'}: [{section}]: write [[{section}]]: there may be several"
+        if fault.path.startswith(f"{section}["):
+            return f"{file or 'defaults'}: {fault}"
     return f"{file or 'defaults'}: [{fault.path}]: {fault.text}"
 
 

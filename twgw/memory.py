@@ -29,12 +29,13 @@ from twgw.gateway.http1 import Limits, parse_response
 from twgw.gateway.lookup import Lookup, Rights, facts_of
 from twgw.gateway.running import run_detached
 from twgw.memory_network import MemoryNetwork, Wire, join
-from twgw.memory_world import MemoryClock, MemoryFiles, MemoryLog, NoHttp
+from twgw.memory_world import MemoryClock, MemoryDirectory, MemoryFiles, MemoryLog, NoHttp, run_now
 from twgw.metrics import Registry
 from twgw.model import Api, Application, Credential, State, Subscription, Target, Upstream
+from twgw.passwords import Passwords
 from twgw.policy.exchange import Exchange
 from twgw.policy.headers import Headers
-from twgw.policy.interfaces import Gateway
+from twgw.policy.interfaces import Directory, Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
 from twgw.throttle.local import LocalLimiter
@@ -184,6 +185,7 @@ class MemoryGateway:
         upstream: answers for every server: a function from UpstreamRequest to (status, headers, body), or RawUpstream.
         plugins: policies by name, as modules or objects with hooks, beside the installed ones.
         keys: API key to the name of its application, which is subscribed to every API in that one's first tier.
+        directory: who has a user name and a password, as for ldap-auth; nobody when there is none.
         http: what policies call other services with, see ``policy/interfaces.py``.
         options: settings of a listener by name, such as ``header_timeout=3``; see ``edge.Front``.
 
@@ -206,6 +208,7 @@ class MemoryGateway:
         plugins: Mapping[str, Any] | None = None,
         keys: Mapping[str, str] | None = None,
         http: Any = None,
+        directory: Directory | None = None,
         **options: Any,
     ) -> None:
         self.clock = Clock()
@@ -229,6 +232,7 @@ class MemoryGateway:
         self.gateway = Gateway(
             clock=clock, credentials=self._lookup, subscriptions=Rights(self._lookup), limiter=LocalLimiter(clock),
             http=http or NoHttp(), metrics=self.metrics, files=self.files, log=self.log,
+            directory=directory or MemoryDirectory(), passwords=Passwords(clock, run_now),
             node="memory", trusted_proxies=options.get("trusted_proxies", ()),
         )  # fmt: skip
         self.deadlines = Deadlines(clock.now, self.clock.callLater)

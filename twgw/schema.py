@@ -188,6 +188,14 @@ def leaves(cls: type) -> Iterator[tuple[str, "attrs.Attribute[Any]"]]:
                     yield f"{name}_file", attribute
 
 
+def lists(cls: type) -> Iterator[tuple[str, type]]:
+    """Every section that may stand several times, ``[[name]]``, with its class: a list of them, at the top."""
+    for attribute in fields(cls):
+        kind = written_type(attribute)
+        if get_origin(kind) in LISTS and is_section(inner := get_args(kind)[0]):
+            yield written_name(attribute), inner
+
+
 def is_section(kind: Any) -> bool:
     """Whether a type is a class of settings of its own, not something written as text."""
     return attrs.has(kind) and not text_reader(kind)
@@ -197,16 +205,28 @@ def commented_toml(cls: type, introduction: str) -> str:
     """A TOML file that shows every setting with its meaning, commented out at its default."""
     lines = _wrapped(introduction)
     for section, section_cls in sections(cls):
-        lines += ["", "", *_wrapped((section_cls.__doc__ or "").strip()), f"[{section}]"]
-        for attribute in fields(section_cls):
-            if is_section(written_type(attribute)):
-                continue
-            name, meaning = written_name(attribute), attribute.metadata["help"]
-            if attribute.metadata["secret"]:
-                meaning += f" Or: {name}_file, a file that holds it."
-            # JSON writes texts, numbers, booleans and lists as TOML does.
-            lines += ["", *_wrapped(meaning), f"#{name} = {json.dumps(default_of(attribute))}"]
+        lines += ["", "", *_wrapped(_docstring(section_cls)), f"[{section}]", *_commented(section_cls, "#")]
+    for name, inner in lists(cls):
+        lines += ["", "", *_wrapped(_docstring(inner)), f"#[[{name}]]", *_commented(inner, "#  ")]
     return "\n".join(lines) + "\n"
+
+
+def _docstring(cls: type) -> str:
+    return " ".join((cls.__doc__ or "").split())
+
+
+def _commented(cls: type, sign: str) -> Iterator[str]:
+    for attribute in fields(cls):
+        if is_section(written_type(attribute)):
+            continue
+        name, meaning, default = written_name(attribute), attribute.metadata["help"], default_of(attribute)
+        if attribute.metadata["secret"]:
+            meaning += f" Or: {name}_file, a file that holds it."
+        if default is NOTHING:
+            meaning += " It must be given."
+            default = [] if get_origin(written_type(attribute)) in LISTS else ""
+        # JSON writes texts, numbers, booleans, lists and empty mappings as TOML does.
+        yield from ["", *_wrapped(meaning), f"{sign}{name} = {json.dumps(default)}"]
 
 
 def _wrapped(text: str) -> list[str]:

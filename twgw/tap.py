@@ -6,6 +6,7 @@ Named by ``twisted/plugins/twgw_dropin.py``.  Only this file receives the reacto
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ from twgw.clock import ReactorClock
 from twgw.config import Config, load
 from twgw.credentials import PepperError, digest, load_pepper
 from twgw.demo import ensure, lines, origin
+from twgw.directory.store import UserStore
+from twgw.directory.stores import Stores
 from twgw.faults import InvalidFileError
 from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
@@ -34,11 +37,17 @@ from twgw.gateway.lookup import Lookup, Rights
 from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
+from twgw.ldap import Servers
 from twgw.listen import Listen
 from twgw.metrics import Registry
-from twgw.policy.interfaces import Gateway
+from twgw.passwords import Passwords
+from twgw.policy.interfaces import Gateway, Run
 from twgw.policy.registry import PluginConflict
+from twgw.threads import Threads
 from twgw.throttle.local import LocalLimiter
+
+PASSWORDS_AT_ONCE, PASSWORDS_WAITING = 2, 32
+"""Passwords that are compared, and that wait for it: each takes tens of milliseconds and 64 MiB."""
 
 
 def install_reactor() -> None:
@@ -137,6 +146,8 @@ class Node(MultiService):
             self._demo = ensure(config.node.data_dir, pepper)
         lookup = Lookup(clock, lambda key: digest(pepper, key))
         self.metrics = Registry()
+        self.threads: list[Threads] = []
+        self.user_stores = self._user_stores(log)
         self.gateway = Gateway(
             clock=clock,
             credentials=lookup,
@@ -146,6 +157,8 @@ class Node(MultiService):
             metrics=self.metrics,
             files=self.files,
             log=log,
+            directory=Stores(self.user_stores),
+            passwords=Passwords(clock, self._threads("passwords", PASSWORDS_AT_ONCE, PASSWORDS_WAITING)),
             node=config.node.name,
             trusted_proxies=config.gateway.trusted_proxies,
         )
@@ -164,6 +177,25 @@ class Node(MultiService):
         """Run a function that takes time off the reactor."""
         done: Deferred[Any] = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
         return done
+
+    def _threads(self, name: str, most: int, waiting: int) -> Run:
+        """Threads of their own for one kind of calls."""
+        self.threads.append(Threads(self._reactor, name, most, waiting))
+        return self.threads[-1].run
+
+    def _user_stores(self, log: TwistedLog) -> dict[str, UserStore]:
+        """The user stores, in order.  Raises OSError for a ca_file that cannot be used."""
+        now = time.monotonic
+        outcomes = self.metrics.counter(
+            "twgw_ldap_requests", "Users asked for, in user stores that are LDAP directories.", ("store", "outcome")
+        )
+        return {
+            store.name: UserStore(
+                store, Servers(store, now), now, self._threads(f"ldap-{store.name}", store.threads, store.max_waiting),
+                log, outcomes,
+            )
+            for store in self._config.ldap
+        }  # fmt: skip
 
     def _measured(self) -> CollectorRegistry:
         """Everything that ``/metrics`` shows."""
@@ -185,6 +217,8 @@ class Node(MultiService):
               lambda: {(f"ssl:{each.where.port}",): each.expires_at for each in traffic.certificates})  # fmt: skip
         gauge("twgw_certificate_faulty", "Listeners whose certificate could not be read again: an older one serves.",
               (), lambda: sum(bool(each.fault) for each in traffic.certificates))  # fmt: skip
+        gauge("twgw_ldap_available", "0 while a user store is left alone, as it did not answer.", ("store",),
+              lambda: {(name,): store.available for name, store in self.user_stores.items()})  # fmt: skip
         gauge("twgw_ready", "1 while the node is ready.", (), lambda: self.status().ready)
         registry = CollectorRegistry()
         registry.register(self.metrics)
@@ -250,6 +284,8 @@ class Node(MultiService):
         if self.traffic.running:
             await maybeDeferred(self.removeService, self.traffic)  # which stops it
         await maybeDeferred(super().stopService)
+        for threads in self.threads:
+            threads.stop()
         self.files.close()
 
 

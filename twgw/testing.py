@@ -29,15 +29,18 @@ from twgw.memory_world import (
     HttpCall,
     MemoryBody,
     MemoryCredentials,
+    MemoryDirectory,
     MemoryFiles,
     MemoryLog,
     MemorySubscriptions,
+    run_now,
 )
 from twgw.metrics import Registry
 from twgw.model import Api, Credential, Limit, Policy, State, Subscription, Target, Tier, Upstream
+from twgw.passwords import Passwords
 from twgw.policy.exchange import Exchange, Request, Response
 from twgw.policy.headers import Headers
-from twgw.policy.interfaces import Gateway, Http, HttpAnswer, Issuer
+from twgw.policy.interfaces import Directory, Gateway, Http, HttpAnswer, Issuer
 from twgw.policy.registry import Plugin, find_plugins, load_file
 from twgw.throttle.fields import fields as limit_fields
 from twgw.throttle.local import LocalLimiter
@@ -48,8 +51,8 @@ MOST_WAITS = 1000
 """Waits of one request after which it is taken to wait for ever."""
 
 __all__ = [
-    "API", "FakeClock", "FakeHttp", "Forwarded", "HttpCall", "MemoryBody", "MemoryCredentials", "MemoryGateway",
-    "MemorySubscriptions", "Result", "Use", "exchange", "gateway", "run_policies", "run_policy", "use",
+    "API", "FakeClock", "FakeHttp", "Forwarded", "HttpCall", "MemoryBody", "MemoryCredentials", "MemoryDirectory",
+    "MemoryGateway", "MemorySubscriptions", "Result", "Use", "exchange", "gateway", "run_policies", "run_policy", "use",
 ]  # fmt: skip
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -111,6 +114,7 @@ def gateway(
     subscriptions: Mapping[str, str | None | Subscription] | None = None,
     tiers: Mapping[str, Iterable[Limit]] | None = None,
     http: Http | Mapping[str, HttpAnswer | OSError] | None = None,
+    directory: Directory | None = None,
     clock: FakeClock | None = None,
     trusted_proxies: Sequence[Any] = (),
     node: str = "test",
@@ -129,6 +133,7 @@ def gateway(
         subscriptions: names of applications, each with its tier (None for no tier) in the API that is tested.
         tiers: names of tiers, each with its limits.
         http: URLs with the answers that ``gateway.http`` gives.
+        directory: who has a user name and a password, as ``MemoryDirectory``; nobody when there is none.
         clock: the time; it stands still unless you advance it.
         trusted_proxies: networks (of ``ipaddress``) whose peers are believed.
         node: the name of the node.
@@ -146,8 +151,8 @@ def gateway(
     clock = clock or FakeClock()
     caller = FakeHttp(http or {}) if http is None or isinstance(http, Mapping) else http
     return Gateway(
-        clock, credentials, rights, LocalLimiter(clock), caller, Registry(), MemoryFiles(), MemoryLog(), node,
-        tuple(trusted_proxies), issuer,
+        clock, credentials, rights, LocalLimiter(clock), caller, Registry(), MemoryFiles(), MemoryLog(),
+        directory or MemoryDirectory(), Passwords(clock, run_now), node, tuple(trusted_proxies), issuer,
     )  # fmt: skip
 
 

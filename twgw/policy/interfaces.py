@@ -227,6 +227,8 @@ class Gateway:
     metrics: Metrics
     files: Files
     log: Log
+    directory: Directory
+    passwords: Passwords
     node: str = "twgw"
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """The peers whose word about a request counts."""
