@@ -41,7 +41,7 @@ LAYERS = {
           gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,resource}""",
     # roles
-    4: "admin/{endpoints,service} gateway/{lookup,redeploy,service}",
+    4: "admin/{endpoints,service} gateway/{follower,lookup,redeploy,registry,service}",
     # the test kit and the check: everything below the whole
     5: "checking memory memory_* testing",
     # the whole

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import attrs
 from attrs import define, field, frozen
+from twisted.internet.defer import execute
 from twisted.internet.task import Clock
 
-from twgw import hookimpl
+from twgw.cache import Cache
+from twgw.gateway import registry
 from twgw.gateway.chunked import ChunkedReader
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, Deployment, deploy
@@ -25,6 +27,7 @@ from twgw.gateway.echo import URL as ECHO
 from twgw.gateway.echo import echo
 from twgw.gateway.edge import Edge, Front
 from twgw.gateway.fleet import Fleet
+from twgw.gateway.follower import Follower
 from twgw.gateway.http1 import Limits, parse_response
 from twgw.gateway.lookup import Lookup, Rights, facts_of
 from twgw.gateway.running import run_detached
@@ -33,11 +36,13 @@ from twgw.memory_world import MemoryClock, MemoryDirectory, MemoryFiles, MemoryL
 from twgw.metrics import Registry
 from twgw.model import Api, Application, Credential, State, Subscription, Target, Upstream
 from twgw.passwords import Passwords
+from twgw.policy.chain import Link
 from twgw.policy.exchange import Exchange
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Directory, Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
+from twgw.storage.database import Database
 from twgw.throttle.local import LocalLimiter
 
 UPSTREAM: Final = Upstream((Target("http://upstream.test"),))
@@ -160,16 +165,9 @@ class Connection(Wire):
         return answers
 
 
-@define(eq=False)
-class _Recorder:
-    """A log policy that keeps every exchange as the log policies saw it."""
-
-    exchanges: list[Exchange]
-
-    @hookimpl(trylast=True)
-    def twgw_log(self, exchange: Exchange) -> None:
-        """Keep it."""
-        self.exchanges.append(exchange)
+def digest(key: str) -> str:
+    """What stands for a key in memory: under no pepper."""
+    return "v1:" + sha256(key.encode("latin-1")).hexdigest()
 
 
 def say_ok(_request: UpstreamRequest) -> UpstreamAnswer:
@@ -181,7 +179,8 @@ class MemoryGateway:
     """A gateway without sockets.
 
     Args:
-        configured: one Api or several (those without an upstream are given one), a State, or the text of an apis.yaml.
+        configured: one Api or several (those without an upstream are given one), a State, the text of an apis.yaml, or
+            a Database, whose log is then followed each time that ``follower.poll()`` is called.
         upstream: answers for every server: a function from UpstreamRequest to (status, headers, body), or RawUpstream.
         plugins: policies by name, as modules or objects with hooks, beside the installed ones.
         keys: API key to the name of its application, which is subscribed to every API in that one's first tier.
@@ -202,7 +201,7 @@ class MemoryGateway:
 
     def __init__(
         self,
-        configured: Api | Iterable[Api] | State | str,
+        configured: Api | Iterable[Api] | State | str | Database,
         *,
         upstream: Callable[[UpstreamRequest], UpstreamAnswer] | RawUpstream = say_ok,
         plugins: Mapping[str, Any] | None = None,
@@ -224,17 +223,21 @@ class MemoryGateway:
         self.network = MemoryNetwork(self.clock, self._accept)
         self._upstream = upstream
         self._keys = keys or {}
-        recorder = Plugin("memory-recorder", _Recorder(self.exchanges), "twgw.memory")
         given = {name: Plugin(name, module, "given to MemoryGateway") for name, module in (plugins or {}).items()}
-        self._plugins = {**_installed(), **given, recorder.name: recorder}
+        self._plugins = {**_installed(), **given}
         clock = MemoryClock(self.clock)
-        self._lookup = Lookup(clock, lambda key: "v1:" + sha256(key.encode("latin-1")).hexdigest())
+        self._lookup = Lookup(clock, digest)
         self.gateway = Gateway(
             clock=clock, credentials=self._lookup, subscriptions=Rights(self._lookup), limiter=LocalLimiter(clock),
             http=http or NoHttp(), metrics=self.metrics, files=self.files, log=self.log,
             directory=directory or MemoryDirectory(), passwords=Passwords(clock, run_now),
             node="memory", trusted_proxies=options.get("trusted_proxies", ()),
         )  # fmt: skip
+        if isinstance(configured, Database):
+            self.facts = registry.Facts(Cache(), configured.run, clock, self.log, self.metrics)
+            rights = registry.Rights(self.facts, clock)
+            known = registry.Keys(self.facts, clock, lambda key: (digest(key),))
+            self.gateway = attrs.evolve(self.gateway, credentials=known, subscriptions=rights)
         self.deadlines = Deadlines(clock.now, self.clock.callLater)
         self.fleet = Fleet(self.network, self.deadlines, detach=run_detached)
         self.front = Front(
@@ -245,16 +248,28 @@ class MemoryGateway:
             **options,
         )
         self.deployment: Deployment | None = None
-        self.deploy(configured)
+        if isinstance(configured, Database):
+            self.follower = Follower(
+                configured, self.facts, rights, execute, lambda: self._plugins, self.gateway, self._make_call, self._put
+            )
+            self.follower.load()
+        else:
+            self.deploy(configured)
         self.deadlines.start()
 
     def deploy(self, configured: Api | Iterable[Api] | State | str) -> None:
         """Put another state in force, as a reload does.  Raises as the constructor; then nothing has changed."""
         state = self._with_keys(_state(configured))
-        recorded = attrs.evolve(state, policies=(*state.policies, _RECORD))
-        self.deployment = deploy(recorded, self._plugins, self.gateway, self._make_call, self.deployment)
-        self.front.deployment = self.deployment
+        self._put(deploy(state, self._plugins, self.gateway, self._make_call, self.deployment))
         self._lookup.replace(facts_of(state, self._lookup.digest))
+
+    def _put(self, deployment: Deployment) -> None:
+        """Put a deployment in force; its log policies are followed by one that keeps every exchange."""
+        for plan in (deployment.unrouted, *(plan for each in deployment.compiled.values() for plan in each.plans)):
+            if not plan.chains.log or plan.chains.log[-1].policy != "memory":
+                link = Link("memory", self.exchanges.append, waits=False)
+                plan.chains = attrs.evolve(plan.chains, log=(*plan.chains.log, link))
+        self.deployment = self.front.deployment = deployment
 
     def _with_keys(self, state: State) -> State:
         everything = tuple(Subscription(api.id, api.tiers[0] if api.tiers else None) for api in state.apis)
@@ -333,9 +348,6 @@ class MemoryGateway:
 def _installed() -> Mapping[str, Plugin]:
     """The installed policies; looking for them takes longer than most tests."""
     return find_plugins()
-
-
-_RECORD: Final = attrs.evolve(State().policies[0], name="memory-recorder")
 
 
 @define(eq=False)

@@ -356,6 +356,7 @@ class Credential:
         default=Environment.PRODUCTION, metadata=says("Which servers of an API it is for.")
     )
     tier: str | None = field(default=None, metadata=says("Left out: it is that of the application around it."))
+    user: str | None = field(default=None, metadata=says("Name of the user for whom it is used, where there is one."))
     expires_at: float | None = field(default=None, metadata=says("UNIX time at which it ends."))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from twgw.model import Api, Credential, Lifecycle, SubscriptionState, Tier
+from twgw.model import Api, Credential, Lifecycle, Policy, SubscriptionState, Tier
 
 
 @frozen
@@ -32,6 +32,38 @@ class Record:
     epoch: int = 0
     pos: int = 0
     at: float = 0
+
+
+@frozen
+class Served:
+    """What gateways are to have in force; APIs and tiers by their names."""
+
+    apis: Mapping[str, Api] = field(factory=dict)
+    policies: tuple[Policy, ...] = ()
+    tiers: Mapping[str, Tier] = field(factory=dict)
+
+
+@frozen
+class News:
+    """Records, and what became of that which they name; None where they name none of it."""
+
+    records: tuple[Record, ...] = ()
+    apis: Mapping[str, Api | None] = field(factory=dict)
+    """None for one that clients are not to find any more."""
+    policies: tuple[Policy, ...] | None = None
+    tiers: Mapping[str, Tier] | None = None
+    more: bool = False
+    """Whether the log goes on behind them."""
+
+    def over(self, before: Served) -> Served:
+        """What is to be in force after them; the same where nothing of it is named."""
+        if not self.apis and self.policies is None and self.tiers is None:
+            return before
+        return Served(
+            {name: api for name, api in {**before.apis, **self.apis}.items() if api is not None},
+            before.policies if self.policies is None else self.policies,
+            before.tiers if self.tiers is None else self.tiers,
+        )
 
 
 class Approval(Enum):

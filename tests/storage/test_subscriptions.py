@@ -7,10 +7,11 @@ from twgw.model import SubscriptionState
 from twgw.registry import SubscriptionEntry
 from twgw.storage import log
 from twgw.storage.apis import create_api
-from twgw.storage.applications import create_application
+from twgw.storage.applications import create_application, update_application
 from twgw.storage.errors import Conflict, Missing
 from twgw.storage.subscriptions import (
     find_subscription,
+    rights_of,
     set_subscription,
     subscribe,
     subscribers_of,
@@ -82,3 +83,14 @@ def test_subscriptions_are_listed_from_both_sides(both, write, read):
     assert ["pets:1.0", "toys:1.0"] == [entry.api for entry in read(subscriptions_of, "batch")]
     assert ["batch"] == [entry.application for entry in read(subscribers_of, "pets:1.0", limit=1)]
     assert ["shop"] == [entry.application for entry in read(subscribers_of, "pets:1.0", "batch")]
+
+
+def test_the_rights_of_an_application_are_read_with_its_tier(both, write, read):
+    """As many as are wanted; an application without any has its tier, and one that is unknown has none."""
+    write(update_application, "batch", {"tier": "gold"})
+    entries = [write(subscribe, "batch", api) for api in ("pets:1.0", "toys:1.0")]
+    found = read(rights_of, "batch", 9)
+
+    assert ("gold", entries) == (found[0], sorted(found[1], key=lambda entry: entry.api))
+    assert 1 == len(read(rights_of, "batch", 1)[1])
+    assert [(None, []), (None, [])] == [read(rights_of, name, 9) for name in ("shop", "nobody")]

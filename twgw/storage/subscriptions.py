@@ -5,7 +5,7 @@ Called by the store, the gateway's lookup and the admin REST.
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.engine import Connection
 
 from twgw.model import SubscriptionState
@@ -77,10 +77,24 @@ def subscriptions_of(connection: Connection, application: str) -> list[Subscript
     return [_entry(row) for row in connection.execute(query)]
 
 
+def rights_of(connection: Connection, application: str, limit: int) -> tuple[str | None, list[SubscriptionEntry]]:
+    """The tier of an application and what it is subscribed to, at most so many, in one statement."""
+    rows = connection.execute(_RIGHTS.limit(limit), {"name": application}).all()
+    return rows[0].application_tier if rows else None, [_entry(row) for row in rows if row.api is not None]
+
+
 def subscribers_of(connection: Connection, api: str, after: str = "", limit: int = 100) -> list[SubscriptionEntry]:
     """Who is subscribed to an API, by application, those after one, at most so many."""
     query = select(table).where(table.c.api == api, table.c.application > after).order_by(table.c.application)
     return [_entry(row) for row in connection.execute(query.limit(limit))]
+
+
+_RIGHTS = (
+    select(application_table.c.tier.label("application_tier"), table)
+    .select_from(application_table)
+    .outerjoin(table, table.c.application == application_table.c.name)
+    .where(application_table.c.name == bindparam("name"))
+)
 
 
 def _key(application: str, api: str) -> dict[str, str]:

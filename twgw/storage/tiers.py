@@ -15,11 +15,15 @@ from twgw.storage.schema import tier as table
 
 
 def create_tier(connection: Connection, tier: Tier, *, now: float, tag: str = "") -> TierEntry:
-    """Enter a tier; nobody can have used it, and it is no record.  Raises Conflict."""
+    """Enter a tier.  Raises Conflict.
+
+    Gateways keep all tiers at hand, so this is a record; its position is that of ``log.head``.
+    """
     free(connection, table, {"name": tier.name}, f"tier {tier.name}")
     connection.execute(
         insert(table).values(name=tier.name, document=to_text(tier), tag=tag, created_at=now, updated_at=now, stamp=1)
     )
+    log.append(connection, [log.tier_record(tier.name)], now)
     return TierEntry(tier, now, now, 1, tag)
 
 

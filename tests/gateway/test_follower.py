@@ -1,0 +1,320 @@
+"""What is in force keeps in step with the log of a database."""
+
+from types import SimpleNamespace
+
+import attrs
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, execute
+
+from twgw import hookimpl
+from twgw.faults import InvalidFileError
+from twgw.memory import MemoryGateway
+from twgw.model import Lifecycle, Limit, Policy, Tier
+from twgw.policy.exchange import Problem
+from twgw.policy.registry import PluginConflict
+from twgw.registry import News, Record
+from twgw.storage import log, served
+from twgw.storage.apis import delete_api, find_live, publish, save_revision, set_state
+from twgw.storage.errors import Unavailable
+from twgw.storage.schema import cluster_head
+from twgw.storage.settings import set_policies
+from twgw.storage.tiers import update_tier
+
+
+def append(registry, *kinds):
+    """Append records of these kinds, and say the position."""
+    return registry.write(lambda c, *, now: log.append(c, [Record(kind, f"{kind}:x") for kind in kinds], now))
+
+
+def edited(registry, **fields):
+    """Publish another revision of the API."""
+    api = registry.database.call(find_live, "pets:1.0")
+    number = registry.write(save_revision, attrs.evolve(api, **fields), author="ann")
+    return registry.write(publish, "pets:1.0", number)
+
+
+def told(gateway, level="error"):
+    return [line for each, line in gateway.log.lines if each == level]
+
+
+# --- what is in force ---
+
+
+def test_everything_live_is_served_from_the_start(registry):
+    """With the tiers and the global policies; what is not published is not there."""
+    registry.api("draft", state=Lifecycle.CREATED)
+    gateway = MemoryGateway(registry.database)
+
+    assert ["pets:1.0"] == list(gateway.deployment.compiled)
+    assert registry.database.call(log.head).pos == gateway.follower.applied
+
+
+def test_a_change_is_in_force_when_its_position_is_reached(gateway, registry, call):
+    """Without waiting for the next second: whoever asks for the position has the log read."""
+    assert 200 == call()
+    position = edited(registry, base_path="/animals")
+    reached = gateway.follower.reached(position)
+
+    assert reached.called
+    assert (404, 200) == (call(), call(path="/animals/7"))
+    assert gateway.follower.reached(position).called
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(Lifecycle.BLOCKED, 503), (Lifecycle.RETIRED, 404), (Lifecycle.CREATED, 404), (Lifecycle.DEPRECATED, 200)],
+)
+def test_the_state_of_an_api_decides_what_is_answered(gateway, registry, call, state, status):
+    """From when it was changed."""
+    gateway.follower.reached(registry.write(set_state, "pets:1.0", state, actor="ann"))
+
+    assert status == call()
+
+
+def test_an_api_that_is_deleted_or_taken_back_is_gone(gateway, registry, call):
+    """And comes again with its next live revision."""
+    gateway.follower.reached(registry.write(publish, "pets:1.0", None))
+    assert 404 == call()
+    gateway.follower.reached(registry.write(publish, "pets:1.0", 1))
+    assert 200 == call()
+    gateway.follower.reached(registry.write(delete_api, "pets:1.0", with_subscriptions=True))
+    assert 404 == call()
+
+
+def test_only_what_is_named_is_compiled(gateway, registry):
+    """The plans of the other APIs stay."""
+    registry.api("cats")
+    gateway.follower.poll()
+    before = gateway.deployment.compiled
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+    after = gateway.deployment.compiled
+
+    assert before["cats:1.0"] is after["cats:1.0"]
+    assert before["pets:1.0"] is not after["pets:1.0"]
+
+
+def test_nothing_is_compiled_for_records_about_callers(gateway, registry):
+    """They only make old what is known."""
+    before = gateway.deployment
+    position = append(registry, "token", "user", "application", "subscription", "block", "key")
+    gateway.follower.poll()
+
+    assert before is gateway.deployment
+    assert position == gateway.follower.applied
+
+
+def test_a_tier_has_its_new_limits(gateway, registry, call):
+    """From the next request on."""
+    call()
+    gateway.follower.reached(registry.write(update_tier, Tier("Gold", (Limit(1),))))
+
+    assert [200, 429] == [call(), call()]
+
+
+def test_the_global_policies_are_in_force(gateway, registry, call):
+    """For every API."""
+    position = registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    gateway.follower.reached(position)
+
+    assert 418 == call()
+
+
+# --- what holds nothing up ---
+
+
+def test_an_api_that_is_wrong_stays_as_it_was(gateway, registry, call):
+    """Operators are told once, and the position is reached all the same; the next good revision ends it."""
+    position = edited(registry, policies=(Policy("no-such-policy"),))
+
+    assert gateway.follower.reached(position).called
+    assert 200 == call()
+    assert "pets:1.0: policies[0].name: no policy 'no-such-policy' is installed" in gateway.follower.fault
+
+    registry.api("cats")
+    gateway.follower.poll()
+
+    assert 1 == len(told(gateway))
+    assert {"pets:1.0", "cats:1.0"} == set(gateway.deployment.compiled)
+
+    gateway.follower.reached(edited(registry, policies=()))
+
+    assert "" == gateway.follower.fault
+
+
+def test_an_api_that_is_wrong_has_its_new_state(gateway, registry, call):
+    """Whoever blocks an API is not let down by its last revision."""
+    edited(registry, policies=(Policy("no-such-policy"),))
+    gateway.follower.poll()
+    gateway.follower.reached(registry.write(set_state, "pets:1.0", Lifecycle.BLOCKED, actor="ann"))
+
+    assert 503 == call()
+
+
+def test_an_api_that_was_never_right_is_left_out(registry):
+    """The others are served."""
+    registry.api("wrong", policies=(Policy("no-such-policy"),))
+    gateway = MemoryGateway(registry.database)
+
+    assert ["pets:1.0"] == list(gateway.deployment.compiled)
+    assert "wrong:1.0: policies[0].name" in gateway.follower.fault
+
+
+def test_wrong_global_policies_stay_as_they_were(gateway, registry, call):
+    """While the gateway runs; a start fails with the fault."""
+    gateway.follower.reached(registry.write(set_policies, (Policy("no-such-policy"),)))
+    registry.api("cats")
+    gateway.follower.poll()
+
+    assert 200 == call()
+    assert "policies[0].name: no policy 'no-such-policy'" in gateway.follower.fault
+    with pytest.raises(InvalidFileError, match=r"sqlite:.*: policies\[0\]\.name: no policy 'no-such-policy'"):
+        MemoryGateway(registry.database)
+
+
+# --- the log ---
+
+
+def begun_anew(gateway):
+    """Whether everything was forgotten since the last call."""
+    return 0 == len(gateway.facts.cache)
+
+
+def test_a_record_of_a_later_version_may_mean_anything(gateway, registry, call):
+    """So everything is read anew."""
+    call()
+    position = append(registry, "weather")
+    gateway.follower.poll()
+
+    assert (True, position) == (begun_anew(gateway), gateway.follower.applied)
+    assert 200 == call()
+
+
+def test_a_gap_in_the_log_is_bridged_by_reading_everything(gateway, registry, call):
+    """When the records that come next were deleted before they could be read."""
+    call()
+    append(registry, *["token"] * 5)
+    registry.write(lambda c, *, now: log.prune(c, now + 1e6, rows=2))
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+
+    assert begun_anew(gateway)
+    assert 200 == call(path="/animals/7")
+
+
+def test_a_new_epoch_begins_anew(gateway, registry, call):
+    """Also when its positions go on from the same place, or from an earlier one."""
+    for position in (cluster_head.c.pos, cluster_head.c.pos - 2):
+        call()
+        values = {"epoch": cluster_head.c.epoch + 1, "pos": position}
+        registry.write(lambda c, *, now, values=values: c.execute(cluster_head.update().values(values)))
+        gateway.follower.poll()
+
+        assert begun_anew(gateway)
+        assert registry.database.call(log.head).pos == gateway.follower.applied
+
+
+def test_a_long_log_is_read_in_parts(gateway, registry, monkeypatch):
+    """Until its end."""
+    monkeypatch.setattr(served, "RECORDS", 3)
+    position = append(registry, *["token"] * 10)
+
+    assert gateway.follower.reached(position).called
+    assert position == gateway.follower.applied
+
+
+def test_who_waits_is_told_when_the_position_is_in_force(gateway, registry, monkeypatch):
+    """Not by an earlier one, not before APIs are compiled, and not when they wait no longer."""
+    compiling = Deferred()
+    work = gateway.follower._in_thread
+    monkeypatch.setattr(gateway.follower, "_in_thread", lambda *args: compiling.addCallback(lambda _: work(*args)))
+    first = edited(registry, base_path="/animals")
+    early, late, gone = (gateway.follower.reached(position) for position in (first, first + 2, first))
+    gone.addErrback(lambda failure: failure.trap(CancelledError))
+    gone.cancel()
+
+    assert not early.called
+    append(registry, "token")  # while it is busy
+    compiling.callback(None)
+
+    assert early.called
+    assert not late.called
+    append(registry, "token")
+    gateway.follower.look()
+    assert late.called
+
+
+def test_a_position_that_is_asked_for_meanwhile_is_read_after(gateway, registry, monkeypatch):
+    """What was being read when it was written need not have it."""
+    reading = Deferred()
+    run = registry.database.run
+    monkeypatch.setattr(
+        registry.database, "run", lambda *args: reading if not reading.called else run(*args)
+    )
+    gateway.follower.look()
+    reached = gateway.follower.reached(append(registry, "token"))
+    assert not reached.called
+    reading.callback(News())
+
+    assert reached.called
+
+
+def test_what_breaks_is_told_and_begun_anew(gateway, registry, call, monkeypatch):
+    """Nothing that was read is taken for applied."""
+    monkeypatch.setattr(gateway.follower, "_in_thread", lambda *_args: execute(lambda: 1 / 0))
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+
+    assert "ZeroDivisionError" in told(gateway)[0]
+
+    monkeypatch.undo()
+    gateway.follower.look()
+
+    assert 200 == call(path="/animals/7")
+
+
+def test_the_database_may_be_away_in_the_middle(gateway, registry, call, monkeypatch):
+    """What was to be begun anew still is when it is back."""
+    call()
+    run = registry.database.run
+    monkeypatch.setattr(registry.database, "run", lambda *_args: execute(_away))
+    gateway.follower.reload()
+    monkeypatch.setattr(registry.database, "run", run)
+    assert not begun_anew(gateway)
+    gateway.follower.look()
+
+    assert begun_anew(gateway)
+
+
+def _away():
+    raise Unavailable("the database is away")
+
+
+# --- policies ---
+
+
+def test_a_reload_finds_changed_policies(registry):
+    """Their code is looked for anew, and what uses them is compiled."""
+    plugins = {"mine": SimpleNamespace(twgw_receive=hookimpl(lambda exchange: Problem(418, "Old")))}
+    registry.api("cats", policies=(Policy("mine"),))
+    gateway = MemoryGateway(registry.database, plugins=plugins)
+    assert 418 == gateway.get("/cats/1").status
+    other = SimpleNamespace(twgw_receive=hookimpl(lambda exchange: Problem(410, "New")))
+    gateway._plugins["mine"] = attrs.evolve(gateway._plugins["mine"], module=other)
+    gateway.follower.look()
+    gateway.follower.reload()
+
+    assert 410 == gateway.get("/cats/1").status
+
+
+def test_policies_that_cannot_be_told_apart_stay_as_they_were(gateway, call, monkeypatch):
+    """Operators are told."""
+
+    def find():
+        raise PluginConflict("two policies are called mine")
+
+    monkeypatch.setattr(gateway.follower, "_find_plugins", find)
+    gateway.follower.reload()
+
+    assert 200 == call()
+    assert ["two policies are called mine; the policies found before stay"] == told(gateway)

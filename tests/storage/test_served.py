@@ -1,0 +1,98 @@
+"""Tests of twgw.storage.served."""
+
+import attrs
+import pytest
+
+from tests.storage.conftest import an_api
+from twgw.model import Lifecycle, Limit, Policy, State, Tier
+from twgw.registry import News, Record
+from twgw.storage import log, served
+from twgw.storage.apis import create_api, publish, set_state
+from twgw.storage.schema import cluster_head
+from twgw.storage.served import read_all, read_news
+from twgw.storage.settings import set_policies
+from twgw.storage.tiers import create_tier, update_tier
+
+
+@pytest.fixture
+def begun(write, read):
+    """A live API, a draft and a tier, and the position at which they are known."""
+    write(create_tier, Tier("gold"))
+    for name in ("pets", "toys"):
+        write(create_api, an_api(name), owner="ann", state=Lifecycle.PUBLISHED)
+    write(publish, "pets:1.0", 1)
+    return read(log.head)
+
+
+def test_everything_is_read_as_of_a_position(begun, read):
+    """Live APIs, tiers, and the usual policies while nobody has set others."""
+    head, everything = read(read_all)
+
+    assert begun == head
+    assert {"pets:1.0": an_api("pets")} == everything.apis
+    assert (State().policies, {"gold": Tier("gold")}) == (everything.policies, everything.tiers)
+
+
+def test_news_say_what_became_of_what_is_named(begun, write, read):
+    """However often it is; of nothing else."""
+    write(publish, "toys:1.0", 1)
+    write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
+    write(publish, "toys:1.0", 1)
+    news = read(read_news, begun)
+
+    assert ["api:toys:1.0", "api:pets:1.0", "api:toys:1.0"] == [record.tag for record in news.records]
+    assert {"toys:1.0": an_api("toys"), "pets:1.0": None} == news.apis
+    assert (None, None, False) == (news.policies, news.tiers, news.more)
+
+
+def test_news_about_tiers_and_policies_have_all_of_them(begun, write, read):
+    """They are few."""
+    write(update_tier, Tier("gold", (Limit(7),)))
+    write(set_policies, (Policy("cors"),))
+    news = read(read_news, begun)
+
+    assert ({"gold": Tier("gold", (Limit(7),))}, (Policy("cors"),), {}) == (news.tiers, news.policies, news.apis)
+
+
+def test_without_news_there_is_nothing(begun, read):
+    """Not even something to compile."""
+    before = read(read_all)[1]
+
+    assert News() == read(read_news, begun)
+    assert before is News().over(before)
+
+
+def test_news_over_what_was_served_are_what_is_served(begun, write, read):
+    """The same as what a node reads that begins later."""
+    before = read(read_all)[1]
+    write(publish, "toys:1.0", 1)
+    write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
+    write(update_tier, Tier("gold", (Limit(7),)))
+    write(set_policies, (Policy("cors"),))
+
+    assert read(read_all)[1] == read(read_news, begun).over(before)
+
+
+def test_many_news_come_in_parts(begun, write, read, monkeypatch):
+    """In order."""
+    monkeypatch.setattr(served, "RECORDS", 2)
+    write(lambda c, *, now: log.append(c, [Record("token", f"tok:{n}") for n in range(3)], now))
+    first = read(read_news, begun)
+    second = read(read_news, attrs.evolve(begun, pos=first.records[-1].pos))
+
+    assert [(True, ["tok:0", "tok:1"]), (False, ["tok:2"])] == [
+        (news.more, [record.tag for record in news.records]) for news in (first, second)
+    ]
+
+
+@pytest.mark.parametrize("case", ["a later version", "a gap", "another epoch", "an earlier position"])
+def test_what_cannot_be_followed_has_no_news(begun, write, read, case):
+    """Then everything has to be read."""
+    write(lambda c, *, now: log.append(c, [Record("weather" if case == "a later version" else "token", "x")] * 3, now))
+    if case == "a gap":
+        write(lambda c, *, now: log.prune(c, now + 1e6, rows=1))
+    changes = {"another epoch": {"epoch": 9}, "an earlier position": {"pos": begun.pos - 1}}
+    if case in changes:
+        write(lambda c, *, now: c.execute(cluster_head.update().values(changes[case])))
+
+    assert None is read(read_news, begun)

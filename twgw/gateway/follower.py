@@ -1,0 +1,236 @@
+"""Keep what is deployed and what is known in step with the database: its log, applied in order.
+
+Made by ``tap.py`` where a database is the state, as ``redeploy.py`` is where a file is.  Each record first makes old
+what it names; then the APIs that changed are compiled off the reactor and put in force in one turn; only then its
+position is reached, and whoever waits for that is told.
+
+An API that does not compile holds nothing up: what was in force of it stays, in its new state, and ``fault`` says why.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+from attrs import field, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from twgw.faults import Fault, InvalidFileError, SettingsError
+from twgw.gateway.deployment import Deployment, MakeCall, deploy
+from twgw.gateway.registry import Facts, Rights
+from twgw.model import State
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin, PluginConflict
+from twgw.registry import Head, News, Served
+from twgw.storage.database import Database
+from twgw.storage.errors import Unavailable
+from twgw.storage.served import read_all, read_news
+
+_OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
+
+
+@frozen
+class Ready:
+    """A deployment of what is to be in force, and what of that could not be had, by API."""
+
+    deployment: Deployment
+    faults: Mapping[str, tuple[str, ...]] = field(factory=dict)
+
+
+def compiled(
+    served: Served,
+    plugins: Mapping[str, Plugin],
+    gateway: Gateway,
+    make_call: MakeCall,
+    previous: Deployment | None,
+) -> Ready:
+    """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
+
+    Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, it is left out.
+    """
+    faults: dict[str, tuple[str, ...]] = {}
+    policies, apis = served.policies, dict(served.apis)
+    while True:
+        state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
+        try:
+            return Ready(deploy(state, plugins, gateway, make_call, previous), faults)
+        except SettingsError as error:
+            found = _by_api(error.faults, list(apis))
+            if "" in found:
+                if previous is None or policies == previous.state.policies:
+                    raise
+                faults[""] = found[""]
+                policies = previous.state.policies
+                continue
+            for api, texts in found.items():
+                kept = previous.compiled.get(api) if previous is not None and api not in faults else None
+                faults.setdefault(api, texts)
+                if kept is None:
+                    del apis[api]
+                else:
+                    apis[api] = attrs.evolve(kept.api, state=apis[api].state)
+
+
+def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ...]]:
+    """The texts of faults by the API that they are in; under no name those that are in none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fault in faults:
+        place = _OF_API.fullmatch(fault.path)
+        api = apis[int(place[1])] if place else ""
+        text = f"{api}: {place[2]}: {fault.text}" if place else f"{fault.path}: {fault.text}"
+        found[api] = (*found.get(api, ()), text)
+    return found
+
+
+class Follower:
+    """Applies the log of a database.  ``in_thread(function, *args)`` runs a function off the reactor."""
+
+    def __init__(
+        self,
+        database: Database,
+        facts: Facts,
+        rights: Rights,
+        in_thread: Callable[..., "Deferred[Any]"],
+        find_plugins: Callable[[], dict[str, Plugin]],
+        gateway: Gateway,
+        make_call: MakeCall,
+        swap: Callable[[Deployment], None],
+    ) -> None:
+        self.deployment: Deployment | None = None
+        self.applied = 0
+        """The position that is in force."""
+        self._database = database
+        self._facts = facts
+        self._rights = rights
+        self._in_thread = in_thread
+        self._find_plugins = find_plugins
+        self._gateway = gateway
+        self._make_call = make_call
+        self._swap = swap
+        self._plugins: Mapping[str, Plugin] = {}
+        self._served = Served()
+        """What is to be in force, whether it could be had or not."""
+        self._faults: Mapping[str, tuple[str, ...]] = {}
+        self._waiting: list[tuple[int, Deferred[None]]] = []
+        self._busy = False
+        self._again = False
+        self._anew = False
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with what should be in force, a line for each fault; empty when it is."""
+        return "\n".join(text for texts in self._faults.values() for text in texts)
+
+    def load(self) -> None:
+        """Deploy everything now.  Raises Unavailable, and InvalidFileError for wrong global policies."""
+        head, served = self._database.call(read_all)
+        self._plugins = self._find_plugins()
+        try:
+            ready = self._compiled(served)
+        except SettingsError as error:
+            name = self._database.name
+            raise InvalidFileError(f"{name}: {fault.path}: {fault.text}" for fault in error.faults) from error
+        self._facts.cache.reset(head.epoch, head.pos)
+        self._install(served, ready)
+        self._reach(head.pos)
+
+    def reload(self) -> None:
+        """Read and compile everything anew, as the code of a policy may have changed."""
+        self._anew = True
+        self.poll()
+
+    def look(self) -> None:
+        """See what is new, and whether somebody waits for too long; called every second."""
+        self._facts.look()
+        self.poll()
+
+    def poll(self) -> "Deferred[None]":
+        """Apply what is new; fires when that is done, at once when it is being done already."""
+        if self._busy:
+            self._again = True
+            return succeed(None)
+        self._busy = True
+        return Deferred.fromCoroutine(self._catch_up()).addErrback(self._broke).addBoth(self._done)
+
+    def reached(self, position: int) -> "Deferred[None]":
+        """Fires when a position is in force."""
+        if position <= self.applied:
+            return succeed(None)
+        done: Deferred[None] = Deferred(lambda cancelled: self._waiting.remove((position, cancelled)))
+        self._waiting.append((position, done))
+        self.poll()
+        return done
+
+    async def _catch_up(self) -> None:
+        anew, self._anew = self._anew, False
+        try:
+            since = Head(self._facts.cache.epoch, self.applied)
+            news = None if anew else await self._database.run(read_news, since)
+            everything = await self._database.run(read_all) if news is None else None
+        except Unavailable as error:
+            self._anew = self._anew or anew
+            self._facts.lose(str(error))
+            return
+        self._facts.regain()
+        if everything is not None:
+            await self._begin_anew(*everything)
+        elif news is not None and news.records:
+            await self._go_on(news)
+
+    async def _begin_anew(self, head: Head, served: Served) -> None:
+        """Know nothing but what was just read."""
+        self._facts.cache.reset(head.epoch, head.pos)
+        try:
+            self._plugins = await self._in_thread(self._find_plugins)
+        except PluginConflict as error:
+            self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
+        self._install(served, await self._in_thread(self._compiled, served))
+        self._reach(head.pos)
+
+    async def _go_on(self, news: News) -> None:
+        """Apply records; what is known first, so that who is revoked does not wait for APIs to be compiled."""
+        for record in news.records:
+            self._facts.cache.apply(record.pos, (record.tag,))
+        served = news.over(self._served)
+        if served is not self._served:
+            self._install(served, await self._in_thread(self._compiled, served))
+        self._again = self._again or news.more
+        self._reach(news.records[-1].pos)
+
+    def _compiled(self, served: Served) -> Ready:
+        """Everything that takes time; touches nothing that is in force."""
+        return compiled(served, self._plugins, self._gateway, self._make_call, self.deployment)
+
+    def _install(self, served: Served, ready: Ready) -> None:
+        """Put it in force, in this turn of the reactor."""
+        self._served = served
+        self._rights.tiers = served.tiers
+        self.deployment = ready.deployment
+        self._swap(ready.deployment)
+        for name, texts in ready.faults.items():
+            if texts != self._faults.get(name):
+                for text in texts:
+                    self._gateway.log.error("{fault}; what was in force of it stays", fault=text)
+        self._faults = ready.faults
+        count = len(ready.deployment.compiled)
+        self._gateway.log.info("{name}: {count} APIs in force", name=self._database.name, count=count)
+
+    def _reach(self, position: int) -> None:
+        self.applied = position
+        waiting, self._waiting = self._waiting, []
+        for wanted, done in waiting:
+            if wanted <= position:
+                done.callback(None)
+            else:
+                self._waiting.append((wanted, done))
+
+    def _broke(self, failure: Failure) -> None:
+        self._anew = True  # what was done of it is not known
+        self._gateway.log.error("the log could not be applied: {error}", error=failure.getTraceback())
+
+    def _done(self, _result: object) -> None:
+        self._busy = False
+        if self._again:
+            self._again = False
+            self.poll()
