@@ -30,7 +30,7 @@ LAYERS = {
           admin/{__init__,status}
           directory/{__init__,availability,groups,login,names,settings,store,stores}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
-          publisher/{__init__,lifecycle,versions}
+          publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}
           throttle/{__init__,callers,fields,limiter,local,presets,tiers}
           web/{__init__,asking,openapi,permissions,refusals,transaction,view}""",
@@ -59,6 +59,8 @@ LIBRARIES = {
     "flask": ["twgw/web/application.py", "twgw/*/endpoints.py"],
     "joserfc": ["twgw/jwt.py"],
     "ldap3": ["twgw/ldap.py"],
+    "jsonschema_rs": ["twgw/publisher/openapi_document.py"],
+    "openapi_spec_validator": ["twgw/publisher/openapi_document.py"],
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
     "prometheus_client": ["twgw/metrics.py", "twgw/admin/*", "twgw/tap.py"],
     "psycopg": ["twgw/storage/vendors.py"],
@@ -264,7 +266,7 @@ def test_every_dependency_is_used():
     required = {line.split()[0].partition("[")[0] for line in lines}
     names = {
         "Flask": "flask", "PyMySQL": "pymysql", "PyYAML": "yaml", "SQLAlchemy": "sqlalchemy", "Twisted": "twisted",
-        "argon2-cffi": "argon2",
+        "argon2-cffi": "argon2", "jsonschema-rs": "jsonschema_rs", "openapi-spec-validator": "openapi_spec_validator",
     }  # fmt: skip
     used = {name for path in MODULES for name in libraries(path)} - {"attr", "zope", "OpenSSL", "werkzeug"}
 
