@@ -198,6 +198,7 @@ def test_keys_for_other_things_are_passed_over():
         {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "alg": "HS256"},
         {"kty": "AKP", "alg": "ML-DSA-44", "pub": "x"},
         {"kty": "RSA"},
+        {"kty": {}},
         {},
     ]
 

@@ -132,7 +132,7 @@ def key_of(members: Mapping[str, Any], algorithm: str = "") -> Key:
 
     ``algorithm`` is that of a key that does not say itself.
     """
-    kind = str(members.get("crv" if members.get("kty") in {"EC", "OKP"} else "kty"))
+    kind = str(members.get("crv" if members.get("kty") in ("EC", "OKP") else "kty"))
     name = members.get("alg") or algorithm or _PLAIN.get(kind, "")
     if not isinstance(name, str) or kind == "oct" or ALGORITHMS.get(name) != kind:
         raise KeyFault("not a key for signatures")
