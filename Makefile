@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 60
 # What the tests start beside twgw: Debian's packages.
 SYSTEM_PACKAGES := mariadb-server-core postgresql slapd
 STEPS := tests lint types docs changelog examples
@@ -77,8 +78,8 @@ coverage: .venv/developed  ## the tests with branch coverage
 bench: .venv/installed  ## CPU time per request beside the peers; about ten minutes (see bench/README.md; all: ARGS=--help)
 	@exec bench/run $(ARGS)
 
-fuzz: .venv/fuzzing  ## feed parsers and gateway with mutated bytes (longer: make fuzz ARGS="--seconds 600"; all: ARGS=--help)
-	@exec .venv/bin/python tests/fuzz/run.py $(ARGS)
+fuzz: .venv/fuzzing  ## feed parsers, files and gateway with mutated bytes (each for: SECONDS=60; more: ARGS=--help)
+	@exec .venv/bin/python tests/fuzz/run.py --seconds $(SECONDS) $(ARGS)
 
 soak: .venv/developed  ## load a running gateway, watch its memory (longer: make soak ARGS="--minutes 30"; all: ARGS=--help)
 	@exec .venv/bin/python tests/soak/run.py $(ARGS)

@@ -1,118 +1,75 @@
-"""What is fuzzed, each as a function of bytes that raises when a promise is broken.
+"""What is fuzzed: promises as functions of bytes, which raise when one is broken, and what to begin with.
 
-``run.py`` feeds them for long, guided by coverage; ``test_targets.py`` feeds them for a moment, with a seed.
+``run.py`` feeds them for long, guided by coverage; ``test_targets.py`` feeds them what that found, and for a moment
+what comes by chance.
 """
 
-import h11
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import frozen
 
 from tests.bad_input import GOOD, PASSED, REFUSED
-from tests.bad_tokens import AUDIENCE, BAD, CLAIMS, ISSUER, KEY, NOW, PUBLIC, good
-from twgw import jwt
-from twgw.faults import InvalidFileError
-from twgw.gateway.chunked import ChunkedReader
-from twgw.gateway.http1 import BadMessage, Limits, parse_request, parse_response
-from twgw.jwt import Expected
-from twgw.memory import MemoryGateway
-from twgw.model import Api
-from twgw.state import parse_state
+from tests.bad_tokens import BAD, KEY, PUBLIC, good
+from tests.fuzz import files, messages, tokens, traffic
+from tests.gateway.test_upstream import BROKEN, CHUNKED, OK, UNTIL_CLOSE
+from twgw.config import render_default
 
-LIMITS = Limits()
-SEEDS = [GOOD, *(vector.data for vector in (*REFUSED, *PASSED))]
-STATE = b"apis:\n  - {name: a, version: '1', base_path: /a, upstream: {targets: [{url: 'http://a'}]}}\n"
+ROOT = Path(__file__).parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+"""What fuzzing found, one folder for each target, as few files as reach all that was reached."""
 
 
-def request_head(data):
-    """A head is parsed or refused, nothing else happens; parsed, it has one meaning that h11 shares."""
-    try:
-        head = parse_request(data, LIMITS)
-    except BadMessage:
-        return
-    if head.fault is None:
-        assert not {"..", "."} & set(head.path.split("/"))
-        assert "//" not in head.path
+@frozen
+class Target:
+    """A promise, what to begin with, and the words of the language."""
+
+    check: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+    words: tuple[bytes, ...]
 
 
-def response_head(data):
-    """The same for what an upstream answers."""
-    try:
-        parse_response(data, LIMITS, to_head=False)
-    except BadMessage as refusal:
-        if refusal.status != 502:
-            raise
+def words_of(text: str) -> tuple[bytes, ...]:
+    """The words of a language, as they stand in an example."""
+    return tuple(sorted({word.encode() for word in re.findall(r"[A-Za-z][\w-]*", text)}))
 
 
-def chunked_body(data):
-    """However it is split, a body is the same, or is refused."""
-    outcomes = set()
-    for size in (len(data) or 1, 1, 7):
-        reader, payload = ChunkedReader(), b""
-        try:
-            for at in range(0, len(data), size):
-                if not reader.done:
-                    payload += b"".join(reader.feed(data[at : at + size]))
-        except BadMessage:
-            outcomes.add("refused")
-        else:
-            outcomes.add((payload, reader.done))
-    assert len(outcomes) == 1 or "refused" in outcomes
+def uncommented(text: str) -> bytes:
+    """A commented configuration with its settings set."""
+    return re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE).encode()
 
 
-def whole_gateway(data):
-    """What reaches an upstream is a sequence of whole requests, read by h11 as by us; nothing goes wrong inside."""
-    gateway = MemoryGateway(Api("pets", "1", "/pets"))
-    client = gateway.connect()
-    client.send(data)
-    client.lose()
-    for wire in gateway.upstream_wires:
-        judge = h11.Connection(h11.SERVER)
-        judge.receive_data(wire.received)
-        seen = 0
-        while True:
-            event = judge.next_event()
-            if event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
-                if event is h11.PAUSED and judge.their_state is h11.DONE:
-                    judge.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
-                    judge.send(h11.EndOfMessage())
-                    judge.start_next_cycle()
-                    continue
-                break
-            seen += isinstance(event, h11.Request)
-    assert not [line for level, line in gateway.log.lines if level == "error"]
-
-
-def state_document(data):
-    """A state is read or refused with places."""
-    try:
-        parse_state(data.decode("utf-8", "replace"), "apis.yaml")
-    except InvalidFileError as refusal:
-        if not refusal.lines:
-            raise
-
-
-def token(data):
-    """A token is good or refused, nothing else happens; one that is good is of the issuer."""
-    try:
-        claims = jwt.verify(data.decode("latin-1"), [KEY], Expected(ISSUER, (AUDIENCE,), ("at+jwt",)), NOW)
-    except jwt.Refused:
-        return
-    assert CLAIMS == claims
-
-
-def key_set(data):
-    """A set of keys is read or refused; what is read can verify and not sign."""
-    try:
-        keys = jwt.read_jwks(data)
-    except jwt.KeyFault:
-        return
-    assert not any(key.private for key in keys)
-
-
+HTTP = (
+    *(b"\r\n", b"\r\n\r\n", b"HTTP/1.1", b"HTTP/1.0", b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"CONNECT "),
+    *(b"Host: a", b"Content-Length: ", b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: keep-alive"),
+    *(b"Connection: upgrade", b"Upgrade: h2c", b"Upgrade: websocket", b"Expect: 100-continue", b"Via: 1.1 twgw"),
+    *(b"X-Forwarded-For: ", b"Forwarded: ", b"Trailer: X", b"TE: trailers", b"0\r\n\r\n", b"5\r\nhello\r\n", b";a=b"),
+    *(b"http://a/", b"%2e", b"%2F", b"/../", b"//", b"/pets", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 204 \r\n"),
+    *(b"HTTP/1.1 304 \r\n", b"HTTP/1.1 100 \r\n\r\n", b"HTTP/1.1 103 \r\n\r\n", b"HTTP/1.1 101 \r\n"),
+)
+REQUESTS = (GOOD, *(vector.data for vector in (*REFUSED, *PASSED) if len(vector.data) < 2000))
+RESPONSES = (OK, CHUNKED, UNTIL_CLOSE, *(each for each in BROKEN.values() if len(each) < 2000))
+BODIES = (
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
+    b"000a\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+)
+TOKENS = (good(), *(bad for bad, _ in BAD.values() if len(bad) < 2000))
+KEYS = (PUBLIC.encode() if isinstance(PUBLIC, str) else PUBLIC, KEY.to_text().encode())
+STATE = (ROOT / "etc/examples/apis.yaml").read_text()
+CONFIGURATION = (ROOT / "etc/examples/twgw.toml").read_text()
+DEFAULTS = render_default()
 TARGETS = {
-    "request": (request_head, SEEDS),
-    "response": (response_head, [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"]),
-    "chunked": (chunked_body, [b"5\r\nhello\r\n0\r\n\r\n", b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n"]),
-    "gateway": (whole_gateway, SEEDS),
-    "state": (state_document, [STATE]),
-    "token": (token, [good().encode(), *(bad.encode("latin-1") for bad, _ in BAD.values() if len(bad) < 2000)]),
-    "keys": (key_set, [PUBLIC, KEY.to_text().encode()]),
+    "request": Target(messages.request_head, REQUESTS, HTTP),
+    "response": Target(messages.response_head, RESPONSES, HTTP),
+    "chunked": Target(messages.chunked_body, BODIES, HTTP),
+    "requests": Target(traffic.requests, tuple(b"\0" + each for each in REQUESTS), HTTP),
+    "answers": Target(traffic.answers, tuple(b"\0" + each for each in RESPONSES), HTTP),
+    "state": Target(files.state, (STATE.encode(),), words_of(STATE)),
+    "configuration": Target(
+        files.configuration, (CONFIGURATION.encode(), uncommented(DEFAULTS)), words_of(DEFAULTS)
+    ),
+    "token": Target(tokens.token, tuple(each.encode("latin-1") for each in TOKENS), ()),
+    "keys": Target(tokens.key_set, KEYS, words_of(KEY.to_text())),
 }
