@@ -30,6 +30,10 @@ class Settings:
 
     scopes: tuple[str, ...] = setting("The scopes.", validator=_scopes)
     match: Literal["all", "any"] = setting("Whether a caller needs all of them, or one.", default="all")
+    roles: tuple[str, ...] = setting(
+        "For the key manager: it gives the scopes only to users who have one of these roles. Empty: to everybody.",
+        default=(),
+    )
     realm: str = setting(
         "Name of what is protected, shown to a client without the scopes.",
         default="twgw",

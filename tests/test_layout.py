@@ -30,6 +30,7 @@ LAYERS = {
           admin/{__init__,status}
           directory/{__init__,availability,groups,login,names,settings,store,stores}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
+          keymanager/{__init__,client,form,jwks,metadata,parties,rate,scopes,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}
           throttle/{__init__,callers,fields,limiter,local,presets,tiers}
@@ -41,7 +42,8 @@ LAYERS = {
           gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,resource}""",
     # roles
-    4: "admin/{endpoints,service} gateway/{follower,lookup,redeploy,registry,service}",
+    4: """admin/{endpoints,service} gateway/{follower,lookup,redeploy,registry,service}
+          keymanager/{endpoints,grants,introspection,pages,revocation,server}""",
     # the test kit and the check: everything below the whole
     5: "checking memory memory_* testing",
     # the whole
@@ -54,9 +56,10 @@ LIBRARIES = {
     "argon2": ["twgw/passwords.py"],
     "attr": ["*"],
     "attrs": ["*"],
+    "authlib": ["twgw/keymanager/*"],
     "cattrs": ["twgw/settings.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
-    "flask": ["twgw/web/application.py", "twgw/*/endpoints.py"],
+    "flask": ["twgw/web/application.py", "twgw/*/endpoints.py", "twgw/keymanager/pages.py"],
     "joserfc": ["twgw/jwt.py"],
     "ldap3": ["twgw/ldap.py"],
     "jsonschema_rs": ["twgw/publisher/openapi_document.py"],
@@ -265,8 +268,9 @@ def test_every_dependency_is_used():
     lines = setup_cfg()["options"]["install_requires"].strip().splitlines()
     required = {line.split()[0].partition("[")[0] for line in lines}
     names = {
-        "Flask": "flask", "PyMySQL": "pymysql", "PyYAML": "yaml", "SQLAlchemy": "sqlalchemy", "Twisted": "twisted",
-        "argon2-cffi": "argon2", "jsonschema-rs": "jsonschema_rs", "openapi-spec-validator": "openapi_spec_validator",
+        "Authlib": "authlib", "Flask": "flask", "PyMySQL": "pymysql", "PyYAML": "yaml", "SQLAlchemy": "sqlalchemy",
+        "Twisted": "twisted", "argon2-cffi": "argon2", "jsonschema-rs": "jsonschema_rs",
+        "openapi-spec-validator": "openapi_spec_validator",
     }  # fmt: skip
     used = {name for path in MODULES for name in libraries(path)} - {"attr", "zope", "OpenSSL", "werkzeug"}
 

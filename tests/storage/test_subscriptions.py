@@ -6,12 +6,13 @@ from tests.storage.conftest import NOW, an_api
 from twgw.model import SubscriptionState
 from twgw.registry import SubscriptionEntry
 from twgw.storage import log
-from twgw.storage.apis import create_api
+from twgw.storage.apis import create_api, publish
 from twgw.storage.applications import create_application, update_application
 from twgw.storage.errors import Conflict, Missing
 from twgw.storage.subscriptions import (
     find_subscription,
     rights_of,
+    served_to,
     set_subscription,
     subscribe,
     subscribers_of,
@@ -94,3 +95,18 @@ def test_the_rights_of_an_application_are_read_with_its_tier(both, write, read):
     assert ("gold", entries) == (found[0], sorted(found[1], key=lambda entry: entry.api))
     assert 1 == len(read(rights_of, "batch", 1)[1])
     assert [(None, []), (None, [])] == [read(rights_of, name, 9) for name in ("shop", "nobody")]
+
+
+def test_what_is_served_to_an_application_is_what_it_may_call(both, write, read):
+    """Of the APIs that are live, those whose subscription is a right, in whichever environment."""
+    write(publish, "pets:1.0", 1)
+    assert [] == read(served_to, "batch")
+
+    write(subscribe, "batch", "pets:1.0", tier="gold")
+    write(subscribe, "batch", "toys:1.0", tier="gold")
+    assert [("pets:1.0", 1)] == read(served_to, "batch")
+    assert [] == read(served_to, "shop")
+
+    for state, served in (("PRODUCTION_PAUSED", 1), ("PAUSED", 0), ("PENDING", 0), ("CLOSED", 0)):
+        write(set_subscription, "batch", "pets:1.0", tier="gold", state=SubscriptionState(state))
+        assert served == len(read(served_to, "batch"))

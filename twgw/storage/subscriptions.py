@@ -83,6 +83,15 @@ def rights_of(connection: Connection, application: str, limit: int) -> tuple[str
     return rows[0].application_tier if rows else None, [_entry(row) for row in rows if row.api is not None]
 
 
+def served_to(connection: Connection, application: str) -> list[tuple[str, int]]:
+    """The APIs that an application may call now, at least in one environment, each with the revision that is served."""
+    states = (SubscriptionState.ACCEPTED.value, SubscriptionState.PRODUCTION_PAUSED.value)
+    usable = (table.c.application == application) & table.c.state.in_(states)
+    query = select(api_table.c.id, api_table.c.live).join(table, table.c.api == api_table.c.id)
+    rows = connection.execute(query.where(usable, api_table.c.live.is_not(None)).order_by(api_table.c.id))
+    return [(row.id, row.live) for row in rows]
+
+
 def subscribers_of(connection: Connection, api: str, after: str = "", limit: int = 100) -> list[SubscriptionEntry]:
     """Who is subscribed to an API, by application, those after one, at most so many."""
     query = select(table).where(table.c.api == api, table.c.application > after).order_by(table.c.application)
