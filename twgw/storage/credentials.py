@@ -78,7 +78,6 @@ def revoke_credential(connection: Connection, kind: str, id: str, *, now: float)
 
 def find_by_digest(connection: Connection, kind: str, digest: str) -> Known:
     """Everything that a gateway has to know of a key before it lets it in, in one statement."""
-    """All that a gateway has to know of a key before it lets it in, in one statement, with its application's tier."""
     row = connection.execute(_KNOWN, {"kind": kind, "digest": digest}).one()
     head = Head(row.epoch, row.pos)
     if row.id is None:
