@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from twgw.cli import main
 from twgw.credentials import digest, load_pepper, well_formed
-from twgw.state import parse_state
+from twgw.passwords import matches
+from twgw.state import load_state, parse_state
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +93,32 @@ def test_environment_stands_in_the_key():
     refused = new("--env", "No!")
     assert 2 == refused.exit_code
     assert "lower-case letters and digits" in refused.output
+
+
+# --- passwords ---
+
+
+def password(user, text):
+    return CliRunner().invoke(main, ["key", "password", user], input=f"{text}\n{text}\n")
+
+
+def test_a_password_becomes_a_line_of_the_state(tmp_path):
+    """Which lets the user log in; the password is not in it, nor shown."""
+    done = password("alice", "canary-password")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("  - ")]
+
+    assert 0 == done.exit_code
+    assert "canary-password" not in done.output
+    state = tmp_path / "apis.yaml"
+    state.write_text(f"apis: []\napplications:\n- name: shop\n  credentials:\n  {line}\n")
+    (credential,) = load_state(state).state.applications[0].credentials
+    assert ("basic", "alice", "alice") == (credential.kind, credential.user, credential.id)
+    assert matches(credential.digest, "canary-password")
+
+
+def test_a_short_password_is_refused():
+    """It would be guessed."""
+    done = password("alice", "short")
+
+    assert 1 == done.exit_code
+    assert "a password has 8 to 1024 characters" in done.output

@@ -23,12 +23,12 @@ INITS = [path for path in MODULES if path.endswith("__init__.py")]
 LAYERS = {
     # nouns: standard library and attrs
     0: """__init__ database_url faults listen model registry schema settings
-          policy/{__init__,bearer,edits,exchange,headers,interfaces}""",
+          policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
     1: """allowed_upstreams cache credentials demo document environment files ijson jwt metrics newfile
           passwords secret_files
           admin/{__init__,status}
-          directory/{__init__,availability,groups,login,names,settings,store,stores}
+          directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           keymanager/{__init__,client,form,jwks,metadata,parties,rate,scopes,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
@@ -59,6 +59,7 @@ LIBRARIES = {
     "authlib": ["twgw/keymanager/*"],
     "cattrs": ["twgw/settings.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
+    "defusedxml": ["twgw/directory/wso2.py"],
     "flask": ["twgw/web/application.py", "twgw/*/endpoints.py", "twgw/keymanager/pages.py"],
     "joserfc": ["twgw/jwt.py"],
     "ldap3": ["twgw/ldap.py"],

@@ -319,6 +319,40 @@ def test_credentials_are_checked(credential, error):
     assert [f"apis.yaml:4: applications[0].credentials[0]{error}"] == errors_of(with_credentials(credential))
 
 
+STORED = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzYWx0$" + "A" * 43
+
+
+@pytest.mark.parametrize(
+    ("credential", "error"),
+    [
+        (f"{{kind: basic, digest: '{STORED}'}}",
+         ".user: must be a name of 1 to 100 printable characters without a colon"),
+        (f"{{kind: basic, user: 'a:b', digest: '{STORED}'}}",
+         ".user: must be a name of 1 to 100 printable characters without a colon"),
+        ("{kind: basic, user: a, value: canary-12}",
+         ".value: must be left out: write a digest, as `twgw key password` prints it"),
+        ("{kind: basic, user: a}", ".digest: must be $argon2id$…, as `twgw key password` prints it"),
+        (f"{{kind: basic, user: a, digest: '{DIGEST}'}}",
+         ".digest: must be $argon2id$…, as `twgw key password` prints it"),
+        ("{value: 12345678x, groups: [' a']}",
+         ".groups[0]: must be 1 to 100 printable characters, without blanks around them"),
+    ],
+)  # fmt: skip
+def test_names_and_passwords_are_checked(credential, error):
+    """A password stands in no file, and what is stored of it is made by argon2id."""
+    assert [f"apis.yaml:4: applications[0].credentials[0]{error}"] == errors_of(with_credentials(credential))
+
+
+def test_a_user_name_is_that_of_one_credential():
+    """Its id in logs unless it has another one."""
+    one = f"{{kind: basic, user: alice, digest: '{STORED}'}}"
+    (credential,) = parse_state(with_credentials(one), "apis.yaml").state.applications[0].credentials
+    assert "alice" == credential.id
+
+    other = one.replace("AAA'", "AAB'").replace("kind", "id: other, kind")
+    assert any("user alice stands twice" in error for error in errors_of(with_credentials(one, other)))
+
+
 def test_credentials_of_every_form_load():
     """A plain value, a minted key and a digest are credentials; each has an id that may be logged."""
     text = with_credentials("{value: dev only key}", f"{{value: {KEY}}}", f"{{digest: '{DIGEST}', id: first}}")

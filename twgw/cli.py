@@ -10,6 +10,7 @@ from twgw import __version__
 from twgw.cli_db import db
 from twgw.cli_init import init
 from twgw.cli_key import key
+from twgw.cli_ldap import ldap
 from twgw.cli_plugins import plugins
 from twgw.cli_validate import validate
 
@@ -36,5 +37,5 @@ def version() -> None:
     click.echo(f"twgw {__version__}")
 
 
-for command in (init, validate, plugins, key, db):
+for command in (init, validate, plugins, key, db, ldap):
     main.add_command(command)

@@ -1,5 +1,6 @@
 """``twgw key …``: API keys for applications."""
 
+import json
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from twgw.cli_config import config_option, configured, failure, nearby, node_pepper, pepper_file
 from twgw.credentials import digest, mint
 from twgw.faults import InvalidFileError, suggest
+from twgw.passwords import LONGEST, hashed
 from twgw.state import load_state
 
 NEW_EXAMPLES = """\b
@@ -15,11 +17,16 @@ Examples:
   twgw key new --config etc/twgw.toml               under the pepper of that node
   twgw key new -c etc/twgw.toml --application batch
 """
+PASSWORD_EXAMPLES = """\b
+Examples:
+  twgw key password alice
+"""
+SHORTEST_PASSWORD = 8
 
 
 @click.group()
 def key() -> None:
-    """Make API keys."""
+    """Make API keys, and what is stored of passwords."""
 
 
 @key.command(epilog=NEW_EXAMPLES)
@@ -47,6 +54,22 @@ def new(file: Path | None, application: str | None, environment: str) -> None:
     click.echo(f"Put this line under {place} in {nearby(str(config.state_file))}:\n")
     click.echo(f'  - {{kind: api-key, digest: "{digest(pepper, secret)}"}}\n')
     click.echo(f"The digest is made with the pepper in {where}: it is good for nodes that have the same one.")
+
+
+@key.command(epilog=PASSWORD_EXAMPLES)
+@click.argument("user")
+def password(user: str) -> None:
+    """Ask for a password, and print the line that lets USER log in where the policy basic-auth stands.
+
+    It goes under credentials of an application in apis.yaml.  What it holds is made by argon2id; the password is not
+    in it, and nothing else is written.
+    """
+    secret = click.prompt("Password", hide_input=True, confirmation_prompt="Again")
+    if len(secret) < SHORTEST_PASSWORD or len(secret) > LONGEST:
+        raise failure([f"a password has {SHORTEST_PASSWORD} to {LONGEST} characters"])
+    line = {"kind": "basic", "user": user, "digest": hashed(secret)}
+    click.echo("Put this line under credentials of an application:\n")
+    click.echo(f"  - {json.dumps(line)}")
 
 
 def _find(application: str, path: Path) -> None:

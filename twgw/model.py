@@ -341,7 +341,7 @@ class Subscription:
 class Credential:
     """Proof of who calls."""
 
-    kind: str = field(default="api-key", metadata=says("api-key."))
+    kind: str = field(default="api-key", metadata=says("api-key, or basic for a user name and a password."))
     id: str = field(
         default="",
         metadata=says("Name of the credential in logs. Without it: the id inside the key, or application#number."),
@@ -349,14 +349,22 @@ class Credential:
     application: str = field(default="", metadata=says("Left out: it is the application around it."))
     value: str | None = field(default=None, repr=False, metadata=says("The key itself, for development."))
     digest: str | None = field(
-        default=None, repr=False, metadata=says("What is stored of a key, as twgw key new prints it.")
+        default=None,
+        repr=False,
+        metadata=says("What is stored of a key, as twgw key new prints it; of a password, as twgw key password does."),
     )
     scopes: tuple[str, ...] = field(default=(), metadata=says("What the caller may do, for policies that ask."))
     environment: Environment = field(
         default=Environment.PRODUCTION, metadata=says("Which servers of an API it is for.")
     )
     tier: str | None = field(default=None, metadata=says("Left out: it is that of the application around it."))
-    user: str | None = field(default=None, metadata=says("Name of the user for whom it is used, where there is one."))
+    user: str | None = field(
+        default=None,
+        metadata=says("Name of the user for whom it is used, where there is one; of the kind basic: to log in."),
+    )
+    groups: tuple[str, ...] = field(
+        default=(), metadata=says("Consumer groups of the caller, for acl and for the upstream.")
+    )
     expires_at: float | None = field(default=None, metadata=says("UNIX time at which it ends."))
 
 

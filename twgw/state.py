@@ -31,10 +31,11 @@ from twgw.model import (
     Upstream,
     UpstreamTls,
 )
+from twgw.passwords import is_hashed
 from twgw.settings import structure
 from twgw.throttle.presets import PRESETS
 
-CREDENTIAL_KINDS = ("api-key",)
+CREDENTIAL_KINDS = ("api-key", "basic")
 MIN_KEY = 8
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()+,;=:@-]+", re.ASCII)
@@ -111,7 +112,10 @@ def _completed(state: State, directory: Path) -> State:
                     attrs.evolve(
                         credential,
                         application=credential.application or application.name,
-                        id=credential.id or key_id(credential.value or "") or f"{application.name}#{index + 1}",
+                        id=credential.id
+                        or (credential.kind == "basic" and credential.user)
+                        or key_id(credential.value or "")
+                        or f"{application.name}#{index + 1}",
                     )
                     for index, credential in enumerate(application.credentials)
                 ),
@@ -331,6 +335,9 @@ def _credentials(applications: Iterable[Application]) -> Iterator[Fault]:
             for one, path in every
             if getattr(one, field)
         )
+    yield from _repeated(
+        (one.user, f"{path}.user", f"user {one.user}") for one, path in every if one.kind == "basic" and one.user
+    )
 
 
 def _application(application: Application, apis: dict[str, Api], tiers: list[str], path: str) -> Iterator[Fault]:
@@ -365,6 +372,11 @@ def _credential(credential: Credential, application: str, path: str) -> Iterator
         yield Fault(f"{path}.application", "must be left out: it is the application around it")
     if credential.tier is not None:
         yield Fault(f"{path}.tier", "must be left out: it is that of the application around it")
+    for i, group in enumerate(credential.groups):
+        yield from _readable(group, f"{path}.groups[{i}]")
+    if credential.kind == "basic":
+        yield from _basic(credential, path)
+        return
     if (value is None) == (digest is None):
         yield Fault(path, "must have either a value or a digest")
     if value is not None:
@@ -374,3 +386,14 @@ def _credential(credential: Credential, application: str, path: str) -> Iterator
             yield Fault(f"{path}.value", "starts like a key of twgw but was not copied whole")
     if digest is not None and not is_digest(digest):
         yield Fault(f"{path}.digest", "must be v1: and 64 hex digits, as `twgw key new` prints it")
+
+
+def _basic(credential: Credential, path: str) -> Iterator[Fault]:
+    """A name and what is stored of a password; the password itself stands in no file."""
+    user = credential.user or ""
+    if not user.strip() or not user.isprintable() or ":" in user or len(user) > 100:
+        yield Fault(f"{path}.user", "must be a name of 1 to 100 printable characters without a colon")
+    if credential.value is not None:
+        yield Fault(f"{path}.value", "must be left out: write a digest, as `twgw key password` prints it")
+    elif not is_hashed(credential.digest or ""):
+        yield Fault(f"{path}.digest", "must be $argon2id$…, as `twgw key password` prints it")

@@ -9,7 +9,7 @@ import yaml
 
 from tests.wire.test_tls import certificate
 from twgw.checking import check_state
-from twgw.config import Config, Gateway
+from twgw.config import Config, Gateway, load
 from twgw.model import Target, Upstream
 from twgw.policy.registry import find_plugins
 from twgw.settings import structure
@@ -30,9 +30,24 @@ def source():
 
 def test_its_configuration_is_taken():
     """The file for a server has known settings with valid values."""
-    (text,) = blocks("toml")
+    (text,) = [block for block in blocks("toml") if "[[ldap]]" not in block]
 
     assert "/var/lib/twgw" == str(structure(Config, tomllib.loads(text)).node.data_dir)
+
+
+def test_its_user_store_is_taken(tmp_path):
+    """And the policies that are shown with it can be deployed."""
+    (text,) = [block for block in blocks("toml") if "[[ldap]]" in block]
+    (tmp_path / "corp.password").write_text("x")
+    path = tmp_path / "twgw.toml"
+    path.write_text(text)
+    (store,) = load(path, {}, {}).ldap
+    assert ("corp", tmp_path / "corp-ca.pem") == (store.name, store.ca_file)
+
+    (policies,) = [block for block in blocks("yaml") if block.startswith("policies:")]
+    state = tmp_path / "apis.yaml"
+    state.write_text(policies + "apis: [{name: a, version: '1', base_path: /a, upstream: {targets: [{url: 'echo:'}]}}]")
+    assert [] == check_state(state, find_plugins())
 
 
 def test_its_upstream_is_taken(tmp_path):

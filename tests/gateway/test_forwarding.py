@@ -59,6 +59,17 @@ def test_the_caller_is_named():
     fields = dict(sent(credential=Credential(application="caf\xe9 \r\nX: y", id="k#1")))
 
     assert ("caf%C3%A9 %0D%0AX: y", "k#1") == (fields["X-Consumer-Username"], fields["X-Credential-Identifier"])
+    assert not {"X-Authenticated-Userid", "X-Consumer-Groups"} & fields.keys()
+
+
+def test_a_user_and_their_groups_are_named():
+    """The user in place of an application where there is none; a comma in a group divides nothing."""
+    fields = dict(sent(credential=Credential(id="corp/alice", user="alice", groups=("gold", "a,b\n"))))
+    assert ("alice", "alice") == (fields["X-Consumer-Username"], fields["X-Authenticated-Userid"])
+    assert "gold, a%2Cb%0A" == fields["X-Consumer-Groups"]
+
+    fields = dict(sent(credential=Credential(application="shop", user="alice")))
+    assert ("shop", "alice") == (fields["X-Consumer-Username"], fields["X-Authenticated-Userid"])
 
 
 def test_fields_for_one_hop_stay_behind():

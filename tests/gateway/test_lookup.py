@@ -81,3 +81,12 @@ def test_subscriptions_and_tiers():
 
     assert ("Gold", None) == (rights.find("shop", "pets:1.0").tier, rights.find("shop", "other:1.0"))
     assert ("Gold", None) == (rights.tier("Gold").name, rights.tier("None"))
+
+
+def test_a_name_with_a_password_is_found_by_the_name():
+    """Not by what is stored of the password, which comes with it to be compared."""
+    lookup = looked_up(Credential("basic", user="alice", digest="$argon2id$x"))
+
+    assert "$argon2id$x" == lookup.find("basic", "alice").digest
+    for kind, secret in (("basic", "$argon2id$x"), ("api-key", "alice"), ("basic", "")):
+        assert lookup.find(kind, secret) is None

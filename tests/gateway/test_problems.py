@@ -63,6 +63,13 @@ def test_challenges():
     assert ["Key", "Bearer"] == response.headers.get_all("www-authenticate")
 
 
+def test_missing_credentials_have_wso2s_codes():
+    """Another one where a name and a password are all that would do."""
+    codes = [document(problems.unauthorized(each))[1]["code"] for each in ((), ("Basic x",), ("Basic x", "Bearer"))]
+
+    assert [900902, 900913, 900902] == codes
+
+
 def test_a_method_that_is_not_allowed():
     """405 says what is."""
     assert "GET, PUT" == document(problems.wrong_method(("GET", "PUT")))[0].headers.get("allow")

@@ -119,7 +119,7 @@ class Upstream:
 class Node:
     """A gateway with files of its own: ``state`` is written as YAML (JSON is YAML)."""
 
-    def __init__(self, folder, start, state, listen=None, **sections):
+    def __init__(self, folder, start, state, listen=None, tail="", **sections):
         self.folder, self._start = folder, start
         self.port, self.admin = free_port(), free_port()
         self.state_file = folder / "apis.yaml"
@@ -132,7 +132,7 @@ class Node:
         lines = []
         for section, values in settings.items():
             lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
-        (folder / "twgw.toml").write_text("\n".join(lines))
+        (folder / "twgw.toml").write_text("\n".join([*lines, tail]))
         self.process = start("--config", str(folder / "twgw.toml"))
 
     def write(self, state):

@@ -47,30 +47,29 @@ class Stores:
         if refusal is not None:
             return refusal
         answer = Refusal.UNKNOWN
-        for one, name in self._responsible(user, store):
-            found = await one.ask(name, password)
+        settings = [each.settings for each in self.stores.values()]
+        for one, name in responsible(settings, user, store):
+            found = await self.stores[one.name].ask(name, password)
             if isinstance(found, DirectoryUser) or found is Refusal.WRONG_PASSWORD:
                 return found
             if found is Refusal.UNAVAILABLE:
                 answer = found
         return answer
 
-    def _responsible(self, user: str, store: str) -> Iterable[tuple[Store, str]]:
-        """The stores to ask, each with the name without the store's domain.  Raises LookupError."""
-        if not self.stores:
-            raise LookupError("no user store is configured; write an [[ldap]] table into the configuration")
-        if store and store not in self.stores:
-            raise LookupError(f"there is no user store {store}{suggest(store, self.stores)}")
-        if store:
-            only = self.stores[store]
-            return [(only, split_login(user, only.settings.domains)[1])]
-        named = [domain for each in self.stores.values() for domain in each.settings.domains]
-        domain, name = split_login(user, named)
-        if not domain:
-            return [(each, user) for each in self.stores.values() if not each.settings.domain_required]
-        return [(each, name) for each in self.stores.values() if has_domain(each.settings, domain)]
 
+def responsible(stores: Iterable[LdapStore], user: str, store: str = "") -> list[tuple[LdapStore, str]]:
+    """The stores that are asked for a name, in their order, each with what is left of it without its domain.
 
-def has_domain(store: LdapStore, domain: str) -> bool:
-    """Whether names with a domain are looked for in a store."""
-    return domain.casefold() in map(str.casefold, store.domains)
+    Raises LookupError when the one that is named is not there, or none is.
+    """
+    known = {each.name: each for each in stores}
+    if not known:
+        raise LookupError("no user store is configured; write an [[ldap]] table into the configuration")
+    if store and store not in known:
+        raise LookupError(f"there is no user store {store}{suggest(store, known)}")
+    if store:
+        return [(known[store], split_login(user, known[store].domains)[1])]
+    domain, name = split_login(user, [domain for each in known.values() for domain in each.domains])
+    if not domain:
+        return [(each, user) for each in known.values() if not each.domain_required]
+    return [(each, name) for each in known.values() if domain.casefold() in map(str.casefold, each.domains)]

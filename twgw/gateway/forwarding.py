@@ -94,7 +94,7 @@ def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
         f"Forwarded: {element}\r\n"
     )
     if credential is not None:
-        text += _identity(credential.application, credential.id)
+        text += _identity(credential.application, credential.id, credential.user or "", credential.groups)
     block.sent = (made_from, text)
     return text
 
@@ -106,10 +106,18 @@ def _node(address: str) -> str:
 
 
 @lru_cache(65536)
-def _identity(application: str, credential: str) -> str:
+def _identity(application: str, credential: str, user: str, groups: tuple[str, ...]) -> str:
     """Who calls, for the upstream; the names are Kong's."""
     safe = " !#$&'()*+,/:;=?@[]"
-    return f"X-Consumer-Username: {quote(application, safe)}\r\nX-Credential-Identifier: {quote(credential, safe)}\r\n"
+    fields = {
+        "X-Consumer-Username": quote(application or user, safe),
+        "X-Credential-Identifier": quote(credential, safe),
+        "X-Authenticated-Userid": quote(user, safe),
+        "X-Consumer-Groups": ", ".join(quote(group, safe.replace(",", "")) for group in groups),
+    }
+    return "".join(
+        f"{name}: {value}\r\n" for name, value in fields.items() if value or name.endswith(("Username", "Identifier"))
+    )
 
 
 _REASONS: Final = {

@@ -49,7 +49,9 @@ def _credentials(application: Application, digest: Digest) -> Iterable[tuple[tup
         known = evolve(
             credential, id=name, application=application.name, tier=application.tier, value=None, digest=kept
         )
-        yield (credential.kind, kept), known
+        # A password is not looked up by: that is for the name, and comparing it for who asked.
+        found_by = digest(credential.user or "") if credential.kind == "basic" else kept
+        yield (credential.kind, found_by), known
 
 
 @define(eq=False)

@@ -94,7 +94,8 @@ def unanswered() -> Problem:
 def unauthorized(challenges: Sequence[str]) -> Problem:
     """Nobody recognized a credential."""
     fields = tuple(("WWW-Authenticate", challenge) for challenge in challenges)
-    return Problem(401, "Credentials required", headers=fields, code=900902)
+    only_basic = all(challenge.startswith("Basic ") for challenge in challenges)
+    return Problem(401, "Credentials required", headers=fields, code=900913 if only_basic and fields else 900902)
 
 
 def too_large() -> Problem:
