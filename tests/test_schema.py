@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from twgw.model import Limit, positive
+from twgw.model import Algorithm, positive
 from twgw.schema import SettingRow, commented_toml, describe, leaves, lists, schema, sections
 from twgw.settings import Network, setting
 
@@ -14,6 +14,15 @@ from twgw.settings import Network, setting
 def words(value: str) -> tuple[str, ...]:
     """A converter."""
     return tuple(value.split())
+
+
+@frozen
+class Limit:
+    """Settings inside settings."""
+
+    amount: int = setting("Requests in a period.", validator=positive)
+    algorithm: Algorithm = setting("How requests are counted.", default=Algorithm.FIXED_WINDOW)
+    burst: int | None = setting("How many may come at once.", default=None)
 
 
 @frozen
@@ -26,7 +35,7 @@ class Settings:
     nets: tuple[Network, ...] = setting("Networks.", default=())
     scopes: tuple[str, ...] = setting("Scopes.", default="", converter=words)
     headers: Mapping[str, str] = setting("Headers.", factory=dict)
-    limits: tuple[Limit, ...] = setting("Limits.", default=(Limit(1),))
+    limits: tuple[Limit, ...] = setting("Limits.", default=(Limit(amount=1),))
     token: str = setting("A secret.", default="none", secret=True)
     free: Any = setting("Anything.", default=True, alias="from")
 
@@ -42,7 +51,6 @@ def test_describes_every_setting_in_order():
         SettingRow("headers", "mapping of text", "{}", "Headers.", required=False),
         SettingRow("limits", "list of mapping", '[{"amount": 1}]', "Limits.", required=False),
         SettingRow("limits[].amount", "whole number", "", "Requests in a period.", required=True),
-        SettingRow("limits[].period", "number", "60", "Length of a period, in seconds.", required=False),
         SettingRow(
             "limits[].algorithm",
             "one of fixed-window, sliding-window, token-bucket",
@@ -54,7 +62,7 @@ def test_describes_every_setting_in_order():
             "limits[].burst",
             "whole number or nothing",
             "null",
-            "For a token bucket alone: how many requests may come at once. Without it: amount.",
+            "How many may come at once.",
             required=False,
         ),
         SettingRow("token", "text", "", "A secret.", required=False),
