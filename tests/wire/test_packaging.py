@@ -122,7 +122,7 @@ def checkout(tmp_path):
     (place / "examples/policy").mkdir(parents=True)
     (place / "examples/policy/setup.cfg").touch()
     (place / ".venv/checkout").write_text(f"{place.resolve()}\n")
-    for stamp in ("made", "installed", "developed"):
+    for stamp in ("made", "installed", "system", "developed"):
         (place / ".venv" / stamp).touch()
     return place
 
