@@ -128,7 +128,8 @@ def test_a_view_answers_with_its_object(world):
     """As JSON with a tag; and from no cache."""
     answer = world.ask("GET", "/v1/tiers/Gold")
 
-    assert (200, {"name": "Gold", "limits": [], "burst": None, "approval": False, "groups": []}) == (answer.status_code, answer.json)
+    gold = {"name": "Gold", "limits": [], "burst": None, "approval": False, "groups": []}
+    assert (200, gold) == (answer.status_code, answer.json)
     assert "no-store" == answer.headers["Cache-Control"]
     assert "nosniff" == answer.headers["X-Content-Type-Options"]
     again = world.ask("GET", "/v1/tiers/Gold", headers={"If-None-Match": answer.headers["ETag"]})
@@ -172,7 +173,8 @@ def test_a_revocation_that_need_not_be_waited_for_is_202(world):
 
 def test_a_slow_view_chooses_when_its_transaction_begins(world):
     """It is audited all the same."""
-    assert {"name": "sue", "limits": [], "burst": None, "approval": False, "groups": []} == world.ask("POST", "/v1/slow", "sue").json
+    sue = {"name": "sue", "limits": [], "burst": None, "approval": False, "groups": []}
+    assert sue == world.ask("POST", "/v1/slow", "sue").json
     assert "slow" == world.book.lines[0][2]
 
 

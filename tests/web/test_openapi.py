@@ -81,7 +81,8 @@ def test_an_answer_has_every_member():
     """Also those that are at their default; what is sent may leave them out."""
     put = made()["paths"]["/v1/tiers/{tier}"]["put"]
 
-    assert ["name", "limits", "burst", "approval", "groups"] == put["responses"]["200"]["content"]["application/json"]["schema"]["required"]
+    required = put["responses"]["200"]["content"]["application/json"]["schema"]["required"]
+    assert ["name", "limits", "burst", "approval", "groups"] == required
     assert ["name"] == put["requestBody"]["content"]["application/json"]["schema"]["required"]
 
 
