@@ -122,3 +122,27 @@ def test_a_short_password_is_refused():
 
     assert 1 == done.exit_code
     assert "a password has 8 to 1024 characters" in done.output
+
+
+def test_keys_of_another_gateway_become_digests():
+    """What is printed is a state under the pepper of the node, in which the keys do not stand."""
+    Path("keys.csv").write_text("shop,key-of-shop\nbatch,key-of-batch\nshop,second-key\n")
+    done = CliRunner().invoke(main, ["key", "import", "keys.csv"])
+    shop, batch = parse_state(done.output, "apis.yaml").state.applications
+    pepper = load_pepper(Path("twgw-data/pepper"))
+
+    assert ("shop", "batch") == (shop.name, batch.name)
+    assert [digest(pepper, "key-of-shop"), digest(pepper, "second-key")] == [it.digest for it in shop.credentials]
+    assert "key-of" not in done.output
+
+
+def test_a_key_that_cannot_be_taken_over_says_its_line():
+    """And nothing is printed of the rest."""
+    Path("keys.csv").write_text("shop,key-of-shop\nshop,no\n")
+    done = CliRunner().invoke(main, ["key", "import", "keys.csv"])
+    missing = CliRunner().invoke(main, ["key", "import", "missing.csv"])
+
+    assert (1, 1) == (done.exit_code, missing.exit_code)
+    assert "keys.csv:2: the key must be" in done.output
+    assert "applications" not in done.output
+    assert "missing.csv: cannot be read" in missing.output

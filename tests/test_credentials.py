@@ -67,9 +67,11 @@ def test_environment_is_a_plain_word(environment):
 
 def test_digest_is_keyed_and_versioned():
     """A digest is the HMAC under the pepper, with the version of the pepper before it."""
-    expected = "v1:" + hmac.new(b"p" * 32, b"some-key", hashlib.sha256).hexdigest()
+    expected = "v1:" + hmac.new(b"p" * 32, b"tw_some-key", hashlib.sha256).hexdigest()
+    foreign = b"sha256:" + hashlib.sha256(b"some-key").hexdigest().encode()
 
-    assert expected == digest(PEPPER, "some-key")
+    assert expected == digest(PEPPER, "tw_some-key")
+    assert "v1:" + hmac.new(b"p" * 32, foreign, hashlib.sha256).hexdigest() == digest(PEPPER, "some-key")
     assert credentials.is_digest(expected)
     assert expected != digest(Pepper("v1", b"q" * 32), "some-key")
 

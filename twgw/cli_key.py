@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, node_pepper, pepper_file
-from twgw.credentials import digest, mint
+from twgw.credentials import digest, digest_of_hash, mint
 from twgw.faults import InvalidFileError, suggest
+from twgw.key_import import FORMATS, Form, read_keys
 from twgw.passwords import LONGEST, hashed
 from twgw.state import load_state
 
@@ -16,6 +17,12 @@ Examples:
   twgw key new                                      under the pepper in ./twgw-data
   twgw key new --config etc/twgw.toml               under the pepper of that node
   twgw key new -c etc/twgw.toml --application batch
+"""
+IMPORT_EXAMPLES = """\b
+Examples:
+  twgw key import keys.csv >>apis.yaml
+  twgw key import --format kong kong.yaml
+  twgw key import -c etc/twgw.toml --format sha256 hashes.csv
 """
 PASSWORD_EXAMPLES = """\b
 Examples:
@@ -54,6 +61,41 @@ def new(file: Path | None, application: str | None, environment: str) -> None:
     click.echo(f"Put this line under {place} in {nearby(str(config.state_file))}:\n")
     click.echo(f'  - {{kind: api-key, digest: "{digest(pepper, secret)}"}}\n')
     click.echo(f"The digest is made with the pepper in {where}: it is good for nodes that have the same one.")
+
+
+@key.command("import", epilog=IMPORT_EXAMPLES)
+@config_option
+@click.argument("keys", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(FORMATS), default="list", show_default=True, help="What FILE is.")
+def import_(file: Path | None, keys: Path, form: Form) -> None:
+    r"""Print what makes the keys of another gateway known to this one: applications with digests, for apis.yaml.
+
+    \b
+    list    lines of APPLICATION,KEY
+    sha256  lines of APPLICATION,HASH: the SHA-256 of each key in hex, or as WSO2 stores it
+    kong    a declarative file of Kong (decK): the keyauth_credentials of its consumers
+
+    Their holders go on with the keys that they have.  The keys themselves are written nowhere.
+    """
+    config = configured(file)
+    try:
+        found = read_keys(keys.read_bytes().decode("utf-8"), str(keys), form)
+    except OSError as error:
+        raise failure([f"{keys}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise failure([f"{keys}: is not UTF-8 text (byte {error.start})"]) from error
+    except InvalidFileError as error:
+        raise failure(error.lines) from error
+    pepper = node_pepper(config)
+    applications: dict[str, list[dict[str, str]]] = {}
+    for each in found:
+        line = {"kind": "api-key", "digest": digest_of_hash(pepper, each.sha256)}
+        applications.setdefault(each.application, []).append(line)
+    click.echo("applications:")
+    for name, lines in applications.items():
+        click.echo(f"  - name: {json.dumps(name)}\n    credentials:")
+        for line in lines:
+            click.echo(f"      - {json.dumps(line)}")
 
 
 @key.command(epilog=PASSWORD_EXAMPLES)

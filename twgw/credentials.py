@@ -26,6 +26,7 @@ PEPPER_BYTES = 32
 _KEY = re.compile(r"(tw_[a-z0-9]{1,16}_([0-9A-Za-z]{8})_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})", re.ASCII)
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
 _DIGEST = re.compile(r"v[1-9][0-9]{0,5}:[0-9a-f]{64}", re.ASCII)
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _PEPPER = re.compile(r"(v[1-9][0-9]{0,5}):([0-9a-f]{64,128})", re.ASCII)
 
 
@@ -72,8 +73,25 @@ def well_formed(key: str) -> bool:
 
 
 def digest(pepper: Pepper, key: str) -> str:
-    """What is stored of a key, ``v1:`` and the HMAC-SHA-256 in hex.  A key of this entropy needs no slow hash."""
-    return f"{pepper.version}:{hmac.new(pepper.secret, key.encode(), hashlib.sha256).hexdigest()}"
+    """What is stored of a key, ``v1:`` and the HMAC-SHA-256 in hex.  A key of this entropy needs no slow hash.
+
+    Of a key that was made elsewhere it is made over the key's SHA-256, so that one of which only that is left can be
+    taken over (``digest_of_hash``) and is found in the same way.
+    """
+    if key.startswith("tw_"):
+        return _digest(pepper, key)
+    return digest_of_hash(pepper, hashlib.sha256(key.encode()).hexdigest())
+
+
+def digest_of_hash(pepper: Pepper, sha256: str) -> str:
+    """What is stored of a key that was made elsewhere, by its SHA-256 in hex.  Raises ValueError."""
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError("must be a SHA-256 in 64 hex digits")
+    return _digest(pepper, f"sha256:{sha256.lower()}")
+
+
+def _digest(pepper: Pepper, text: str) -> str:
+    return f"{pepper.version}:{hmac.new(pepper.secret, text.encode(), hashlib.sha256).hexdigest()}"
 
 
 def is_digest(text: str) -> bool:
