@@ -1,6 +1,7 @@
 """The client's side: order, framing, deadlines, back-pressure, and clients that leave at any byte."""
 
 import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -324,6 +325,41 @@ def test_a_request_leaves_no_cycles():
     gateway.exchanges.clear()
 
     assert gc.collect() < 50
+
+
+ENDINGS = {
+    "answered": (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None),
+    "left while the upstream is silent": (b"", b"", "lose"),
+    "left in a body": (b"Content-Length: 9\r\n\r\nhalf", b"", "lose"),
+    "left in an answer": (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "abort"),
+    "a body that is not well formed": (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe", b"", b"lloworld"),
+    "a body that is too slow": (b"Content-Length: 9\r\n\r\nhalf", b"", None),
+    "a body that is too large": (b"Transfer-Encoding: chunked\r\n\r\nff\r\n" + b"x" * 255, b"", None),
+    "an answer that cannot be understood": (b"", b"hello\r\n\r\n", None),
+    "no answer": (b"", b"", None),
+}
+"""What follows the request line, what the upstream says, and what the client does then."""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_ending_of_an_exchange_waits_for_the_collector(ending):
+    """What it held is let go at once: what waited for a full collection would wait for hours."""
+    fields, answer, then = ENDINGS[ending]
+    gateway = served(RawUpstream(lambda wire: wire.transport.write(answer)), max_request_body=100)
+    gc.disable()
+    try:
+        client = gateway.connect()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + (fields or b"\r\n"))
+        if isinstance(then, bytes):
+            client.send(then)
+        elif then:
+            getattr(client, then)()
+        pass_time(gateway, 40)
+        (exchange,) = (weakref.ref(each) for each in gateway.exchanges)
+        gateway.exchanges.clear()
+        assert exchange() is None
+    finally:
+        gc.enable()
 
 
 # --- the end of the gateway ---

@@ -188,6 +188,7 @@ def _problem_for(error: Exception, exchange: Exchange, gateway: Gateway) -> Prob
             exchange.refused_by, exchange.reason = "size-limit", "body larger than allowed"
             return problems.too_large()
         case BodyLost():
+            error.__traceback__ = None  # the body keeps the error: together they would wait for the garbage collector
             exchange.refused_by, exchange.reason = "client", error.title
             return Problem(error.status, error.title, close=True)
         case _:

@@ -51,8 +51,12 @@ class Pause:
     def __await__(self) -> Generator["Pause", None, Any]:
         if not self.done:
             yield self
-        if self._error is not None:
-            raise self._error
+        error = self._error
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del self, error  # its traceback leads here: together they would wait for the garbage collector
         return self._result
 
 
@@ -117,6 +121,7 @@ class Running:
             pass
         else:
             coroutine.close()
+        error.__traceback__ = None  # it leads to this frame, which leads to it: a cycle for the garbage collector
         if isinstance(waiting, Deferred):
             waiting.addErrback(lambda _: None)
             waiting.cancel()
