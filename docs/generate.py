@@ -186,10 +186,12 @@ def endpoints() -> Iterator[str]:
 def metrics() -> Iterator[str]:
     """Every metric that a node has, once a request was served by the default policies."""
     with tempfile.TemporaryDirectory() as folder:
-        node = Node(Clock(), load(None, {"TWGW_NODE_DATA_DIR": folder}, {}))
+        places = {"TWGW_NODE_DATA_DIR": folder}
+        nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in ({"TWGW_STATE_FILE": "a"}, {})]
         served = MemoryGateway(State(apis=(Api("demo", "1", "/", upstream=Upstream((Target("echo:"),))),)))
         served.get("/")
-        families = {each.name: each for registry in (node.metrics, served.metrics) for each in registry.collect()}
+        registries = [*(node.metrics for node in nodes), served.metrics]
+        families = {each.name: each for registry in registries for each in registry.collect()}
     rows = []
     for name, family in sorted(families.items()):
         if not family.documentation:

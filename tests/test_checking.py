@@ -12,8 +12,9 @@ from cryptography.x509.oid import NameOID
 
 from twgw.checking import check_files
 from twgw.config import load
-from twgw.credentials import Pepper
-from twgw.demo import ensure
+from twgw.model import Api, Lifecycle, Policy
+from twgw.storage.apis import create_api, publish
+from twgw.storage.settings import set_policies
 
 EXAMPLES = Path(__file__).parent.parent / "etc" / "examples"
 API = """\
@@ -73,13 +74,37 @@ def test_examples_are_valid():
 
 
 def test_first_start_is_valid(tmp_path):
-    """Without any file the gateway would make a demo, so nothing is wrong; nor is anything with the demo."""
+    """Without any file the gateway would make a database with a demo, so nothing is wrong; and nothing is made."""
     assert [] == check_files(load(None, {}, {}))
     assert [] == list(tmp_path.iterdir())
 
-    Path("twgw-data").mkdir()
-    ensure(Path("twgw-data"), Pepper("v1", b"p" * 32))
-    assert [] == check_files(load(None, {}, {}))
+
+def test_what_is_live_in_a_database_is_checked(sqlite):
+    """As it would be compiled; a database that cannot be read is a fault."""
+    config = load(None, {"TWGW_DATABASE_URL": sqlite.name}, {})
+    assert [] == check_files(config)
+    api = Api("pets", "1.0", "/pets", policies=(Policy("no-such-policy"),))
+    sqlite.call(create_api, api, owner="ann", now=0.0, state=Lifecycle.PUBLISHED, write=True)
+    sqlite.call(publish, "pets:1.0", 1, now=0.0, write=True)
+    (fault,) = check_files(config)
+
+    assert fault.startswith(f"{sqlite.name}: pets:1.0: policies[0].name: no policy 'no-such-policy' is installed")
+
+    sqlite.call(set_policies, (Policy("another"),), now=0.0, write=True)
+
+    assert any("policies[0].name: no policy 'another' is installed" in line for line in check_files(config))
+
+    Path(sqlite.name.removeprefix("sqlite:///")).write_text("not a database")
+    (fault,) = check_files(config)
+
+    assert "file is not a database" in fault
+
+
+def test_a_database_without_its_tables_is_for_the_first_start(tmp_path):
+    """It would make them."""
+    (tmp_path / "twgw.db").touch()
+
+    assert [] == check_files(load(None, {"TWGW_DATABASE_URL": f"sqlite:///{tmp_path}/twgw.db"}, {}))
 
 
 def test_named_state_must_be_there():

@@ -1,11 +1,14 @@
 """Tests of twgw.cli_config."""
 
+import shutil
+
 import click
 import pytest
 
-from twgw.cli_config import configured, nearby, node_pepper, pepper_file
+from twgw.cli_config import configured, nearby, node_pepper, opened, pepper_file
 from twgw.config import load
 from twgw.credentials import Pepper
+from twgw.storage import log
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +36,14 @@ def test_environment_counts(monkeypatch):
     assert "gw-7" == configured(None).node.name
 
 
+def in_file(**environment):
+    """The configuration of a node whose state is a file."""
+    return load(None, {"TWGW_STATE_FILE": "apis.yaml", **environment}, {})
+
+
 def test_pepper_is_made_when_missing(tmp_path):
     """The first use makes directory and pepper for their owner alone; the second finds them."""
-    config = configured(None)
-
+    config = in_file()
     made = node_pepper(config)
 
     assert tmp_path / "twgw-data" / "pepper" == pepper_file(config)
@@ -44,27 +51,58 @@ def test_pepper_is_made_when_missing(tmp_path):
     assert made == node_pepper(config)
 
 
-def test_pepper_of_the_configuration_comes_first(tmp_path):
+def test_pepper_of_the_configuration_comes_first():
     """A pepper that is configured is used, and no file is made."""
     text = f"v1:{'ab' * 32}"
+    config = in_file(TWGW_NODE_PEPPER=text)
 
-    assert Pepper.from_text(text) == node_pepper(load(None, {"TWGW_NODE_PEPPER": text}, {}))
-    assert [] == list(tmp_path.iterdir())
+    assert Pepper.from_text(text) == node_pepper(config)
+    assert not pepper_file(config).exists()
+
+
+def test_pepper_of_a_database_is_in_it(tmp_path):
+    """The first use makes the tables and the pepper; the second finds them, and no file is made."""
+    config = configured(None)
+    made = node_pepper(config)
+
+    assert made == node_pepper(config)
+    assert 0o700 == (tmp_path / "twgw-data").stat().st_mode & 0o777
+    assert not pepper_file(config).exists()
+    with pytest.raises(click.ClickException, match="the database has another one, which counts"):
+        node_pepper(load(None, {"TWGW_NODE_PEPPER": f"v1:{'ab' * 32}"}, {}))
 
 
 def test_unusable_pepper_ends_a_command(tmp_path):
     """A pepper that others may read, or a directory that is none, is told and not worked around."""
-    config = configured(None)
+    config = in_file()
     node_pepper(config)
     pepper_file(config).chmod(0o644)
-    with pytest.raises(click.ClickException, match="twgw-data/pepper: other users may read it; run: chmod 600"):
-        node_pepper(config)
+    for other in (config, configured(None)):
+        with pytest.raises(click.ClickException, match="twgw-data/pepper: other users may read it; run: chmod 600"):
+            node_pepper(other)
 
     pepper_file(config).unlink()
-    (tmp_path / "twgw-data").rmdir()
+    shutil.rmtree(tmp_path / "twgw-data")
     (tmp_path / "twgw-data").write_text("")
-    with pytest.raises(click.ClickException, match=r"^twgw-data: File exists"):
-        node_pepper(config)
+    for other in (config, configured(None)):
+        with pytest.raises(click.ClickException, match=r"^twgw-data: File exists"):
+            node_pepper(other)
+
+
+def test_a_database_is_open_as_long_as_it_is_used():
+    """What is wrong with it ends the command; where a file is the state there is none."""
+    with opened(configured(None)) as database:
+        assert 1 == database.call(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
+    with (
+        pytest.raises(click.ClickException, match=r"has not this version.s tables .* run: twgw db upgrade"),
+        opened(configured(None)) as database,
+    ):
+        database.call(log.head)
+    with (
+        pytest.raises(click.ClickException, match=r"^apis\.yaml is the state of this node \(\[state\] file\)"),
+        opened(in_file()),
+    ):
+        pass
 
 
 def test_files_are_named_as_from_here(tmp_path):

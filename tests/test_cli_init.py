@@ -56,7 +56,7 @@ def test_project_is_valid_from_anywhere(tmp_path, monkeypatch):
     config = load(tmp_path / "shop/etc/twgw.toml", {}, {})
 
     assert [] == check_files(config)
-    assert tmp_path / "shop/apis.yaml" == config.state_file.resolve()
+    assert tmp_path / "shop/apis.yaml" == config.state.file.resolve()
     assert tmp_path / "shop/twgw-data" == config.node.data_dir.resolve()
     assert [tmp_path / "shop/plugins"] == [path.resolve() for path in config.plugins.directories]
 

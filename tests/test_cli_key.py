@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from twgw.cli import main
+from twgw.cli_config import configured, node_pepper
 from twgw.credentials import digest, load_pepper, well_formed
 from twgw.passwords import matches
 from twgw.state import load_state, parse_state
@@ -18,8 +19,8 @@ def _folder(tmp_path, monkeypatch):
 
 
 def new(*words, **environment):
-    """Run the command."""
-    return CliRunner().invoke(main, ["key", "new", *words], env=environment)
+    """Run the command, where a file is the state."""
+    return CliRunner().invoke(main, ["key", "new", *words], env={"TWGW_STATE_FILE": "apis.yaml", **environment})
 
 
 def test_key_and_line_belong_together():
@@ -33,6 +34,17 @@ def test_key_and_line_belong_together():
     state = parse_state(f"applications:\n  - name: shop\n    credentials:\n      {line}\n", "apis.yaml").state
     assert digest(load_pepper(Path("twgw-data/pepper")), key) == state.applications[0].credentials[0].digest
     assert "with the pepper in twgw-data/pepper" in done.output
+
+
+def test_where_a_database_is_the_state_the_pepper_is_in_it():
+    """The line is for a file that is put into the database."""
+    done = new("--application", "batch", TWGW_STATE_FILE=None)
+    (key,) = re.findall(r"tw_live_\w+", done.output)
+
+    assert "under credentials of batch in the file for `twgw config sync`:" in done.output
+    assert "with the pepper in the database" in done.output
+    assert f'"{digest(node_pepper(configured(None)), key)}"' in done.output
+    assert not Path("twgw-data/pepper").exists()
 
 
 def test_node_has_one_pepper():
@@ -49,12 +61,12 @@ def test_configuration_says_where_the_pepper_is():
     Path("etc").mkdir()
     Path("etc/twgw.toml").write_text("[node]\ndata_dir = '../data'\n[state]\nfile = '../apis.yaml'\n")
 
-    done = new("--config", "etc/twgw.toml")
+    done = new("--config", "etc/twgw.toml", TWGW_STATE_FILE=None)
 
     assert 0 == done.exit_code
     assert "in apis.yaml:" in done.output
     assert "with the pepper in data/pepper" in done.output
-    assert done.exit_code == new(TWGW_CONFIG="etc/twgw.toml").exit_code
+    assert done.exit_code == new(TWGW_CONFIG="etc/twgw.toml", TWGW_STATE_FILE=None).exit_code
     assert not Path("twgw-data").exists()
 
 
@@ -63,15 +75,14 @@ def test_configured_pepper_is_used():
     done = new(TWGW_NODE_PEPPER=f"v1:{'ab' * 32}")
 
     assert "with the pepper in the configuration" in done.output
-    assert not Path("twgw-data").exists()
+    assert not Path("twgw-data/pepper").exists()
 
 
 def test_place_of_the_line_is_named():
     """With --application the place is that application's, which must be there."""
-    Path("twgw-data").mkdir(mode=0o700)
-    Path("twgw-data/apis.yaml").write_text("applications:\n  - name: batch\n")
+    Path("apis.yaml").write_text("applications:\n  - name: batch\n")
 
-    assert "Put this line under credentials of batch in twgw-data/apis.yaml:" in new("--application", "batch").output
+    assert "Put this line under credentials of batch in apis.yaml:" in new("--application", "batch").output
     refused = new("--application", "bach")
     assert 1 == refused.exit_code
     assert "there is no application bach; did you mean batch?" in refused.output
@@ -83,7 +94,7 @@ def test_application_needs_a_state():
     done = new("--application", "batch")
 
     assert 1 == done.exit_code
-    assert "twgw-data/apis.yaml: cannot be read" in done.output
+    assert "apis.yaml: cannot be read" in done.output
     assert "tw_live" not in done.output
 
 
@@ -129,7 +140,7 @@ def test_keys_of_another_gateway_become_digests():
     Path("keys.csv").write_text("shop,key-of-shop\nbatch,key-of-batch\nshop,second-key\n")
     done = CliRunner().invoke(main, ["key", "import", "keys.csv"])
     shop, batch = parse_state(done.output, "apis.yaml").state.applications
-    pepper = load_pepper(Path("twgw-data/pepper"))
+    pepper = node_pepper(configured(None))
 
     assert ("shop", "batch") == (shop.name, batch.name)
     assert [digest(pepper, "key-of-shop"), digest(pepper, "second-key")] == [it.digest for it in shop.credentials]

@@ -69,7 +69,16 @@ def test_example_loads():
     assert (Listen("tcp", 8080, "127.0.0.1"),) == config.gateway.listen
     assert Listen("tcp", 8081, "127.0.0.1") == config.admin.listen
     assert config.status.listen is None
-    assert examples / "apis.yaml" == config.state_file == config.state.file
+    assert examples / "apis.yaml" == config.state.file
+
+
+def test_a_state_is_a_file_or_a_database(write):
+    """Not both; the way from one to the other is said."""
+    with pytest.raises(InvalidFileError) as caught:
+        load(write("[state]\nfile = 'apis.yaml'\n[database]\nurl = 'sqlite:///twgw.db'\n"), {}, {})
+    (line,) = caught.value.lines
+
+    assert line.endswith("[state] file: stands beside [database] url; take it away and run: twgw config sync FILE")
 
 
 def test_no_listener_of_the_node_may_be_called(write):
@@ -93,7 +102,8 @@ def test_starts_without_a_file(tmp_path, monkeypatch):
 
     assert socket.gethostname() == config.node.name
     assert tmp_path / "twgw-data" == config.node.data_dir
-    assert tmp_path / "twgw-data" / "apis.yaml" == config.state_file
+    assert config.state.file is None
+    assert f"sqlite:///{tmp_path}/twgw-data/twgw.db" == config.database_url
     assert () == config.plugins.directories
     assert attrs.evolve(config.gateway) == Gateway()
 
@@ -107,8 +117,8 @@ def test_a_path_is_named_without_detours(tmp_path):
 
     found = load(tmp_path / "etc" / "twgw.toml", {}, {})
 
-    assert (tmp_path / "apis.yaml", tmp_path / "etc" / "data") == (found.state_file, found.node.data_dir)
-    assert (tmp_path / "far" / "apis.yaml") == load(tmp_path / "link" / "twgw.toml", {}, {}).state_file.resolve()
+    assert (tmp_path / "apis.yaml", tmp_path / "etc" / "data") == (found.state.file, found.node.data_dir)
+    assert (tmp_path / "far" / "apis.yaml") == load(tmp_path / "link" / "twgw.toml", {}, {}).state.file.resolve()
 
 
 def test_later_sources_win(write):

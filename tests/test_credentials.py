@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twgw import credentials
-from twgw.credentials import ALPHABET, Pepper, PepperError, digest, key_id, load_pepper, mint, well_formed
+from twgw.credentials import (
+    ALPHABET,
+    Pepper,
+    PepperError,
+    Peppers,
+    digest,
+    key_id,
+    load_pepper,
+    mint,
+    new_pepper,
+    well_formed,
+)
 
 PEPPER = Pepper("v1", b"p" * 32)
 
@@ -168,3 +179,21 @@ def test_pepper_is_no_link(tmp_path):
 
     with pytest.raises(OSError, match="symbolic links"):
         load_pepper(tmp_path / "pepper")
+
+
+def test_a_pepper_is_written_as_it_is_read():
+    """Its text is that of its file; two new ones differ."""
+    made = new_pepper()
+
+    assert made == Pepper.from_text(made.text)
+    assert made != new_pepper()
+    assert made.secret.hex() not in repr(made)
+
+
+def test_new_keys_are_under_the_first_pepper_and_older_ones_under_any():
+    """So one can be replaced by the next, and every key is still found."""
+    other = Pepper("v2", b"q" * 32)
+    peppers = Peppers((other, PEPPER))
+
+    assert digest(other, "key") == peppers.digest("key")
+    assert (digest(other, "key"), digest(PEPPER, "key")) == peppers.digests("key")

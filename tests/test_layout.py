@@ -45,7 +45,7 @@ LAYERS = {
     4: """admin/{endpoints,service} gateway/{follower,lookup,redeploy,registry,service}
           keymanager/{endpoints,grants,introspection,pages,revocation,server}""",
     # the test kit and the check: everything below the whole
-    5: "checking memory memory_* testing",
+    5: "checking memory memory_* startup testing",
     # the whole
     6: "tap cli cli_*",
 }

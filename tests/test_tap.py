@@ -118,3 +118,50 @@ def test_authorities_that_cannot_be_used_end_the_start(tmp_path, capsys, monkeyp
         Node(MemoryReactorClock(), load(path, {}, {}))
 
     assert f"ldap[0].ca_file: {tmp_path}/none.pem holds no authorities" in capsys.readouterr().err
+
+
+def begun(tmp_path, **environment):
+    """A node that has loaded its state and listens."""
+    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), **environment}, {}))
+    made.privilegedStartService()
+    return made
+
+
+def test_a_node_serves_from_a_database_unless_a_file_is_named(tmp_path):
+    """It is ready as soon as the state is in force, also an empty one."""
+    (tmp_path / "apis.yaml").write_text("apis: []\n")
+    database, file = begun(tmp_path), begun(tmp_path, TWGW_STATE_FILE=str(tmp_path / "apis.yaml"))
+
+    assert [(True, 1), (True, 0)] == [(node.status().ready, node.status().apis) for node in (database, file)]
+    assert {"demo.key", "twgw.db"} <= {path.name for path in (tmp_path / "data").iterdir()}
+    database.backing.close()
+
+
+def test_a_database_that_is_away_is_told(tmp_path):
+    """To balancers and scrapers; the node serves what it knows."""
+    made = begun(tmp_path)
+    made.backing.facts.lose("no route to host")
+    status = made.status()
+    (reading,) = [family for family in made.metrics.collect() if family.name == "twgw_database_available"]
+
+    assert (True, 0) == (status.ready, reading.samples[0].value)
+    assert ("database: no route to host; what is known is served, the rest is refused",) == status.warnings
+    made.backing.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"TWGW_DATABASE_URL": "postgresql://gw@/twgw?host=/nowhere", "TWGW_DATABASE_CONNECT_TIMEOUT": "2"},
+         "postgresql://gw@/twgw?host=/nowhere: "),
+        ({"TWGW_NODE_PEPPER": f"v1:{'ab' * 32}"}, "[node] pepper: the database has another one"),
+    ],
+)  # fmt: skip
+def test_a_database_that_cannot_be_used_ends_the_start(tmp_path, capsys, environment, expected):
+    """In a line, with the name of the database or the setting."""
+    begun(tmp_path).backing.close()
+    with pytest.raises(SystemExit) as end:
+        begun(tmp_path, **environment)
+
+    assert 1 == end.value.code
+    assert capsys.readouterr().err.startswith(expected)

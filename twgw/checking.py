@@ -10,19 +10,23 @@ from typing import Any
 
 from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.config import Config
-from twgw.faults import InvalidFileError
+from twgw.faults import InvalidFileError, SettingsError
+from twgw.gateway import follower, redeploy
 from twgw.gateway.certificates import CertificateError, Certificates
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.deployment import Call
+from twgw.gateway.deployment import Call, MakeCall
 from twgw.gateway.fleet import Fleet
 from twgw.gateway.network import TcpNetwork
-from twgw.gateway.redeploy import compiled
 from twgw.gateway.running import run_detached
 from twgw.ldap import Servers
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
+from twgw.startup import open_database
 from twgw.state import load_state
+from twgw.storage.errors import Unavailable
+from twgw.storage.served import read_all
+from twgw.storage.upgrade import schema_status
 
 
 class _Idle:
@@ -39,30 +43,59 @@ IDLE: Any = _Idle()
 
 
 def check_files(config: Config) -> list[str]:
-    """What is wrong with the files that a configuration names: a line for each fault, with its place."""
+    """What is wrong with what a configuration names: a line for each fault, with its place."""
     faults = [*_certificates(config), *_authorities(config)]
-    is_first_start = config.state_file == config.node.data_dir / "apis.yaml" and not config.state_file.exists()
     try:
         plugins = find_plugins(config.plugins.directories)
     except PluginConflict as error:
         return [*faults, f"plugins: {error}"]
-    return faults if is_first_start else faults + check_state(config.state_file, plugins, config.allowed)
+    if config.state.file is not None:
+        return faults + check_state(config.state.file, plugins, config.allowed)
+    return faults + _database(config, plugins)
 
 
 def check_state(path: Path, plugins: Mapping[str, Plugin], allowed: AllowedUpstreams = ANYWHERE) -> list[str]:
     """What is wrong with a state under these policies: a line for each fault, with its place."""
-    gateway = Gateway(*[IDLE] * 10)
+    try:
+        redeploy.compiled(load_state(path), plugins, _gateway(), _calls(allowed))
+    except InvalidFileError as error:
+        return list(error.lines)
+    return []
+
+
+def _database(config: Config, plugins: Mapping[str, Plugin]) -> list[str]:
+    """What is wrong with what is live in a database; nothing where a first start has yet to make its tables."""
+    file = config.database_place.file
+    if file is not None and not file.exists():
+        return []
+    database = open_database(config)
+    try:
+        if not schema_status(database).is_current:
+            return []
+        _, served = database.call(read_all)
+        ready = follower.compiled(served, plugins, _gateway(), _calls(config.allowed), None)
+    except Unavailable as error:
+        return [str(error)]
+    except SettingsError as error:
+        return [f"{database.name}: {fault}" for fault in error.faults]
+    finally:
+        database.close()
+    return [f"{database.name}: {text}" for texts in ready.faults.values() for text in texts]
+
+
+def _gateway() -> Gateway:
+    return Gateway(*[IDLE] * 10)
+
+
+def _calls(allowed: AllowedUpstreams) -> MakeCall:
+    """Calls of upstreams that are never made."""
     fleet = Fleet(TcpNetwork(IDLE), Deadlines(lambda: 0.0, IDLE), detach=run_detached)
 
     def make_call(upstream: Upstream) -> Call:
         allowed.check(upstream)
         return fleet.caller(upstream).call
 
-    try:
-        compiled(load_state(path), plugins, gateway, make_call)
-    except InvalidFileError as error:
-        return list(error.lines)
-    return []
+    return make_call
 
 
 def _authorities(config: Config) -> Iterator[str]:

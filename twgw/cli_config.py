@@ -1,15 +1,20 @@
 """The option ``--config`` of the commands, and how they say that something is wrong.  Used by every ``cli`` file."""
 
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from twgw.config import Config, load
 from twgw.credentials import Pepper, PepperError, load_pepper
 from twgw.faults import InvalidFileError
+
+if TYPE_CHECKING:
+    from twgw.storage.database import Database
 
 config_option: Callable[[Any], Any] = click.option(
     "--config",
@@ -31,21 +36,52 @@ def configured(file: Path | None) -> Config:
 
 
 def node_pepper(config: Config) -> Pepper:
-    """The pepper of the node; its file and directory are made when they are missing."""
-    if config.node.pepper:
-        return config.node.pepper
+    """The pepper for new keys; it is made where there is none yet.
+
+    Where a file is the state it stands in the data directory, else in the database.
+    """
     try:
         config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return load_pepper(pepper_file(config))
+        if config.state.file is None:
+            return _in_database(config)
+        return config.node.pepper or load_pepper(pepper_file(config))
     except PepperError as error:
         raise failure([str(error)]) from error
     except OSError as error:
         raise failure([f"{error.filename}: {error.strerror}"]) from error
 
 
+def _in_database(config: Config) -> Pepper:
+    from twgw.startup import ensure_peppers
+    from twgw.storage.upgrade import upgrade
+
+    with opened(config) as database:
+        upgrade(database)
+        return ensure_peppers(database, config, time.time())[0]  # noqa: TID251 - a command has no other clock
+
+
 def pepper_file(config: Config) -> Path:
     """Where the pepper is kept that is not in the configuration."""
     return config.node.data_dir / "pepper"
+
+
+@contextmanager
+def opened(config: Config) -> Iterator["Database"]:
+    """The database of a node.  What is wrong with it ends the command."""
+    from twgw.startup import open_database
+    from twgw.storage.errors import Conflict, Unavailable
+
+    if config.state.file is not None:
+        raise failure([f"{config.state.file} is the state of this node ([state] file): it has no database"])
+    if config.database.url is None:
+        config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = open_database(config)
+    try:
+        yield database
+    except (Conflict, Unavailable) as error:
+        raise failure([str(error)]) from error
+    finally:
+        database.close()
 
 
 def failure(lines: Iterable[str]) -> click.ClickException:

@@ -1,17 +1,15 @@
 """``twgw db …``: the tables of the database that a node uses, and a copy of it."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from twgw.cli_config import config_option, configured, failure, nearby
+from twgw.cli_config import config_option, configured, failure, nearby, opened
 from twgw.config import Config
 from twgw.storage.database import Database
-from twgw.storage.errors import Unavailable
 from twgw.storage.upgrade import SchemaStatus, schema_status
 from twgw.storage.upgrade import upgrade as bring_forward
 
@@ -87,26 +85,5 @@ def _in_words(found: SchemaStatus) -> str:
 
 def _with_database(config: Config, function: Callable[[Database], T]) -> T:
     """Do something with the database of a node.  What is wrong ends the command."""
-    with _opened(config) as database:
-        try:
-            return function(database)
-        except Unavailable as error:
-            raise failure([str(error)]) from error
-
-
-@contextmanager
-def _opened(config: Config) -> Iterator[Database]:
-    settings = config.database
-    if settings.url is None:
-        config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(
-        config.database_url,
-        password=settings.password,
-        pool_size=settings.pool_size,
-        connect_timeout=settings.connect_timeout,
-        statement_timeout=settings.statement_timeout,
-    )
-    try:
-        yield database
-    finally:
-        database.close()
+    with opened(config) as database:
+        return function(database)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, node_pepper, pepper_file
+from twgw.config import Config
 from twgw.credentials import digest, digest_of_hash, mint
 from twgw.faults import InvalidFileError, suggest
 from twgw.key_import import FORMATS, Form, read_keys
@@ -43,8 +44,9 @@ def key() -> None:
 def new(file: Path | None, application: str | None, environment: str) -> None:
     """Print a new API key, once, and the line that makes it known to the gateway.
 
-    The line holds a digest, not the key: HMAC-SHA-256 under the pepper of the node, a file in its data directory.
-    It goes under credentials of an application in apis.yaml.  Nodes that share the file share the pepper.
+    The line holds a digest, not the key: HMAC-SHA-256 under the pepper of the node, which stands in its database, or
+    where a file is its state, in its data directory.  It goes under credentials of an application in that file, or in
+    one for `twgw config sync`.
     """
     config = configured(file)
     try:
@@ -52,15 +54,23 @@ def new(file: Path | None, application: str | None, environment: str) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--env") from error
     place = f"credentials of {application}" if application else "credentials of an application"
-    if application:
-        _find(application, config.state_file)
+    state = config.state.file
+    if application and state:
+        _find(application, state)
     pepper = node_pepper(config)
-    where = "the configuration" if config.node.pepper else nearby(str(pepper_file(config)))
     click.echo("The key, shown this once:\n")
     click.echo(f"  {secret}\n")
-    click.echo(f"Put this line under {place} in {nearby(str(config.state_file))}:\n")
+    where = nearby(str(state)) if state else "the file for `twgw config sync`"
+    click.echo(f"Put this line under {place} in {where}:\n")
     click.echo(f'  - {{kind: api-key, digest: "{digest(pepper, secret)}"}}\n')
-    click.echo(f"The digest is made with the pepper in {where}: it is good for nodes that have the same one.")
+    click.echo(f"The digest is made with the pepper in {_home(config)}: it is good for nodes that have the same one.")
+
+
+def _home(config: Config) -> str:
+    """Where the pepper stands."""
+    if config.state.file is None:
+        return "the database"
+    return "the configuration" if config.node.pepper else nearby(str(pepper_file(config)))
 
 
 @key.command("import", epilog=IMPORT_EXAMPLES)

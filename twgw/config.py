@@ -140,9 +140,9 @@ class Status:
 
 @frozen
 class StateFile:
-    """The declarative state: tiers, APIs and applications."""
+    """A file with tiers, APIs and applications, in place of a database."""
 
-    file: Path | None = setting("YAML file of the state. Empty: apis.yaml in data_dir.", default=None)
+    file: Path | None = setting("YAML file that is the state. Empty: the database is.", default=None)
     watch: bool = setting("Read the file again when it changes. SIGHUP always does.", default=True)
 
 
@@ -166,6 +166,11 @@ class Database:
     )
     statement_timeout: float = setting(
         "For one statement; with SQLite, for others to end their writing.", default=30, validator=positive
+    )
+    cached: int = setting(
+        "Keys and subscriptions that are kept in memory, about 1 KiB each; those in use stay.",
+        default=100000,
+        validator=positive,
     )
 
 
@@ -211,14 +216,14 @@ class Config:
         return AllowedUpstreams(self.gateway.allowed_upstreams, own)
 
     @property
-    def state_file(self) -> Path:
-        """The declarative state, also when the file is not named."""
-        return self.state.file or self.node.data_dir / "apis.yaml"
+    def database_place(self) -> DatabaseUrl:
+        """Where the database is, also when none is named."""
+        return self.database.url or DatabaseUrl("", self.node.data_dir / "twgw.db")
 
     @property
     def database_url(self) -> str:
-        """Where the database is, also when none is named."""
-        return str(self.database.url or DatabaseUrl("", self.node.data_dir / "twgw.db"))
+        """The same as text."""
+        return str(self.database_place)
 
 
 def load(path: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]) -> Config:
@@ -299,7 +304,6 @@ def _settled(config: Config, *, default_plugins: bool) -> Config:
         gateway=attrs.evolve(gateway, listen=tuple(_with_certificate(each, gateway.tls) for each in gateway.listen)),
         admin=Admin(listen=_private(config.admin.listen)),
         status=Status(listen=_private(config.status.listen)),
-        state=attrs.evolve(config.state, file=config.state_file),
         plugins=Plugins(directories=directories),
     )
 
@@ -331,6 +335,8 @@ def _check(config: Config) -> Iterator[Fault]:
         for other, earlier in listeners[:i]:
             if listen.port and listen.port == earlier.port and _overlap(listen.interface, earlier.interface):
                 yield Fault(path, f"listens where {other} does")
+    if config.state.file and config.database.url:
+        yield Fault("state.file", "stands beside [database] url; take it away and run: twgw config sync FILE")
     if config.gateway.tls.key and not config.gateway.tls.certificate:
         yield Fault("gateway.tls.key", "needs a certificate")
     if "gateway" in config.node.roles and not config.gateway.listen:

@@ -16,7 +16,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import field, frozen, validators
+from attrs import define, field, frozen, validators
 
 from twgw.newfile import create
 
@@ -44,6 +44,11 @@ class Pepper:
     version: str
     secret: bytes = field(repr=False, validator=validators.min_len(PEPPER_BYTES))
 
+    @property
+    def text(self) -> str:
+        """The pepper as it stands in its file, or in a database."""
+        return f"{self.version}:{self.secret.hex()}"
+
     @classmethod
     def from_text(cls, text: str) -> "Pepper":
         """Read a pepper as it stands in its file, ``v1:`` and at least 64 hex digits.  Raises ValueError."""
@@ -51,6 +56,26 @@ class Pepper:
         if not found or len(found[2]) % 2:
             raise ValueError("must be v1: and 64 or more hex digits")
         return cls(found[1], bytes.fromhex(found[2]))
+
+
+@define
+class Peppers:
+    """The peppers that are in use: the first is for new keys, any of them may be that of an older one."""
+
+    known: tuple[Pepper, ...] = ()
+
+    def digest(self, key: str) -> str:
+        """What is stored of a new key."""
+        return digest(self.known[0], key)
+
+    def digests(self, key: str) -> tuple[str, ...]:
+        """What may be stored of a key that is shown."""
+        return tuple([digest(pepper, key) for pepper in self.known])
+
+
+def new_pepper() -> Pepper:
+    """A pepper that nobody knows."""
+    return Pepper("v1", secrets.token_bytes(PEPPER_BYTES))
 
 
 def mint(environment: str = "live") -> str:
@@ -108,7 +133,7 @@ def load_pepper(path: Path) -> Pepper:
         return _read(path)
     except FileNotFoundError:
         with suppress(FileExistsError):  # another node was first: its pepper counts
-            create(path, f"v1:{secrets.token_hex(PEPPER_BYTES)}\n")
+            create(path, new_pepper().text + "\n")
         return _read(path)
 
 

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,23 +25,23 @@ from twgw.admin.status import Status, assess
 from twgw.checking import check_files
 from twgw.clock import ReactorClock
 from twgw.config import Config, load
-from twgw.credentials import PepperError, digest, load_pepper
-from twgw.demo import ensure, lines, origin
+from twgw.credentials import PepperError
+from twgw.demo import origin
 from twgw.directory.store import UserStore
 from twgw.directory.stores import Stores
 from twgw.faults import InvalidFileError
 from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
-from twgw.gateway.lookup import Lookup, Rights
-from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
 from twgw.ldap import Servers
 from twgw.listen import Listen
 from twgw.metrics import Registry
 from twgw.passwords import Passwords
-from twgw.policy.interfaces import Gateway, Run
+from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
+from twgw.startup import Backing, FromDatabase, FromFile
+from twgw.storage.errors import Unavailable
 from twgw.threads import Threads
 from twgw.throttle.local import LocalLimiter
 
@@ -140,18 +139,14 @@ class Node(MultiService):
         clock = ReactorClock(reactor)
         self.files = LineFiles(config.node.data_dir, clock, log)
         self.limiter = LocalLimiter(clock)
-        pepper = config.node.pepper or load_pepper(config.node.data_dir / "pepper")
-        self._demo = None
-        if config.state_file == config.node.data_dir / "apis.yaml":
-            self._demo = ensure(config.node.data_dir, pepper)
-        lookup = Lookup(clock, lambda key: digest(pepper, key))
         self.metrics = Registry()
+        self.backing = self._backing(clock, log)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
         self.gateway = Gateway(
             clock=clock,
-            credentials=lookup,
-            subscriptions=Rights(lookup),
+            credentials=self.backing.credentials,
+            subscriptions=self.backing.subscriptions,
             limiter=self.limiter,
             http=HttpClient(reactor, config.allowed),
             metrics=self.metrics,
@@ -162,16 +157,24 @@ class Node(MultiService):
             node=config.node.name,
             trusted_proxies=config.gateway.trusted_proxies,
         )
-        source = partial(
-            Redeployer, config.state_file, lookup=lookup, in_thread=self._in_thread, watch=config.state.watch
-        )
-        self.traffic = GatewayService(reactor, config, self.gateway, source, self.files.flush)
+        self.traffic = GatewayService(reactor, config, self.gateway, self.backing.make_source, self.files.flush)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
         exposed = self._measured()
         for where in (config.admin.listen if "admin" in config.node.roles else None, config.status.listen):
             if where is not None:
                 self.addService(Listener(reactor, where, site(self.status, exposed)))
+
+    def _backing(self, clock: Clock, log: TwistedLog) -> Backing:
+        """What the state comes from."""
+        if self._config.state.file is not None:
+            return FromFile(self._config, clock, self._in_thread)
+        found = FromDatabase(self._config, clock, self._in_thread, log, self.metrics, self._reactor)
+        gauge, facts = self.metrics.gauge, found.facts
+        gauge("twgw_database_available", "0 while the database does not answer.", (), lambda: not facts.outage)
+        gauge("twgw_registry_cached", "Keys and subscriptions that are kept in memory.", (), lambda: len(facts.cache))
+        gauge("twgw_registry_waiting", "Keys and subscriptions that requests wait for.", (), lambda: len(facts))
+        return found
 
     def _in_thread(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
         """Run a function that takes time off the reactor."""
@@ -228,26 +231,30 @@ class Node(MultiService):
 
     def status(self) -> Status:
         """What ``/readyz`` says."""
-        deployment = self.traffic.source.deployment
+        source = self.traffic.source
         return assess(
             self._config.node.name,
-            position=deployment.position if deployment else 0,
-            apis=len(deployment.compiled) if deployment else 0,
+            position=source.position,
+            apis=len(source.deployment.compiled) if source.deployment else None,
             draining=self.traffic.draining,
-            fault=self.traffic.source.fault,
+            fault=source.fault,
+            outage=source.outage,
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind.  What is wrong ends the start with a line for each fault, not with a traceback."""
         try:
+            self.backing.begin()
             super().privilegedStartService()
         except InvalidFileError as error:
             _give_up(error.lines)
         except CannotListenError as error:
             where = f"{error.interface or 'any address'} port {error.port}"
             _give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
-        except (OSError, ValueError, PluginConflict) as error:
+        except OSError as error:
+            _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+        except (PepperError, PluginConflict, Unavailable, ValueError) as error:
             _give_up([str(error)])
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
@@ -260,11 +267,10 @@ class Node(MultiService):
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.set_threshold(50_000, 20, 100)
-        deployment = self.traffic.source.deployment
         first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)
-        if deployment is not None:
+        if self.traffic.running:
             address = origin(first.interface, self.traffic.addresses[0].port) if first is not None else ""
-            for line in lines(self._demo, deployment.state, address):
+            for line in self.backing.lines(address):
                 self.gateway.log.info("{line}", line=line)
         if not isinstance(self._reactor, DirectReactor):
             self.gateway.log.warn(  # noqa: G010 - not logging's
@@ -286,6 +292,7 @@ class Node(MultiService):
         await maybeDeferred(super().stopService)
         for threads in self.threads:
             threads.stop()
+        self.backing.close()
         self.files.close()
 
 
@@ -316,7 +323,7 @@ def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
 
     try:
         return Node(reactor, options.loaded)
-    except (PepperError, PluginConflict) as error:
+    except PluginConflict as error:
         _give_up([str(error)])
     except OSError as error:
         _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

@@ -12,7 +12,7 @@ def test_a_node_is_ready_when_a_state_is_in_force():
 
 def test_a_node_that_has_nothing_or_stops_is_not_ready():
     """Each reason by its name."""
-    status = assess("a", position=0, apis=0, draining=True, fault="")
+    status = assess("a", position=0, apis=None, draining=True, fault="")
 
     assert (False, ["config", "draining"]) == (status.ready, [reason.partition(":")[0] for reason in status.reasons])
 
@@ -31,3 +31,11 @@ def test_a_certificate_that_could_not_be_read_again_is_a_warning():
     status = assess("a", position=1, apis=1, draining=False, fault="", certificates=["key.pem: x"])
 
     assert (True, ("certificate: key.pem: x; the last good one serves",)) == (status.ready, status.warnings)
+
+
+def test_a_database_that_is_away_is_a_warning():
+    """What is known is served; an empty one is no reason not to be ready."""
+    status = assess("a", position=0, apis=0, draining=False, fault="", outage="no route to host")
+
+    assert status.ready
+    assert ("database: no route to host; what is known is served, the rest is refused",) == status.warnings

@@ -20,10 +20,10 @@ STATE = "apis: [{name: m, version: '1', base_path: /, policies: [{name: mock-res
 
 def service(tmp_path, **environment):
     (tmp_path / "apis.yaml").write_text(STATE)
-    config = load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path), **environment}, {})
+    config = load(None, {"TWGW_STATE_FILE": str(tmp_path / "apis.yaml"), **environment}, {})
     reactor, flushed = MemoryReactorClock(), []
     lookup = Lookup(FakeClock(), lambda key: f"v1:{key}")
-    source = partial(Redeployer, config.state_file, lookup=lookup, in_thread=execute)
+    source = partial(Redeployer, config.state.file, lookup=lookup, in_thread=execute)
     return GatewayService(reactor, config, lent(), source, lambda: flushed.append(1)), reactor, flushed
 
 

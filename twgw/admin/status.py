@@ -33,20 +33,30 @@ class Status:
 
 
 def assess(
-    node: str, *, position: int, apis: int, draining: bool, fault: str, certificates: Iterable[str] = ()
+    node: str,
+    *,
+    position: int,
+    apis: int | None,
+    draining: bool,
+    fault: str,
+    outage: str = "",
+    certificates: Iterable[str] = (),
 ) -> Status:
     """Judge a node.
 
     Args:
-        position: of the deployment in force, 0 before the first.
-        fault: what is wrong with the state file as it is now, a line for each fault.
+        position: of the state in force.
+        apis: how many are in force; None before there is a state.
+        fault: what is wrong with the state as it is now, a line for each fault.
+        outage: why the database does not answer.
         certificates: what is wrong with those of the listeners as their files are now.
     """
     reasons = []
-    if position == 0:
+    if apis is None:
         reasons.append("config: no state is deployed yet")
     if draining:
         reasons.append("draining: the node is stopping")
     warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
+    warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
-    return Status(node, position, apis, tuple(reasons), tuple(warnings))
+    return Status(node, position, apis or 0, tuple(reasons), tuple(warnings))

@@ -8,7 +8,7 @@ An API that does not compile holds nothing up: what was in force of it stays, in
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -84,7 +84,10 @@ def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ..
 
 
 class Follower:
-    """Applies the log of a database.  ``in_thread(function, *args)`` runs a function off the reactor."""
+    """Applies the log of a database.
+
+    ``in_thread(function, *args)`` runs a function off the reactor, ``keys_changed`` reads the cluster's keys anew.
+    """
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class Follower:
         gateway: Gateway,
         make_call: MakeCall,
         swap: Callable[[Deployment], None],
+        keys_changed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.deployment: Deployment | None = None
         self.applied = 0
@@ -108,6 +112,7 @@ class Follower:
         self._gateway = gateway
         self._make_call = make_call
         self._swap = swap
+        self._keys_changed = keys_changed
         self._plugins: Mapping[str, Plugin] = {}
         self._served = Served()
         """What is to be in force, whether it could be had or not."""
@@ -116,6 +121,16 @@ class Follower:
         self._busy = False
         self._again = False
         self._anew = False
+
+    @property
+    def position(self) -> int:
+        """How far the log is in force."""
+        return self.applied
+
+    @property
+    def outage(self) -> str:
+        """Why the database does not answer; empty while it does."""
+        return self._facts.outage
 
     @property
     def fault(self) -> str:
@@ -181,6 +196,7 @@ class Follower:
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
         self._facts.cache.reset(head.epoch, head.pos)
+        await self._read_keys()
         try:
             self._plugins = await self._in_thread(self._find_plugins)
         except PluginConflict as error:
@@ -192,11 +208,17 @@ class Follower:
         """Apply records; what is known first, so that who is revoked does not wait for APIs to be compiled."""
         for record in news.records:
             self._facts.cache.apply(record.pos, (record.tag,))
+        if any(record.kind == "key" for record in news.records):
+            await self._read_keys()
         served = news.over(self._served)
         if served is not self._served:
             self._install(served, await self._in_thread(self._compiled, served))
         self._again = self._again or news.more
         self._reach(news.records[-1].pos)
+
+    async def _read_keys(self) -> None:
+        if self._keys_changed is not None:
+            await self._keys_changed()
 
     def _compiled(self, served: Served) -> Ready:
         """Everything that takes time; touches nothing that is in force."""

@@ -71,6 +71,14 @@ class Redeployer:
         metrics = gateway.metrics
         self._reloads = metrics.counter("twgw_state_reloads", "Reloads of the state file by result.", ("result",))
 
+    outage = ""
+    """A file does not go away: what was loaded stays."""
+
+    @property
+    def position(self) -> int:
+        """How many states were deployed."""
+        return self.deployment.position if self.deployment is not None else 0
+
     def load(self) -> None:
         """Deploy the file now.  Raises InvalidFileError with every fault and its place."""
         self._seen = self._stamp()

@@ -43,6 +43,14 @@ class Source(Protocol):
         """What is in force; None before the first."""
 
     @property
+    def position(self) -> int:
+        """Counts the states that were in force."""
+
+    @property
+    def outage(self) -> str:
+        """Why it cannot be reached; empty while it can."""
+
+    @property
     def fault(self) -> str:
         """Why what should be in force is not, a line for each fault; empty when it is."""
 

@@ -232,6 +232,8 @@ _SQLITE = {
     "SQLITE_FULL": Verdict.REFUSED,
     "SQLITE_READONLY": Verdict.REFUSED,
     "SQLITE_CANTOPEN": Verdict.REFUSED,
+    "SQLITE_NOTADB": Verdict.FAILED,
+    "SQLITE_CORRUPT": Verdict.FAILED,
 }
 
 

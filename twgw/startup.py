@@ -1,0 +1,258 @@
+"""Where the state of a node comes from, a file or a database: what is to be done before traffic, and what to tell then.
+
+``tap.py`` asks both the same.  A first start on a database makes its tables, keeps the pepper in it, and fills the one
+that nobody named with the demo, or with the ``apis.yaml`` of an earlier version.  Each step is done whole or not at
+all, so that the next start goes on where one was killed.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import attrs
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from twgw.cache import Cache
+from twgw.config import Config
+from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
+from twgw.demo import ensure_key, find_key, how_to_call, text
+from twgw.gateway import lookup, registry
+from twgw.gateway.deployment import Deployment, MakeCall
+from twgw.gateway.follower import Follower
+from twgw.gateway.redeploy import Redeployer
+from twgw.gateway.service import MakeSource
+from twgw.model import State
+from twgw.policy.interfaces import Clock, Credentials, Gateway, Log, Metrics, Subscriptions
+from twgw.policy.registry import Plugin
+from twgw.registry import CredentialEntry
+from twgw.state import load_state, parse_state
+from twgw.storage import apis, applications, credentials, keys, settings, subscriptions, tiers
+from twgw.storage.database import Database
+from twgw.storage.errors import Unavailable
+from twgw.storage.upgrade import upgrade
+
+InThread = Callable[..., "Deferred[Any]"]
+"""Runs a function off the reactor."""
+PEPPER_FILE = "pepper"
+LEFT_BEHIND = "apis.yaml"
+"""Made in the data directory by versions that had no database."""
+NOT_KEPT = "Kept in memory only: what is counted against limits, which begins anew at each start"
+RIGHTS = 100
+FIRST = "admin"
+"""Whose all that is that the first start makes."""
+
+
+class Backing(Protocol):
+    """What stands behind a node."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Whose key it is."""
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Whether its application may call."""
+
+    @property
+    def make_source(self) -> MakeSource:
+        """Makes what puts the state in force, and what changes of it."""
+
+    def begin(self) -> None:
+        """Do what comes before the state is loaded.  Raises what ends the start, with a text that says why."""
+
+    def lines(self, address: str) -> list[str]:
+        """What to tell whoever started the node, which clients call at this address (empty: not in plain text)."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+@define(eq=False)
+class FromFile:
+    """A file that somebody named is the state."""
+
+    config: Config
+    clock: Clock
+    in_thread: InThread
+    peppers: Peppers = field(factory=Peppers)
+    credentials: lookup.Lookup = field(init=False)
+    subscriptions: lookup.Rights = field(init=False)
+    make_source: MakeSource = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        state = self.config.state
+        assert state.file is not None
+        self.credentials = lookup.Lookup(self.clock, self.peppers.digest)
+        self.subscriptions = lookup.Rights(self.credentials)
+        self.make_source = partial(
+            Redeployer, state.file, lookup=self.credentials, in_thread=self.in_thread, watch=state.watch
+        )
+
+    def begin(self) -> None:
+        """Read the pepper, or make it.  Raises PepperError, and OSError of the disk."""
+        self.peppers.known = (self.config.node.pepper or load_pepper(self.config.node.data_dir / PEPPER_FILE),)
+
+    def lines(self, _address: str) -> list[str]:
+        """What is not kept."""
+        return [NOT_KEPT]
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+@define(eq=False)
+class FromDatabase:
+    """A database is the state."""
+
+    config: Config
+    clock: Clock
+    in_thread: InThread
+    log: Log
+    metrics: Metrics
+    reactor: Any
+    peppers: Peppers = field(factory=Peppers)
+    database: Database = field(init=False)
+    facts: registry.Facts = field(init=False)
+    credentials: registry.Keys = field(init=False)
+    subscriptions: registry.Rights = field(init=False)
+    follower: Follower = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.database = open_database(self.config, self.reactor)
+        cache = Cache(self.config.database.cached)
+        self.facts = registry.Facts(cache, self.database.run, self.clock, self.log, self.metrics)
+        self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
+        self.subscriptions = registry.Rights(self.facts, self.clock)
+
+    def make_source(
+        self,
+        find_plugins: Callable[[], dict[str, Plugin]],
+        gateway: Gateway,
+        make_call: MakeCall,
+        swap: Callable[[Deployment], None],
+    ) -> Follower:
+        """Make what follows the log of the database."""
+        self.follower = Follower(
+            self.database, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
+            self._read_peppers,
+        )  # fmt: skip
+        return self.follower
+
+    def begin(self) -> None:
+        """Bring the database to this version, and fill it where that is ours to do.
+
+        Raises Unavailable, PepperError, InvalidFileError for an ``apis.yaml`` that is to be imported, and OSError.
+        """
+        before = upgrade(self.database)
+        if not before.is_current:
+            done = f"upgraded its tables from {before.current}" if before.current else "made its tables"
+            self.log.info("{name}: {done}", name=self.database.name, done=done)
+        self.peppers.known = ensure_peppers(self.database, self.config, self.clock.wall())
+        if self.config.database.url is None and self.database.call(_is_empty):
+            self._fill()
+
+    def _fill(self) -> None:
+        """Put a first state into the database, unless another node was quicker."""
+        data_dir = self.config.node.data_dir
+        left = data_dir / LEFT_BEHIND
+        if left.exists():
+            what, state = str(left), load_state(left).state
+        else:
+            key = ensure_key(data_dir)
+            what, state = "the demo", parse_state(text(self.peppers.digest(key)), "demo.yaml").state
+        now = self.clock.wall()
+        if self.database.call(_fill, state, self.peppers, now, write=True):
+            self.log.info("{name}: filled with {what}", name=self.database.name, what=what)
+
+    async def _read_peppers(self) -> None:
+        kept = await self.database.run(keys.keys_of, "pepper", now=self.clock.wall())
+        self.peppers.known = tuple(Pepper.from_text(each.material) for each in kept)
+
+    def lines(self, address: str) -> list[str]:
+        """How to call the demo, while it can be called, and what is not kept."""
+        key = find_key(self.config.node.data_dir)
+        try:
+            path = self._opened(key) if key and address else None
+        except Unavailable:
+            path = None
+        return [NOT_KEPT] if path is None or key is None else [how_to_call(key, path, address), NOT_KEPT]
+
+    def _opened(self, key: str) -> str | None:
+        """The base path of an API that a key opens; without a host name, as the call has none."""
+        deployment = self.follower.deployment
+        compiled = deployment.compiled if deployment is not None else {}
+        names = self.database.call(_apis_of, self.peppers.digests(key))
+        found = [compiled[name].api for name in names if name in compiled]
+        return next((api.base_path for api in found if not api.hosts), None)
+
+    def close(self) -> None:
+        """End the threads and the connections of the database."""
+        self.database.close()
+
+
+def open_database(config: Config, reactor: Any = None) -> Database:
+    """The database of a node; nothing is connected yet.  Without a reactor it is for ``call`` alone."""
+    settings = config.database
+    return Database(
+        config.database_url,
+        password=settings.password,
+        pool_size=settings.pool_size,
+        connect_timeout=settings.connect_timeout,
+        statement_timeout=settings.statement_timeout,
+        reactor=reactor,
+    )
+
+
+def ensure_peppers(database: Database, config: Config, now: float) -> tuple[Pepper, ...]:
+    """The peppers in a database, the newest first; the first is that of the configuration, of the file, or a new one.
+
+    Raises Unavailable, PepperError, and OSError of the disk.
+    """
+    path = config.node.data_dir / PEPPER_FILE
+    mine = config.node.pepper or (load_pepper(path) if path.exists() else None)
+    first = (mine or new_pepper()).text
+    kept = database.call(keys.ensure_key, "pepper", lambda: first, now=now, write=True)
+    known = tuple(Pepper.from_text(each.material) for each in kept)
+    if config.node.pepper not in (None, *known):
+        raise PepperError("[node] pepper: the database has another one, which counts; leave pepper out")
+    return known
+
+
+def _is_empty(connection: Any) -> bool:
+    return not (
+        apis.count_apis(connection)
+        or applications.list_applications(connection, limit=1)
+        or tiers.list_tiers(connection, limit=1)
+    )
+
+
+def _fill(connection: Any, state: State, peppers: Peppers, now: float) -> bool:
+    """Make a state that of an empty database; whether it was empty still."""
+    if not _is_empty(connection):
+        return False
+    if state.policies != State().policies:
+        settings.set_policies(connection, state.policies, now=now)
+    for tier in state.tiers:
+        tiers.create_tier(connection, tier, now=now)
+    for api in state.apis:
+        apis.create_api(connection, api, owner=FIRST, now=now, state=api.state)
+        apis.publish(connection, api.id, 1, now=now)
+    for application in state.applications:
+        applications.create_application(connection, application.name, owner=FIRST, now=now, tier=application.tier)
+        for one in application.subscriptions:
+            subscriptions.subscribe(connection, application.name, one.api, now=now, tier=one.tier, state=one.state)
+        for key in application.credentials:
+            digest = peppers.digest(key.value) if key.value else key.digest
+            credentials.add_credential(connection, attrs.evolve(key, value=None, digest=digest), now=now)
+    return True
+
+
+def _apis_of(connection: Any, digests: tuple[str, ...]) -> list[str]:
+    """The APIs to which the owner of a key is subscribed."""
+    for digest in digests:
+        known = credentials.find_by_digest(connection, "api-key", digest)
+        if isinstance(known.entry, CredentialEntry) and known.valid:
+            _, rights = subscriptions.rights_of(connection, known.entry.credential.application, RIGHTS)
+            return [right.api for right in rights]
+    return []
