@@ -41,7 +41,7 @@ def create_api(
         )
     )
     _insert_revision(connection, api, 1, source=source, note="", author=owner, now=now)
-    _note_change(connection, api.id, None, state, owner, now)
+    note_state(connection, api.id, None, state, owner, now)
     return require_api(connection, api.id)
 
 
@@ -85,7 +85,7 @@ def set_state(
     change(connection, table, {"id": api}, {"updated_at": now}, what=f"API {api}", stamp=stamp)  # locks the row
     before = require_api(connection, api).state
     connection.execute(update(table).where(table.c.id == api).values(state=state.value))
-    _note_change(connection, api, before, state, actor, now)
+    note_state(connection, api, before, state, actor, now)
     return log.append(connection, [log.api_record(api)], now)
 
 
@@ -271,9 +271,10 @@ def _insert_revision(
     )
 
 
-def _note_change(
+def note_state(
     connection: Connection, api: str, before: Lifecycle | None, after: Lifecycle, actor: str, now: float
 ) -> None:
+    """Note a step in the life of an API.  For ``set_state`` and ``writing.py``, which take it."""
     seq = select(func.count() + 1).select_from(api_state_change).where(api_state_change.c.api == api)
     connection.execute(
         insert(api_state_change).values(

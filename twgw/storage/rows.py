@@ -4,7 +4,7 @@ Used by the query functions beside it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, and_, select, update
@@ -36,6 +36,12 @@ def mapping(text: str) -> Mapping[str, Any]:
 def words(text: str) -> tuple[str, ...]:
     """Scopes as they stand in a column: with blanks between them, as in OAuth2."""
     return tuple(text.split())
+
+
+def batches(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """Pieces that a database takes in one statement."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 def where(table: Table, key: Mapping[str, Any]) -> ColumnElement[bool]:
