@@ -128,9 +128,9 @@ def test_a_plan_changes_nothing(read):
 
 def test_what_is_new_is_a_record_only_where_it_is_served(put, read):
     """New callers take nothing from anybody."""
-    assert 3 == put(STATE).position
+    assert 5 == put(STATE).position
 
-    assert ["api:pets:1.0", "api:toys:1.0", "policies"] == tags(read)
+    assert ["tier:gold", "tier:iron", "api:pets:1.0", "api:toys:1.0", "policies"] == tags(read)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def _refuse_used(writer: Writer, what: str, column: ColumnElement[Any], user: st
 def _add_tiers(writer: Writer, steps: Steps) -> list[Record]:
     rows = [{"name": step.name, "document": to_text(step.after), **writer.entry} for step in steps]
     writer.connection.execute(insert(tier), rows)
-    return []
+    return [log.tier_record(step.name) for step in steps]  # gateways keep all of them at hand
 
 
 def _add_apis(writer: Writer, steps: Steps) -> list[Record]:
