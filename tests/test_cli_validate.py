@@ -16,10 +16,10 @@ apis:
     policies:
       - {name: mock-response, settings: {status: 200}}
 """
-BAD = GOOD.replace("status: 200", "status: 99").replace("base_path", "base_pth")
+BAD = GOOD.replace("status: 200", "status: 99").replace("base_path", "base_pth").replace('    version: "1.0"\n', "")
 FAULTS = [
-    ("apis.yaml", 2, "apis[0].base_path: missing"),
-    ("apis.yaml", 4, "apis[0].base_pth: unknown; did you mean base_path?"),
+    ("apis.yaml", 2, "apis[0].version: missing"),
+    ("apis.yaml", 3, "apis[0].base_pth: unknown; did you mean base_path?"),
 ]
 
 

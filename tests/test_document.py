@@ -133,11 +133,19 @@ def test_empty_document_is_refused(text):
     assert errors_of(text)[0].endswith("is empty")
 
 
+INDENTED = "; is the line indented as those that it belongs to?"
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("a: b: c\n", "a.yaml:1: not YAML: mapping values are not allowed in this context"),
-        ("\ta: 1\n", "a.yaml:1: not YAML: found character that cannot start any token"),
+        ("a: b: c\n", "a.yaml:1: not YAML: has a second ': ' in a value; put the value in quotes"),
+        ("\ta: 1\n", "a.yaml:1: not YAML: has a tab; indent with blanks"),
+        ("a:\n  - b: 1\n\tc: 1\n", "a.yaml:3: not YAML: has a tab; indent with blanks"),
+        ("a: @b\n", "a.yaml:1: not YAML: found character that cannot start any token"),
+        ("a: 1\nb 2\nc: 3\n", "a.yaml:2: not YAML: has no ':' behind the key"),
+        ("a:\n  - b: 1\n  c: 1\n", f"a.yaml:3: not YAML: did not find expected '-' indicator{INDENTED}"),
+        ("a:\n  b: 1\n c: 1\n", f"a.yaml:3: not YAML: did not find expected key{INDENTED}"),
         ("a: *x\n", "a.yaml:1: not YAML: found undefined alias"),
         ("a: \x01", "a.yaml: not YAML: has a control character or another that is no text"),
         ("a: \ud800", "a.yaml: not YAML: has a control character or another that is no text"),

@@ -121,6 +121,18 @@ def test_defaults_stand_for_what_is_left_out():
     assert Everything() == structure(Everything, {})
 
 
+def test_a_mistyped_name_is_not_missing_as_well():
+    """One slip is one fault; what was not meant by any unknown name is still missing."""
+    assert ["nam: unknown; did you mean name?"] == faults_of(Inner, {"nam": "a"})
+    assert ["name: missing", "x: unknown; known: amount, name"] == faults_of(Inner, {"x": "a"})
+
+
+@pytest.mark.parametrize(("value", "kind"), [(1, "a whole number"), (1.0, "a number"), (True, "true")])
+def test_what_is_text_only_in_quotes_is_said_so(value, kind):
+    """As a version that reads like a number."""
+    assert [f"name: must be text, not {kind}; put it in quotes"] == faults_of(Inner, {"name": value})
+
+
 def test_collects_every_fault_with_its_path():
     """One error names all that is wrong, each with its place."""
     assert [
@@ -135,7 +147,6 @@ def test_collects_every_fault_with_its_path():
         "nets[1]: must be a network such as 10.0.0.0/8 or 2001:db8::/32",
         "nets[2]: must be a network, not a whole number",
         'named["a b"]: must be a whole number, not text',
-        "inner.name: missing",
         "inner.amount: must be > 0",
         "inner.nam: unknown; did you mean name?",
         "inners[1]: must be a mapping, not a list",

@@ -74,8 +74,8 @@ def read_document(text: str, name: str) -> tuple[Any, Source]:
     except _TooLargeError as error:
         raise InvalidFileError([f"{name}:{error.line}: {error}"]) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise InvalidFileError([f"{name}:{mark.line + 1 if mark else 1}: {_problem(error)}"]) from error
+        line, problem = _problem(error, text)
+        raise InvalidFileError([f"{name}:{line}: {problem}"]) from error
     except (yaml.reader.ReaderError, UnicodeError) as error:
         raise InvalidFileError([f"{name}: not YAML: has a control character or another that is no text"]) from error
     reading = _Reading()
@@ -87,12 +87,24 @@ def read_document(text: str, name: str) -> tuple[Any, Source]:
     return value, Source(name, root)
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    if error.problem and "found another document" in f"{error.problem} {error.context}":
-        return "a second document starts here; write one document in a file"
-    if error.problem and "nesting depth" in error.problem:
-        return f"nested deeper than {MAX_DEPTH}"  # far deeper: PyYAML 6.0.4 stops by itself before it asks us
-    return f"not YAML: {error.problem or error.context}"
+def _problem(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """The line and the words for what is no YAML.  Where libyaml says what it had hoped for, we say what is there."""
+    said = error.problem or error.context or ""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    if "found another document" in f"{said} {error.context}":
+        return line, "a second document starts here; write one document in a file"
+    if "nesting depth" in said:
+        return line, f"nested deeper than {MAX_DEPTH}"  # far deeper: PyYAML 6.0.4 stops by itself before it asks us
+    if "tab character" in said or ("cannot start any token" in said and mark and text.startswith("\t", mark.index)):
+        return line, "not YAML: has a tab; indent with blanks"
+    if said == "could not find expected ':'" and error.context_mark:
+        return error.context_mark.line + 1, "not YAML: has no ':' behind the key"
+    if said == "mapping values are not allowed in this context":
+        return line, "not YAML: has a second ': ' in a value; put the value in quotes"
+    if said in ("did not find expected '-' indicator", "did not find expected key"):
+        return line, f"not YAML: {said}; is the line indented as those that it belongs to?"
+    return line, f"not YAML: {said}"
 
 
 class _TooLargeError(Exception):

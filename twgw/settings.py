@@ -105,15 +105,23 @@ def _faults(error: Exception, path: str) -> Iterator[Fault]:
             yield Fault(below(path, str(key)), "unknown" + suggest(str(key), known))
     elif isinstance(error, BaseValidationError):
         names = {attribute.name: written_name(attribute) for attribute in fields(error.cl)}
+        meant = _meant(error.exceptions, names.values())
         for each in error.exceptions:
             notes = [note for note in getattr(each, "__notes__", ()) if isinstance(note, AttributeValidationNote)]
             place = below(path, names[notes[0].name]) if notes else path
             if notes and isinstance(each, KeyError):
-                yield Fault(place, "missing")
+                if names[notes[0].name] not in meant:
+                    yield Fault(place, "missing")
             else:
                 yield from _faults(each, place)
     else:
         yield Fault(path, _plain(error))
+
+
+def _meant(errors: Iterable[Exception], known: Iterable[str]) -> set[str]:
+    """The names that were probably meant by those that are unknown: they are not missing as well."""
+    unknown = [str(key) for each in errors if isinstance(each, ForbiddenExtraKeysError) for key in each.extra_fields]
+    return {near for key in unknown for near in get_close_matches(key, sorted(known), n=1)}
 
 
 def _plain(error: Exception) -> str:
@@ -152,9 +160,12 @@ def _kind(value: object) -> str:
 
 def _scalar(kind: type[T]) -> Callable[[Any, Any], T]:
     def read(value: Any, _: Any) -> T:
-        if type(value) is not kind:
-            raise _wrong(SCALARS[kind], value)
-        return value
+        if type(value) is kind:
+            return value
+        error = _wrong(SCALARS[kind], value)
+        if kind is str and isinstance(value, int | float):
+            error = WrongTypeError([Fault("", f"{error}; put it in quotes")])
+        raise error
 
     return read
 

@@ -63,7 +63,8 @@ def load_state(path: Path) -> LoadedState:
     except OSError as error:
         raise InvalidFileError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        raise InvalidFileError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidFileError([f"{path}:{line}: is not UTF-8 text"]) from error
     return parse_state(text, str(path), path.parent)
 
 
