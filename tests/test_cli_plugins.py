@@ -72,7 +72,8 @@ def test_broken_policy_is_listed_with_the_reason():
     assert 0 == done.exit_code
     assert "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'" in done.output
     (listed,) = [each for each in json.loads(plugins("--json").output) if each["name"] == "broken"]
-    assert ([], "ModuleNotFoundError: No module named 'no_such_module'") == (listed["phases"], listed["fault"])
+    fault = "ModuleNotFoundError: No module named 'no_such_module' (broken.py, line 1)"
+    assert ([], fault) == (listed["phases"], listed["fault"])
 
 
 def test_configuration_names_the_directories():

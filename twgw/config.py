@@ -268,8 +268,8 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InvalidFileError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InvalidFileError([f"{path}:{line}: is not UTF-8 text"]) from error
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidFileError([f"{path}:{number}: is not UTF-8 text"]) from error
     except ValueError as error:
         place = _TOML_PLACE.search(str(error))
         line = (place and place[1]) or len(text.splitlines()) or 1

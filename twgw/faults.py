@@ -73,10 +73,14 @@ def steps(path: str) -> list[str | int]:
     ]
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant; empty when none is near."""
+    return next(iter(get_close_matches(name, sorted(known), n=1)), "")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """What to say after an unknown name: the nearest known one, or all of them."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    if near := nearest(name, known):
+        return f"; did you mean {near}?"
     return f"; known: {', '.join(known)}" if known else ""

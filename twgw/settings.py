@@ -23,7 +23,7 @@ from attrs import NOTHING
 from cattrs.errors import AttributeValidationNote, BaseValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, override
 
-from twgw.faults import Fault, SettingsError, WrongTypeError, below, suggest
+from twgw.faults import Fault, SettingsError, WrongTypeError, below, nearest, suggest
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -105,23 +105,18 @@ def _faults(error: Exception, path: str) -> Iterator[Fault]:
             yield Fault(below(path, str(key)), "unknown" + suggest(str(key), known))
     elif isinstance(error, BaseValidationError):
         names = {attribute.name: written_name(attribute) for attribute in fields(error.cl)}
-        meant = _meant(error.exceptions, names.values())
+        slips = [each for each in error.exceptions if isinstance(each, ForbiddenExtraKeysError)]
+        meant = {nearest(str(key), names.values()) for each in slips for key in each.extra_fields}
         for each in error.exceptions:
             notes = [note for note in getattr(each, "__notes__", ()) if isinstance(note, AttributeValidationNote)]
             place = below(path, names[notes[0].name]) if notes else path
             if notes and isinstance(each, KeyError):
-                if names[notes[0].name] not in meant:
+                if names[notes[0].name] not in meant:  # else the slip is said already
                     yield Fault(place, "missing")
             else:
                 yield from _faults(each, place)
     else:
         yield Fault(path, _plain(error))
-
-
-def _meant(errors: Iterable[Exception], known: Iterable[str]) -> set[str]:
-    """The names that were probably meant by those that are unknown: they are not missing as well."""
-    unknown = [str(key) for each in errors if isinstance(each, ForbiddenExtraKeysError) for key in each.extra_fields]
-    return {near for key in unknown for near in get_close_matches(key, sorted(known), n=1)}
 
 
 def _plain(error: Exception) -> str:
@@ -138,9 +133,9 @@ def _plain(error: Exception) -> str:
     return re.sub(r"(must be (?:>=|<=|>|<|==) \S+): .*", r"\1", text, flags=re.DOTALL)
 
 
-def _wrong(wanted: str, value: object) -> WrongTypeError:
+def _wrong(wanted: str, value: object, hint: str = "") -> WrongTypeError:
     """The value itself is not shown: it may be a secret in the wrong place."""
-    return WrongTypeError([Fault("", f"must be {wanted}, not {_kind(value)}")])
+    return WrongTypeError([Fault("", f"must be {wanted}, not {_kind(value)}{hint}")])
 
 
 def _kind(value: object) -> str:
@@ -162,10 +157,8 @@ def _scalar(kind: type[T]) -> Callable[[Any, Any], T]:
     def read(value: Any, _: Any) -> T:
         if type(value) is kind:
             return value
-        error = _wrong(SCALARS[kind], value)
-        if kind is str and isinstance(value, int | float):
-            error = WrongTypeError([Fault("", f"{error}; put it in quotes")])
-        raise error
+        hint = "; put it in quotes" if kind is str and isinstance(value, int | float) else ""
+        raise _wrong(SCALARS[kind], value, hint)
 
     return read
 

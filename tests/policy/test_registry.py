@@ -63,8 +63,40 @@ def test_broken_file_is_listed_with_its_fault(tmp_path):
 
     found = find_plugins([tmp_path])
 
-    assert "ModuleNotFoundError: No module named 'no_such_module'" == found["broken"].fault
+    assert "ModuleNotFoundError: No module named 'no_such_module' (broken.py, line 1)" == found["broken"].fault
     assert not found["good"].fault
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("@frozen", ""), "Settings is not a class of attrs: write @frozen above it (from attrs import frozen)"),
+        (("twgw_receive", "twgw_recieve"), "there is no hook twgw_recieve; did you mean twgw_receive?"),
+        (('"twgw_respond"', '"respond"'), "there is no hook respond; did you mean twgw_respond?"),
+        (("another(ex", "another(wish, ex"), "another wants wish; what it may name is exchange, settings, gateway"),
+        (("@hookimpl\n", ""), "twgw_receive is not marked: write @hookimpl above it (from twgw import hookimpl)"),
+        (('"""What."""', "1 / 0"), "ZeroDivisionError: division by zero (mine.py, line 13)"),
+        (('"""What."""', "x = ("), "SyntaxError: '(' was never closed (mine.py, line 13)"),
+    ],
+)
+def test_what_is_no_policy_says_what_to_do(tmp_path, change, fault):
+    """Found when it is loaded, in words for who wrote it, and not when it is first used."""
+    (tmp_path / "mine.py").write_text(POLICY.replace(*change))
+
+    assert fault == load_file(tmp_path / "mine.py").fault
+
+
+def test_code_that_says_hook_in_another_sense_is_a_policy(tmp_path):
+    """Wrappers, async functions, and what was only imported are no faults."""
+    (tmp_path / "mine.py").write_text(
+        POLICY + "from twgw.policy.hookspecs import twgw_log\n\n\n"
+        "@hookimpl(wrapper=True)\ndef twgw_forward():\n    return (yield)\n\n\n"
+        "@hookimpl\nasync def twgw_authorize(gateway, settings):\n    return None\n"
+    )
+
+    plugin = load_file(tmp_path / "mine.py")
+
+    assert ("", 4) == (plugin.fault, len(plugin.hooks))
 
 
 def test_file_that_did_not_change_is_loaded_once(tmp_path):
@@ -122,6 +154,16 @@ def test_folder_that_everybody_may_write_is_not_run(tmp_path):
     tmp_path.chmod(0o777)
 
     assert "chmod o-w" in find_plugins([tmp_path])["good"].fault
+
+
+def test_file_that_everybody_may_write_is_not_run(tmp_path):
+    """The same for a single file in a folder that is safe."""
+    (tmp_path / "good.py").write_text("raise SystemExit\n")
+    (tmp_path / "good.py").chmod(0o666)
+
+    fault = find_plugins([tmp_path])["good"].fault
+
+    assert fault.endswith(f"(chmod o-w {tmp_path / 'good.py'})")
 
 
 def test_folder_that_is_not_there_is_empty(tmp_path):

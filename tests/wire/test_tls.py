@@ -82,7 +82,7 @@ def test_a_new_certificate_serves_new_connections(node, tmp_path):
 
     certificate(tmp_path, "gateway", serial=8)
     running.process.signal(signal.SIGHUP)
-    running.process.wait_for("APIs in force", times=2)
+    running.process.wait_for("1 API in force", times=2)
 
     with connect() as new:
         assert (200, b"hello", 8) == ask(new)

@@ -236,7 +236,10 @@ class Follower:
                     self._gateway.log.error("{fault}; what was in force of it stays", fault=text)
         self._faults = ready.faults
         count = len(ready.deployment.compiled)
-        self._gateway.log.info("{name}: {count} APIs in force", name=self._database.name, count=count)
+        self._gateway.log.info(
+            "{name}: {count} {noun} in force", name=self._database.name, count=count,
+            noun="API" if count == 1 else "APIs",
+        )  # fmt: skip
 
     def _reach(self, position: int) -> None:
         self.applied = position

@@ -15,7 +15,7 @@ from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway.deployment import Deployment, MakeCall, deploy
 from twgw.gateway.lookup import Facts, Lookup, facts_of
 from twgw.policy.interfaces import Gateway
-from twgw.policy.registry import Plugin
+from twgw.policy.registry import Plugin, PluginConflict
 from twgw.state import LoadedState, load_state
 
 Swap = Callable[[Deployment], None]
@@ -122,18 +122,23 @@ class Redeployer:
         self._reloads.add(("ok",))
         count = len(deployment.compiled)
         self._gateway.log.info(
-            "{path}: {count} APIs in force, position {position}",
-            path=str(self.path), count=count, position=deployment.position,
+            "{path}: {count} {noun} in force, position {position}",
+            path=str(self.path), count=count, noun="API" if count == 1 else "APIs", position=deployment.position,
         )  # fmt: skip
 
     def _refused(self, failure: Failure) -> None:
         error = failure.value
         lines = error.lines if isinstance(error, InvalidFileError) else (f"{self.path}: {error!r}",)
+        if isinstance(error, PluginConflict):
+            lines = (f"plugins: {error}",)
         self.fault = "\n".join(lines)
         self._reloads.add(("refused",))
         for line in lines:
             self._gateway.log.error("{line}", line=line)
-        self._gateway.log.error("{path} was not deployed; what was in force stays", path=str(self.path))
+        self._gateway.log.error(
+            "{path} was not deployed; what was in force stays until it is saved again, or SIGHUP says to read it",
+            path=str(self.path),
+        )
 
     def _done(self, _result: object) -> None:
         self._busy = False

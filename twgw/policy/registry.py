@@ -9,6 +9,7 @@ import inspect
 import os
 import stat
 import sys
+import traceback
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,9 +17,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import attrs
 from attrs import field, frozen
 
+from twgw.faults import suggest
+from twgw.policy import hookspecs
+
 ENTRY_POINT_GROUP = "twgw"
+_ARGUMENTS = {
+    name: tuple(inspect.signature(hook).parameters)
+    for name, hook in vars(hookspecs).items() if hasattr(hook, "twgw_spec")
+}
+"""The arguments of each hook."""
 
 
 @frozen
@@ -94,9 +104,10 @@ def _from_entry_point(point: EntryPoint) -> Plugin:
     package = point.dist.name if point.dist else "?"
     origin = f"{package} ({point.value})"
     try:
-        return Plugin(point.name, point.load(), origin)
+        module = point.load()
     except Exception as error:  # noqa: BLE001 - a broken package must not stop the others
         return Plugin(point.name, None, origin, f"{type(error).__name__}: {error}")
+    return Plugin(point.name, module, origin, _misuse(module))
 
 
 def _file_of(point: EntryPoint) -> Path | None:
@@ -113,10 +124,21 @@ def _from_directory(directory: Path, installed: Collection[Path | None]) -> list
     if not directory.is_dir():
         return []
     files = [path for path in _files(directory) if path.resolve() not in installed]
-    if directory.stat().st_mode & stat.S_IWOTH:
-        fault = f"{directory} can be written by everybody; policies are code: take that right away (chmod o-w)"
-        return [Plugin(_name(path), None, str(path), fault) for path in files]
-    return [load_file(path) for path in files]
+    return [
+        Plugin(_name(path), None, str(path), fault) if (fault := _exposed(directory) or _exposed(path))
+        else load_file(path)
+        for path in files
+    ]
+
+
+def _exposed(path: Path) -> str:
+    """Why a folder or a file must not be run: everybody could have written it.  Empty when it may."""
+    try:
+        if not path.stat().st_mode & stat.S_IWOTH:
+            return ""
+    except OSError:
+        return ""  # it is gone, as loading it will say
+    return f"{path} can be written by everybody; policies are code: take that right away (chmod o-w {path})"
 
 
 def _files(directory: Path) -> list[Path]:
@@ -134,8 +156,34 @@ def load_file(path: Path) -> Plugin:
         found = path.stat()
         module = _load(origin, found.st_mtime_ns, found.st_size)
     except Exception as error:  # noqa: BLE001 - a broken file must not stop the others
-        return Plugin(_name(path), None, origin, f"{type(error).__name__}: {error}")
-    return Plugin(_name(path), module, origin)
+        return Plugin(_name(path), None, origin, f"{type(error).__name__}: {error}{_line(error, origin)}")
+    return Plugin(_name(path), module, origin, _misuse(module))
+
+
+def _line(error: Exception, origin: str) -> str:
+    """Where in a file an exception came from; a SyntaxError says it itself."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
+    return f" ({Path(origin).name}, line {lines[-1]})" if lines else ""
+
+
+def _misuse(module: Any) -> str:
+    """What keeps code that loads from being a policy, in words for its author; empty when nothing does."""
+    settings = getattr(module, "Settings", NoSettings)
+    if not (isinstance(settings, type) and attrs.has(settings)):
+        return "Settings is not a class of attrs: write @frozen above it (from attrs import frozen)"
+    for name in dir(module):
+        options, function = _options(module, name), getattr(module, name)
+        if not isinstance(options, dict):
+            if name.startswith("twgw_") and getattr(function, "__module__", None) == getattr(module, "__name__", ""):
+                return f"{name} is not marked: write @hookimpl above it (from twgw import hookimpl)"
+            continue
+        hook = options.get("specname") or name
+        if hook not in _ARGUMENTS:
+            return f"there is no hook {hook}{suggest(hook, _ARGUMENTS)}"
+        wrong = [each for each in inspect.signature(function).parameters if each not in _ARGUMENTS[hook]]
+        if wrong:
+            return f"{name} wants {', '.join(wrong)}; what it may name is {', '.join(_ARGUMENTS[hook])}"
+    return ""
 
 
 @lru_cache(256)
