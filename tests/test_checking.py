@@ -178,6 +178,15 @@ def test_upstream_of_a_route_is_found_there():
     assert "apis.yaml:7: apis[0].routes[0].upstream.tls.ca_file: cannot be read" in fault
 
 
+def test_data_directory_is_a_directory():
+    """A file in its place is found before the start."""
+    Path("data").write_text("")
+
+    (fault,) = check(API, "[node]\ndata_dir = 'data'\n")
+
+    assert fault.endswith("/data: is not a directory (see [node] data_dir)")
+
+
 def test_certificates_of_listeners_are_read():
     """A listener whose certificate cannot be used is a fault; a good one is not."""
     Path("a.pem").write_text(pem())

@@ -24,7 +24,7 @@ def test_help_names_every_command():
     assert 0 == done.exit_code
     for words in COMMANDS:
         assert f"\n  {words[0]} " in done.output
-    assert "twistd -n twgw --config" in done.output
+    assert "twistd -n --pidfile= twgw --config" in done.output
 
 
 @pytest.mark.parametrize("words", COMMANDS)

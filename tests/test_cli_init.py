@@ -78,7 +78,18 @@ def test_what_to_do_next_is_said():
     output = init("my shop").output
 
     assert "twgw validate 'my shop/etc/twgw.toml'" in output
-    assert re.search(r"twistd -n twgw --config 'my shop/etc/twgw.toml'", output)
+    assert "twistd -n --pidfile= twgw --config 'my shop/etc/twgw.toml'" in output
+
+
+@pytest.mark.parametrize("is_in_path", [True, False])
+def test_what_to_do_next_can_be_typed_as_it_stands(monkeypatch, is_in_path):
+    """Where the programs of this installation are not found by their names, they are named by their paths."""
+    programs = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", str(programs) if is_in_path else "/nowhere")
+
+    commands = [line[2:].split()[0] for line in init().output.splitlines() if " --config " in line or " -m " in line]
+
+    assert [name if is_in_path else str(programs / name) for name in ("twistd", "python", "python")] == commands
 
 
 def test_policy_of_the_project_passes_its_test():

@@ -90,7 +90,7 @@ def test_place_of_the_line_is_named():
 
 
 def test_application_needs_a_state():
-    """Without a state that can be read there is no application, and no key is made."""
+    """Without a state that can be read there is no application, and no key is made; the way out is named."""
     done = new("--application", "batch")
 
     assert 1 == done.exit_code

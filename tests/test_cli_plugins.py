@@ -63,6 +63,13 @@ def test_every_policy_is_listed():
     assert [] == [name for name in find_plugins() if name not in done.output]
 
 
+def test_each_policy_is_one_line_for_another_program():
+    """However long: whoever searches the list finds name and meaning together."""
+    done = CliRunner().invoke(main, ["plugins"], env={"COLUMNS": "40"})
+
+    assert len(find_plugins([Path("plugins")])) + 1 == len(done.output.splitlines())
+
+
 def test_broken_policy_is_listed_with_the_reason():
     """A policy that cannot be loaded is not hidden."""
     Path("plugins/broken.py").write_text("import no_such_module\n")

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from twgw.config import Config
 from twgw.environment import given, value_of
 from twgw.listen import Listen
+from twgw.schema import leaves
 
 KNOWN = dict.fromkeys(["node.name", "gateway.listen", "gateway.tls.certificate", "gateway.max_head"])
 
@@ -26,6 +28,16 @@ def test_command_line_comes_last():
     assert ["environment: TWGW_NODE_NAME", "command line: node.name"] == [
         place for _, _, place in given(KNOWN, {"TWGW_NODE_NAME": "a"}, {"node.name": "b"})
     ]
+
+
+def test_no_secret_is_given_on_the_command_line():
+    """Every user of the machine can read that; a file is the way out."""
+    known = dict(leaves(Config))
+
+    assert [("", "is a secret, and everybody sees a command line; set node.pepper_file", "command line: node.pepper"),
+            ("node.pepper_file", "p", "command line: node.pepper_file")] == list(
+        given(known, {}, {"node.pepper": "v1:00", "node.pepper_file": "p"})
+    )  # fmt: skip
 
 
 def test_unknown_settings_are_named():

@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python import usage
 
 from twgw.config import load
 from twgw.tap import Node, Options, TwistedLog
@@ -21,6 +22,35 @@ def test_a_configuration_is_named_on_the_command_line_or_by_a_variable(tmp_path,
 
     assert "a" == options().loaded.node.name
     assert "b" == options("--config", str(tmp_path / "b.toml")).loaded.node.name
+
+
+def test_settings_of_the_command_line_win(tmp_path, monkeypatch, capsys):
+    """Over file and environment; a mistyped one ends the start."""
+    (tmp_path / "a.toml").write_text("[node]\nname = 'a'\n[gateway]\nlisten = ['tcp:1']\n")
+    monkeypatch.setenv("TWGW_NODE_NAME", "b")
+    words = ("--config", str(tmp_path / "a.toml"), "--set", "node.name=c", "-s", "gateway.listen=tcp:2,tcp:3")
+
+    config = options(*words).loaded
+
+    assert ("c", [2, 3]) == (config.node.name, [each.port for each in config.gateway.listen])
+    with pytest.raises(SystemExit):
+        options("--set", "node.nam=c")
+    assert "command line: node.nam: unknown; did you mean node.name?" in capsys.readouterr().err
+    with pytest.raises(usage.UsageError, match=r"write SECTION\.SETTING=VALUE"):
+        options("--set", "node.name")
+
+
+def test_a_node_says_where_it_listens(tmp_path):
+    """Traffic, and what operators ask; the files of a certificate are not shown with it."""
+    (tmp_path / "apis.yaml").write_text("apis: []\n")
+    given = {"node.data_dir": tmp_path, "state.file": tmp_path / "apis.yaml",
+             "gateway.listen": "tcp:80,tcp:81:interface=10.0.0.1"}  # fmt: skip
+    made = Node(MemoryReactorClock(), load(None, {}, {name: str(value) for name, value in given.items()}))
+    made.traffic.privilegedStartService()
+
+    assert [
+        "Traffic on tcp:80, tcp:81:interface=10.0.0.1", "Health and metrics on tcp:8081:interface=127.0.0.1"
+    ] == list(made._listening())  # fmt: skip
 
 
 def test_what_is_wrong_ends_the_start(tmp_path, capsys):

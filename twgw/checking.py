@@ -45,6 +45,8 @@ IDLE: Any = _Idle()
 def check_files(config: Config) -> list[str]:
     """What is wrong with what a configuration names: a line for each fault, with its place."""
     faults = [*_certificates(config), *_authorities(config)]
+    if config.node.data_dir.exists() and not config.node.data_dir.is_dir():
+        faults.append(f"{config.node.data_dir}: is not a directory (see [node] data_dir)")
     try:
         plugins = find_plugins(config.plugins.directories)
     except PluginConflict as error:

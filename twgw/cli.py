@@ -18,7 +18,7 @@ EXAMPLES = """\b
 Examples:
   twgw init shop                           a project to begin with, in the folder shop
   twgw validate shop/etc/twgw.toml         is everything right?  If not: where, and what was meant
-  twistd -n twgw --config shop/etc/twgw.toml
+  twistd -n --pidfile= twgw --config shop/etc/twgw.toml
                                            serve it
   twgw plugins show rate-limit             what a policy can do, with an example
   twgw key new --application batch         a key, and the line to put into apis.yaml

@@ -95,14 +95,16 @@ def _say_what_next(folder: Path, key: str) -> None:
     click.echo("\nThe key of the application my-app, shown this once:\n")
     click.echo(f"  {key}\n")
     click.echo("Next: check, serve, and call it from another terminal:\n")
-    click.echo(f"  twgw validate {config}")
-    click.echo(f"  {_twistd()} -n twgw --config {config}")
+    click.echo(f"  {_typed('twgw')} validate {config}")
+    click.echo(f"  {_typed('twistd')} -n --pidfile= twgw --config {config}")
     click.echo(f"  curl -i -H 'X-API-Key: {key}' http://127.0.0.1:8080/pets/7\n")
-    click.echo(f"The test of the policy needs pytest: python -m pytest {tests}")
+    click.echo("The test of the policy needs pytest, of this environment:\n")
+    click.echo(f"  {_typed('python')} -m pip install pytest")
+    click.echo(f"  {_typed('python')} -m pytest {tests}")
 
 
-def _twistd() -> str:
-    """The twistd of this installation, as it has to be typed."""
-    own = Path(sys.executable).with_name("twistd")
-    found = shutil.which("twistd")
-    return "twistd" if not own.exists() or (found and Path(found) == own) else shlex.quote(str(own))
+def _typed(program: str) -> str:
+    """A program of this installation, as it has to be typed: with its path, where the name alone is another's."""
+    own = Path(sys.executable).with_name(program)
+    found = shutil.which(program)
+    return program if not own.exists() or (found and Path(found) == own) else shlex.quote(str(own))

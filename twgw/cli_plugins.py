@@ -1,6 +1,7 @@
 """``twgw plugins``: which policies are installed, and what each can do."""
 
 import json
+import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +49,7 @@ def plugins(context: click.Context, file: Path | None, as_json: bool) -> None:
         says = Text(f"cannot be loaded: {plugin.fault}", "red") if plugin.fault else Text(plugin.summary)
         steps = "" if plugin.fault else ", ".join(phases(plugin))
         table.add_row(Text(plugin.name, "bold"), steps, Text(_origin(plugin)), says)
-    Console().print(table)
+    _console().print(table)
 
 
 @plugins.command(epilog=SHOW_EXAMPLES)
@@ -70,7 +71,12 @@ def show(before: tuple[Path | None, bool], name: str, file: Path | None, as_json
         document["settings"] = [asdict(row) for row in told.settings]
         click.echo(json.dumps(document, indent=2))
     else:
-        _print(Console(), plugin, told)
+        _print(_console(), plugin, told)
+
+
+def _console() -> Console:
+    """As wide as the terminal; for a file or another program as wide as the text is."""
+    return Console() if sys.stdout.isatty() else Console(width=1000)
 
 
 def _find(file: Path | None) -> Mapping[str, Plugin]:

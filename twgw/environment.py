@@ -27,7 +27,9 @@ def given(
         elif variable.startswith(sections) and not _SERVICE_LINK.search(variable):
             yield "", "unknown" + suggest(variable, _near(variable, variables)), f"environment: {variable}"
     for name, text in overrides.items():
-        if name in known:
+        if f"{name}_file" in known and known[name].metadata["secret"]:
+            yield "", f"is a secret, and everybody sees a command line; set {name}_file", f"command line: {name}"
+        elif name in known:
             yield name, text, f"command line: {name}"
         else:
             yield "", "unknown" + suggest(name, _near(name, known)), f"command line: {name}"

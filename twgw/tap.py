@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,7 +60,7 @@ def install_reactor() -> None:
 class Options(usage.Options):
     """The command line of ``twistd twgw``."""
 
-    synopsis = "[--config FILE] [--check]"
+    synopsis = "[--config FILE] [--set SETTING=VALUE]... [--check]"
     longdesc = (
         "An API gateway. Without a configuration it starts with defaults: traffic on port 8080, health and metrics on "
         "127.0.0.1:8081, and a demo API in ./twgw-data. `twgw init DIR` writes files to begin with."
@@ -74,7 +74,17 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         install_reactor()
+        self._given: dict[str, str] = {}
         super().__init__()
+
+    def opt_set(self, given: str) -> None:
+        """A setting that wins over file and environment, as gateway.listen=tcp:9000; may stand several times."""
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise usage.UsageError(f"--set {given}: write SECTION.SETTING=VALUE, as gateway.listen=tcp:9000")
+        self._given[name.strip()] = value
+
+    opt_s = opt_set
 
     def opt_version(self) -> None:
         """Print the version of twgw and exit."""
@@ -85,7 +95,7 @@ class Options(usage.Options):
         """Load the configuration.  What is wrong with it ends the start with a line for each fault."""
         path = self["config"] or os.environ.get("TWGW_CONFIG")
         try:
-            self.loaded = load(Path(path) if path else None, os.environ, {})
+            self.loaded = load(Path(path) if path else None, os.environ, self._given)
         except InvalidFileError as error:
             _give_up(error.lines)
         if self["check"]:
@@ -267,6 +277,8 @@ class Node(MultiService):
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.set_threshold(50_000, 20, 100)
+        for line in self._listening():
+            self.gateway.log.info("{line}", line=line)
         first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)
         if self.traffic.running:
             address = origin(first.interface, self.traffic.addresses[0].port) if first is not None else ""
@@ -277,8 +289,18 @@ class Node(MultiService):
                 "another reactor is installed; connections use its stock transports, which are slower"
             )
 
+    def _listening(self) -> Iterator[str]:
+        """Where it serves what."""
+        config, bound = self._config, zip(self._config.gateway.listen, self.traffic.addresses, strict=False)
+        if places := [str(Listen(where.kind, address.port, where.interface)) for where, address in bound]:
+            yield f"Traffic on {', '.join(places)}"
+        others = (config.admin.listen if "admin" in config.node.roles else None, config.status.listen)
+        if places := [str(where) for where in others if where is not None]:
+            yield f"Health and metrics on {', '.join(places)}"
+
     def _end(self) -> None:
         """A second signal: stop at once; only what was logged is still written."""
+        self.gateway.log.warn("a second signal: stopped at once, whatever was going on is cut off")  # noqa: G010 - not logging's
         self.files.close()
         os._exit(1)
 

@@ -171,6 +171,7 @@ def test_sigterm_lets_exchanges_finish(node):
         arrived.wait(PATIENCE)
         running.process.signal(signal.SIGTERM)
         running.process.wait_for(f"(TCP Port {running.port} Closed)")
+        running.process.wait_for("stopping: 1 exchanges may go on for 30 s")
         assert 503 == running.ask("/readyz")[0]
         leave.set()
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -199,6 +200,20 @@ def test_a_second_signal_ends_at_once(node):
         running.process.wait_for("Closed)")
         running.process.signal(signal.SIGTERM)
         assert 1 == running.process.end()
+    assert running.process.wait_for("a second signal: stopped at once")
+
+
+def test_what_takes_too_long_is_cut_off_and_said(node):
+    """After drain_timeout the node ends all the same."""
+    arrived = threading.Event()
+    slow = Upstream(lambda _head: arrived.set() or threading.Event().wait(PATIENCE) or b"")
+    running = node({"apis": [api(slow.port)]}, gateway={"drain_timeout": 0.3})
+    with socket.create_connection(("127.0.0.1", running.port), PATIENCE) as client:
+        client.sendall(b"GET /pets/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        arrived.wait(PATIENCE)
+
+        assert 0 == running.terminate()
+    assert running.process.wait_for("1 exchanges were not done in time and are cut off")
 
 
 def test_a_port_in_use_is_said_in_one_line(start, node, upstream, tmp_path):

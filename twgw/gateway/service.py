@@ -197,9 +197,15 @@ class GatewayService(Service):
             front.draining = True
         for edge in list(self.edges):
             edge.close_if_idle()
-        end = self.gateway.clock.now() + self._config.gateway.drain_timeout
+        log, limit = self.gateway.log, self._config.gateway.drain_timeout
+        end = self.gateway.clock.now() + limit
+        if self.edges:
+            await self.gateway.clock.sleep(0.05)  # for the idle ones to be gone
+            log.info("stopping: {count} exchanges may go on for {limit:g} s", count=len(self.edges), limit=limit)
         while self.edges and self.gateway.clock.now() < end:
             await self.gateway.clock.sleep(0.05)
+        if self.edges:
+            log.warn("{count} exchanges were not done in time and are cut off", count=len(self.edges))  # noqa: G010 - not logging's
         for edge in list(self.edges):
             edge.abort()
 
