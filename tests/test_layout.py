@@ -29,7 +29,7 @@ LAYERS = {
           metrics newfile passwords secret_files
           admin/{__init__,status}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
-          gateway/{__init__,balancer,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
+          gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           keymanager/{__init__,client,form,jwks,metadata,parties,rate,scopes,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}

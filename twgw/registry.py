@@ -41,6 +41,7 @@ class Served:
     apis: Mapping[str, Api] = field(factory=dict)
     policies: tuple[Policy, ...] = ()
     tiers: Mapping[str, Tier] = field(factory=dict)
+    blocks: "tuple[Block, ...]" = ()
 
 
 @frozen
@@ -52,17 +53,24 @@ class News:
     """None for one that clients are not to find any more."""
     policies: tuple[Policy, ...] | None = None
     tiers: Mapping[str, Tier] | None = None
+    blocks: "tuple[Block, ...] | None" = None
     more: bool = False
     """Whether the log goes on behind them."""
 
+    @property
+    def about_apis(self) -> bool:
+        """Whether anything has to be compiled."""
+        return bool(self.apis) or self.policies is not None or self.tiers is not None
+
     def over(self, before: Served) -> Served:
         """What is to be in force after them; the same where nothing of it is named."""
-        if not self.apis and self.policies is None and self.tiers is None:
+        if not self.about_apis and self.blocks is None:
             return before
         return Served(
             {name: api for name, api in {**before.apis, **self.apis}.items() if api is not None},
             before.policies if self.policies is None else self.policies,
             before.tiers if self.tiers is None else self.tiers,
+            before.blocks if self.blocks is None else self.blocks,
         )
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from tests.storage.conftest import an_api
 from twgw.model import Lifecycle, Limit, Policy, State, Tier
-from twgw.registry import News, Record
+from twgw.registry import Block, News, Record
 from twgw.storage import log, served
 from twgw.storage.apis import create_api, publish, set_state
+from twgw.storage.blocks import add_block
 from twgw.storage.schema import cluster_head
 from twgw.storage.served import read_all, read_news
 from twgw.storage.settings import set_policies
@@ -45,13 +46,15 @@ def test_news_say_what_became_of_what_is_named(begun, write, read):
     assert (None, None, False) == (news.policies, news.tiers, news.more)
 
 
-def test_news_about_tiers_and_policies_have_all_of_them(begun, write, read):
+def test_news_about_tiers_policies_and_blocks_have_all_of_them(begun, write, read):
     """They are few."""
     write(update_tier, Tier("gold", (Limit(7),)))
     write(set_policies, (Policy("cors"),))
+    write(add_block, Block("user", "ann"))
     news = read(read_news, begun)
 
     assert ({"gold": Tier("gold", (Limit(7),))}, (Policy("cors"),), {}) == (news.tiers, news.policies, news.apis)
+    assert [("user", "ann")] == [(block.kind, block.value) for block in news.blocks]
 
 
 def test_without_news_there_is_nothing(begun, read):
@@ -69,6 +72,7 @@ def test_news_over_what_was_served_are_what_is_served(begun, write, read):
     write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
     write(update_tier, Tier("gold", (Limit(7),)))
     write(set_policies, (Policy("cors"),))
+    write(add_block, Block("user", "ann"))
 
     assert read(read_all)[1] == read(read_news, begun).over(before)
 

@@ -12,11 +12,12 @@ from attrs import define, frozen
 
 from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
+from twgw.gateway.blocks import Blocks, Check
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import Step, path_of
 from twgw.gateway.routing import Entry, Match, NotAllowed, Router
 from twgw.model import Api, Environment, Policy, Route, State, Unit, Upstream
-from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, compile_chains
+from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, Phase, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
@@ -137,6 +138,30 @@ def _by_environment(production: Call, sandbox: Any) -> Call:
         return production(exchange)
 
     return call
+
+
+def guard(deployment: Deployment, gateway: Gateway, blocks: Blocks) -> None:
+    """Let every request meet what is blocked: addresses and APIs before callers are looked for, callers right after.
+
+    To be called for each deployment as long as there are blocks, and once when the last one is gone.
+    """
+    of_callers = blocks.of_callers()
+    for each in deployment.compiled.values():
+        at_the_door = blocks.at_the_door(each.api.id)
+        for plan in each.plans:
+            chains = attrs.evolve(
+                plan.chains,
+                authenticate=_after(at_the_door, plan.chains.authenticate),
+                authorize=_after(of_callers, plan.chains.authorize),
+            )
+            plan.path = path_of(chains, gateway, anonymous=plan.api.anonymous)
+
+
+def _after(check: Check | None, phase: Phase | None) -> Phase | None:
+    """A phase behind a check; one of the two when there is no other."""
+    if check is None or phase is None:
+        return check or phase
+    return lambda exchange: check(exchange) or phase(exchange)
 
 
 def deploy(

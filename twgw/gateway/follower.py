@@ -17,7 +17,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from twgw.faults import Fault, InvalidFileError, SettingsError
-from twgw.gateway.deployment import Deployment, MakeCall, deploy
+from twgw.gateway.blocks import Blocks
+from twgw.gateway.deployment import Deployment, MakeCall, deploy, guard
 from twgw.gateway.registry import Facts, Rights
 from twgw.model import State
 from twgw.policy.interfaces import Gateway
@@ -116,6 +117,7 @@ class Follower:
         self._plugins: Mapping[str, Plugin] = {}
         self._served = Served()
         """What is to be in force, whether it could be had or not."""
+        self._blocks = Blocks(gateway.clock.wall)
         self._faults: Mapping[str, tuple[str, ...]] = {}
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._busy = False
@@ -211,8 +213,11 @@ class Follower:
         if any(record.kind == "key" for record in news.records):
             await self._read_keys()
         served = news.over(self._served)
-        if served is not self._served:
+        if news.about_apis:
             self._install(served, await self._in_thread(self._compiled, served))
+        elif news.blocks is not None:
+            self._served = served
+            self._block()
         self._again = self._again or news.more
         self._reach(news.records[-1].pos)
 
@@ -229,6 +234,7 @@ class Follower:
         self._served = served
         self._rights.tiers = served.tiers
         self.deployment = ready.deployment
+        self._block()
         self._swap(ready.deployment)
         for name, texts in ready.faults.items():
             if texts != self._faults.get(name):
@@ -240,6 +246,15 @@ class Follower:
             "{name}: {count} {noun} in force", name=self._database.name, count=count,
             noun="API" if count == 1 else "APIs",
         )  # fmt: skip
+
+    def _block(self) -> None:
+        """Put the blocks in force."""
+        before, self._blocks = self._blocks, Blocks.of(self._served.blocks, self._gateway.clock.wall)
+        if self.deployment is not None and (before or self._blocks):
+            guard(self.deployment, self._gateway, self._blocks)
+        for fault in self._blocks.faults:
+            if fault not in before.faults:
+                self._gateway.log.error("{fault}", fault=fault)
 
     def _reach(self, position: int) -> None:
         self.applied = position

@@ -86,6 +86,11 @@ def blocked() -> Problem:
     return Problem(503, "API blocked", headers=(("Retry-After", "60"),), code=700700)
 
 
+def refused_by_block() -> Problem:
+    """The address, the API or the caller is blocked by an operator."""
+    return Problem(403, "Blocked", code=900805)
+
+
 def unanswered() -> Problem:
     """Who calls, or whether they may, cannot be found out at the moment."""
     return Problem(503, "Caller cannot be checked", "try again in a few seconds", headers=(("Retry-After", "2"),))

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from sqlalchemy.engine import Connection
 
 from twgw.model import Policy, Tier
-from twgw.registry import Head, News, Served
+from twgw.registry import Block, Head, News, Served
 from twgw.storage import log
 from twgw.storage.apis import find_live, live_apis
+from twgw.storage.blocks import list_blocks
 from twgw.storage.settings import find_policies
 from twgw.storage.tiers import list_tiers
 
@@ -22,7 +23,7 @@ def read_all(connection: Connection) -> tuple[Head, Served]:
     """Everything that is to be in force, and as of which position.  In a transaction that sees one moment."""
     head = log.head(connection)
     apis = {api.id: api for api in live_apis(connection)}
-    return head, Served(apis, _policies(connection), _tiers(connection))
+    return head, Served(apis, _policies(connection), _tiers(connection), _blocks(connection))
 
 
 def read_news(connection: Connection, since: Head) -> News | None:
@@ -41,12 +42,18 @@ def read_news(connection: Connection, since: Head) -> News | None:
         {api: find_live(connection, api) for api in apis},
         _policies(connection) if "policies" in kinds else None,
         _tiers(connection) if "tier" in kinds else None,
+        _blocks(connection) if "block" in kinds else None,
         more=records[-1].pos < head.pos,
     )
 
 
 def _policies(connection: Connection) -> tuple[Policy, ...]:
     return find_policies(connection)[0]
+
+
+def _blocks(connection: Connection) -> tuple[Block, ...]:
+    """Also those that have ended: when they do is for the clock of the gateway."""
+    return tuple(list_blocks(connection, now=0.0))
 
 
 def _tiers(connection: Connection) -> Mapping[str, Tier]:
