@@ -6,6 +6,7 @@ A key that is there twice is refused, whatever the two are: others might look at
 """
 
 import re
+from collections.abc import Awaitable
 from urllib.parse import unquote_plus
 
 from attrs import field, frozen, validators
@@ -15,6 +16,8 @@ from twgw.faults import Fault, SettingsError
 from twgw.policy import Credential, Exchange, Gateway, Problem, setting
 from twgw.policy.edits import names_of
 from twgw.policy.headers import is_reserved
+
+Found = Credential | Problem | None
 
 LONGEST_KEY = 512
 """Characters; a longer key is refused without being looked up."""
@@ -37,11 +40,16 @@ class Settings:
         validator=validators.matches_re(re.compile(r"[ !#-\[\]-~]*")),
     )
     lower_names: tuple[str, ...] = field(init=False, repr=False, eq=False)
+    hidden: frozenset[str] = field(init=False, repr=False, eq=False)
     secret_query: frozenset[str] = field(init=False, repr=False, eq=False)
 
     @lower_names.default
     def _lower_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.lower() for name in self.header_names))
+
+    @hidden.default
+    def _hidden(self) -> frozenset[str]:
+        return frozenset(self.lower_names)
 
     @secret_query.default
     def _secret_query(self) -> frozenset[str]:
@@ -58,41 +66,41 @@ class Settings:
 
 
 @hookimpl
-async def twgw_authenticate(exchange: Exchange, settings: Settings, gateway: Gateway) -> Credential | Problem | None:
+def twgw_authenticate(exchange: Exchange, settings: Settings, gateway: Gateway) -> Found | Awaitable[Found]:
     """Find out whose key it is."""
     request = exchange.request
-    get_all = request.headers.get_all
-    key, keys = "", 0
-    for name in settings.lower_names:
-        values = get_all(name)
-        if values:
-            key = values[0]
-            keys += len(values)
+    keys = request.headers.all_of(settings.lower_names)
     if settings.query_names and request.query:
-        for name, value in _parameters(request.query):
-            if name in settings.secret_query:
-                key = value
-                keys += 1
-    if keys > 1:
+        keys += [value for name, value in _parameters(request.query) if name in settings.secret_query]
+    if not keys:
+        return None
+    if len(keys) > 1:
         return Problem(400, "More than one API key", code=900901)
+    key = keys[0]
     if not key:
         return None
     found = None if len(key) > LONGEST_KEY else gateway.credentials.find("api-key", key)
-    if not (found is None or isinstance(found, Credential)):
-        found = await found
-    if found is None:
-        return Problem(401, "Invalid credentials", headers=(("WWW-Authenticate", settings.challenge),), code=900901)
-    return found
+    if isinstance(found, Credential):
+        return found
+    return _unknown(settings) if found is None else _found_later(found, settings)
+
+
+async def _found_later(finding: Awaitable[Credential | None], settings: Settings) -> Found:
+    """The same when somebody else has to be asked."""
+    return await finding or _unknown(settings)
+
+
+def _unknown(settings: Settings) -> Problem:
+    return Problem(401, "Invalid credentials", headers=(("WWW-Authenticate", settings.challenge),), code=900901)
 
 
 @hookimpl(tryfirst=True)
-def twgw_transform(exchange: Exchange, settings: Settings) -> None:
+def twgw_transform(exchange: Exchange, settings: Settings, gateway: Gateway) -> None:  # noqa: ARG001 - saves a call
     """Hide the key from the upstream, before another policy may put one there that is meant for it."""
     if not settings.hide_credentials:
         return
     request = exchange.request
-    for name in settings.lower_names:
-        request.headers.remove(name)
+    request.headers.remove_all(settings.hidden)
     if settings.query_names and request.query:
         secret = settings.secret_query
         parts = request.query.split("&")

@@ -107,13 +107,18 @@ class Settings:
 
 
 @hookimpl
-def twgw_throttle(exchange: Exchange, settings: Settings, gateway: Gateway) -> list[Charge] | Problem | None:
+def twgw_throttle(
+    exchange: Exchange, settings: Settings, gateway: Gateway
+) -> Charge | list[Charge] | Problem | None:
     """Charge the request."""
     parts = settings.parts
     if parts is None:
         return _by_tiers(exchange, settings, gateway)
     who = _who(exchange, settings)
     hidden = settings.hide_client_headers
+    if len(parts) == 1:
+        part = parts[0]
+        return Charge(part.prefix + who, part.limit, part.name, 1, hidden, "", part.code)
     return [Charge(part.prefix + who, part.limit, part.name, 1, hidden, "", part.code) for part in parts]
 
 

@@ -39,7 +39,7 @@ LAYERS = {
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
     3: """clock config ldap state threads storage/*
-          gateway/{certificates,client,edge,fleet,network,relay,transport,upstream}
+          gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,resource}""",
     # roles
     4: """admin/{endpoints,service} gateway/{follower,lookup,redeploy,registry,service}

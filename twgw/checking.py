@@ -12,6 +12,7 @@ from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.config import Config
 from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway import follower, redeploy
+from twgw.gateway.caller import Caller
 from twgw.gateway.certificates import CertificateError, Certificates
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, MakeCall
@@ -95,7 +96,7 @@ def _calls(allowed: AllowedUpstreams) -> MakeCall:
 
     def make_call(upstream: Upstream) -> Call:
         allowed.check(upstream)
-        return fleet.caller(upstream).call
+        return Caller(upstream, fleet).call
 
     return make_call
 

@@ -20,6 +20,7 @@ from twisted.internet.task import Clock
 
 from twgw.cache import Cache
 from twgw.gateway import registry
+from twgw.gateway.caller import Caller
 from twgw.gateway.chunked import ChunkedReader
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, Deployment, deploy
@@ -38,7 +39,6 @@ from twgw.model import Api, Application, Credential, State, Subscription, Target
 from twgw.passwords import Passwords
 from twgw.policy.chain import Link
 from twgw.policy.exchange import Exchange
-from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Directory, Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
@@ -147,7 +147,8 @@ class Connection(Wire):
         data = self.received
         while (end := data.find(b"\r\n\r\n") + 4) > 3:
             to_head = methods[len(answers) : len(answers) + 1] == ("HEAD",)
-            head = parse_response(data[:end], _HEADS, to_head=to_head)
+            raw = data[:end]
+            head = parse_response(raw, _HEADS, to_head=to_head)
             data = data[end:]
             if head.status < 200:
                 interim += (head.status,)
@@ -157,10 +158,10 @@ class Connection(Wire):
             elif head.length == 0:
                 body = b""
             else:
-                body, data = _body(b"\r\n" + head.block.text.encode("latin-1"), data)
+                body, data = _body(raw, data)
             if body is None:
                 break
-            answers.append(Answer(head.status, _fields(Headers.of_block(head.block).items()), body, interim))
+            answers.append(Answer(head.status, _fields(head.headers.items()), body, interim))
             interim = ()
         return answers
 
@@ -267,7 +268,7 @@ class MemoryGateway:
         """Put a deployment in force; its log policies are followed by one that keeps every exchange."""
         for plan in (deployment.unrouted, *(plan for each in deployment.compiled.values() for plan in each.plans)):
             if not plan.chains.log or plan.chains.log[-1].policy != "memory":
-                link = Link("memory", self.exchanges.append, waits=False)
+                link = Link("memory", lambda exchange, _settings, _gateway: self.exchanges.append(exchange))
                 plan.chains = attrs.evolve(plan.chains, log=(*plan.chains.log, link))
         self.deployment = self.front.deployment = deployment
 
@@ -280,7 +281,7 @@ class MemoryGateway:
         return attrs.evolve(state, applications=state.applications + applications)
 
     def _make_call(self, upstream: Upstream) -> Call:
-        return echo if upstream.targets[0].url == ECHO else self.fleet.caller(upstream).call
+        return echo if upstream.targets[0].url == ECHO else Caller(upstream, self.fleet).call
 
     # --- the upstream ------------------------------------------------------------------------------------
 

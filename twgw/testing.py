@@ -9,7 +9,7 @@ is everything that ``gateway`` makes.  A policy under development is given as a 
 """
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,7 @@ from attrs import define, frozen
 from twgw.gateway import pipeline
 from twgw.gateway.deployment import Plan, deploy
 from twgw.gateway.forwarding import hop, upstream_request
-from twgw.gateway.running import Gone, Running
+from twgw.gateway.running import Gone
 from twgw.memory import MemoryGateway
 from twgw.memory_world import (
     FakeClock,
@@ -42,7 +42,7 @@ from twgw.policy.exchange import Exchange, Request, Response
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Directory, Gateway, Http, HttpAnswer, Issuer
 from twgw.policy.registry import Plugin, find_plugins, load_file
-from twgw.throttle.fields import fields as limit_fields
+from twgw.throttle.fields import lines as limit_lines
 from twgw.throttle.local import LocalLimiter
 
 API = Api("test", "1", "/", upstream=Upstream((Target("http://upstream.test"),)))
@@ -196,7 +196,8 @@ class Result:
     @property
     def headers(self) -> Headers:
         """Its header fields as the client gets them, with those of limits."""
-        return Headers([*self.response.headers.items(), *limit_fields(self.exchange.decisions or [])])
+        limits = [line.partition(": ") for line in limit_lines(self.exchange.decisions or []).splitlines()]
+        return Headers([*self.response.headers.items(), *((name, value) for name, _, value in limits)])
 
     @property
     def body(self) -> bytes:
@@ -289,7 +290,7 @@ def run_policies(
     said = lent.log.lines if isinstance(lent.log, MemoryLog) else []
     written = lent.files.written if isinstance(lent.files, MemoryFiles) else {}
     said_before, written_before = len(said), {path: len(lines) for path, lines in written.items()}
-    _drive(pipeline.handle(run, lent), lent)
+    _drive(run, lent)
     assert run.response is not None
     run.status = run.response.status
     run.sent = len(run.response.body) if isinstance(run.response.body, bytes) else 0
@@ -364,16 +365,16 @@ def _stub(
     return call
 
 
-def _drive(work: Coroutine[Any, Any, None], lent: Gateway) -> None:
-    """Run to the end; who sleeps is woken without anybody waiting."""
+def _drive(run: Exchange, lent: Gateway) -> None:
+    """Run to the response; who sleeps is woken without anybody waiting."""
     ended: list[BaseException | None] = []
-    running = Running(work, ended.append)
-    running.start()
+    pipeline.handle(run, lent, ended.append)
     for _ in range(MOST_WAITS):
         if ended or not (isinstance(lent.clock, FakeClock) and lent.clock.wake_next()):
             break
     if not ended:
-        running.cancel(Gone())
+        if run.waits_for is not None:
+            run.waits_for.cancel(Gone())
         raise AssertionError("the policy waits for something that never comes")
     if ended[0] is not None:
         raise ended[0]

@@ -82,13 +82,12 @@ def test_fields_for_one_hop_stay_behind():
     assert not {"Connection", "X-Hop", "TE", "Keep-Alive"} & set(names)
 
 
-def test_the_same_request_again_is_not_written_again_wrongly():
-    """What is remembered of a block depends on everything that it was made from."""
-    block = Headers([("A", "1")]).block
+def test_what_is_remembered_depends_on_all_that_it_was_made_from():
+    """The same names with other values, edits, callers and hosts are written anew."""
 
-    def text(edit=None, credential=None, authority="up.test"):
-        exchange = Exchange(Request("GET", "/", Headers.of_block(block)))
-        exchange.credential = credential
+    def text(value="1", edit=None, credential=None, authority="up.test", host="shop.test"):
+        exchange = Exchange(Request("GET", "/", Headers([("A", value)])))
+        exchange.request.host, exchange.credential = host, credential
         if edit:
             exchange.request.headers.set("A", edit)
         return upstream_request(exchange, authority, "gw")
@@ -96,9 +95,11 @@ def test_the_same_request_again_is_not_written_again_wrongly():
     first = text()
 
     assert first == text()
-    assert "A: 2\r\n" in text("2")
+    assert "A: 3\r\n" in text("3")
+    assert "A: 2\r\n" in text(edit="2")
     assert "X-Consumer-Username: b" in text(credential=Credential(application="b"))
     assert "Host: other\r\n" in text(authority="other")
+    assert "X-Forwarded-Host: b.test\r\n" in text(host="b.test")
     assert first == text()
 
 

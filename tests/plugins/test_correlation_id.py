@@ -108,7 +108,8 @@ def test_a_response_of_before_is_named_too():
     fresh.response = result.response
     fresh.plan = result.exchange.plan
 
-    fresh.plan.chains.respond(fresh)
+    (link,) = fresh.plan.chains.respond
+    link.call(fresh, link.settings, link.gateway)
 
     assert fresh.id
     assert [fresh.id] == fresh.response.headers.get_all("X-Request-Id")

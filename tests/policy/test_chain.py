@@ -9,9 +9,11 @@ import pytest
 from attrs import frozen
 
 from twgw import hookimpl
+from twgw.gateway.pipeline import handle
+from twgw.memory_world import MemoryLog
 from twgw.model import Charge, Credential, Limit
 from twgw.policy import hookspecs
-from twgw.policy.chain import Attachment, ChainError, PolicyFailed, compile_chains
+from twgw.policy.chain import Attachment, ChainError, Link, PolicyFailed, charges, compile_chains, first
 from twgw.policy.exchange import Exchange, Problem, Request, Response
 from twgw.policy.registry import Plugin
 
@@ -37,24 +39,27 @@ def compiled(*attachments, gateway="gateway"):
     return compile_chains(attachments, gateway, upstream)
 
 
-def run(phase, exchange=None):
-    """What a phase answers, whether it waits or not."""
-    answer = phase(exchange or Exchange(Request("GET", "/")))
-    return asyncio.run(as_coroutine(answer)) if hasattr(answer, "send") else answer
+def run(links, exchange=None, phase=first):
+    """What the links of a phase answer."""
+    return asyncio.run(phase(links)(exchange or Exchange(Request("GET", "/"))))
 
 
-async def as_coroutine(awaitable):
-    return await awaitable
+def handled(links, exchange):
+    """What the pipeline makes of the links of a phase: the status of its response, and who is to blame."""
+    end = Link("", lambda exchange, settings, gateway: Response(299))
+    exchange.plan = SimpleNamespace(path=(*links, end), chains=SimpleNamespace(respond=()))
+    handle(exchange, SimpleNamespace(log=MemoryLog()), [].append)
+    return exchange.response.status
 
 
 def test_an_api_without_policies_has_only_its_upstream():
     """Phases without policies do not exist; the last one is the call of the upstream itself."""
     chains = compiled()
 
-    assert [None] * 6 == [
+    assert [()] * 6 == [
         chains.receive, chains.authenticate, chains.authorize, chains.throttle, chains.transform, chains.respond,
     ]  # fmt: skip
-    assert upstream is chains.forward
+    assert b"upstream" == run(chains.forward).body
     assert not chains.protected
 
 
@@ -101,7 +106,12 @@ def test_the_order_is_that_of_pluggy(seed):
 
     expected = outcome(lambda: manager.hook.twgw_receive(exchange=exchange, settings=None, gateway=None))
 
-    assert expected == outcome(lambda: run(compiled(*attachments).receive, exchange))
+    links = compiled(*attachments).receive
+    assert expected == outcome(lambda: run(links, exchange))
+
+    status, ran = outcome(lambda: handled(links, exchange))
+    assert expected[1] == ran
+    assert status == {type(None): 299, str: 500}.get(type(expected[0]), expected[0])
 
 
 def test_a_policy_gets_the_arguments_that_it_names():
@@ -257,7 +267,7 @@ def test_a_shadowed_limit_has_a_counter_of_its_own():
     """Its charges are marked, hidden and counted apart."""
     shadowed = attach(shadow=True, twgw_throttle=hookimpl(lambda exchange: Charge("k", Limit(1), "gold")))
 
-    (charge,) = run(compiled(shadowed).throttle)
+    (charge,) = run(compiled(shadowed).throttle, phase=charges)
 
     assert ("shadow:k", "p", True) == (charge.key, charge.shadow, charge.hidden)
 
@@ -276,9 +286,9 @@ def test_what_decides_nothing_is_not_called_in_shadow():
     )
 
     for link in chains.log:
-        link.call(Exchange(Request("GET", "/")))
+        link.call(Exchange(Request("GET", "/")), link.settings, link.gateway)
 
-    assert (None, None, ["log"]) == (chains.transform, chains.respond, seen)
+    assert ((), (), ["log"]) == (chains.transform, chains.respond, seen)
 
 
 # --- charges ---
@@ -293,10 +303,10 @@ def test_charges_of_all_policies_are_gathered():
         attach(name="r", twgw_throttle=hookimpl(lambda exchange: (two, three))),
     )
 
-    assert [one, two, three] == run(chains.throttle)
+    assert (one, two, three) == run(chains.throttle, phase=charges)
 
 
 def test_what_is_no_charge_fails():
     """A list of something else is a fault of the policy."""
     with pytest.raises(PolicyFailed, match="among charges"):
-        run(compiled(attach(twgw_throttle=hookimpl(lambda exchange: ["k"]))).throttle)
+        run(compiled(attach(twgw_throttle=hookimpl(lambda exchange: ["k"]))).throttle, phase=charges)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twgw.policy.headers import ONE_HOP, SPECIAL, FieldBlock, Headers, is_reserved
+from twgw.policy.headers import MOST_SHAPES, ONE_HOP, SPECIAL, Headers, Shape, is_reserved, shape_of
 
 NAMES = st.sampled_from(
     ["Accept", "accept", "X-A", "x-a", "X-AB", "A", "Host", "Connection", "Content-Length", "X-Forwarded-For",
@@ -82,16 +82,45 @@ def test_what_goes_to_a_client_holds_no_framing(pairs, edits):
 
 
 @given(FIELDS, EDITS, EDITS)
-def test_a_block_is_shared_without_being_changed(pairs, one, other):
-    """Requests with the same bytes share a block; the edits of one are not seen by the other."""
-    block = Headers(pairs).block
-    first, second = Headers.of_block(block), Headers.of_block(block)
+def test_the_parts_of_a_head_are_shared_without_being_changed(pairs, one, other):
+    """Requests with the same bytes share them; the edits of one are not seen by the other."""
+    shape = shape_of(tuple(name for name, _ in pairs))
+    cut = shape, ["line", *(f"{name}: {value}" for name, value in pairs), ""]
+    first, second = Headers.of(*cut), Headers.of(*cut)
     applied(first, one).to_client()
     applied(second, other)
 
     assert edited(pairs, one) == first.items()
     assert edited(pairs, other) == second.items()
-    assert list(pairs) == block.pairs()
+    assert list(pairs) == Headers.of(*cut).items()
+
+
+@given(FIELDS, EDITS, st.sets(NAMES.map(str.lower)))
+def test_several_names_at_once(pairs, edits, lowers):
+    """What is asked for, or taken away, of several names is that of each."""
+    headers = applied(Headers(pairs), edits)
+    order = sorted(lowers)
+
+    assert [value for lower in order for value in headers.get_all(lower)] == headers.all_of(order)
+    expected = [pair for pair in headers.items() if pair[0].lower() not in lowers]
+    headers.remove_all(frozenset(lowers))
+    assert expected == headers.items()
+
+
+def test_names_that_repeat_are_worked_out_once():
+    """Up to a bound: who sends ever new names makes the table begin anew, not grow."""
+    names = ("Host", "X-Once")
+    assert shape_of(names) is shape_of(("Host", "X-Once"))
+    for number in range(MOST_SHAPES):
+        shape_of((f"X-{number}",))
+
+    assert shape_of(names).names == names
+    assert shape_of(("X" * 5000,)) is not shape_of(("X" * 5000,))
+
+
+def test_a_name_with_a_percent_sign_is_written_as_it_is():
+    """The templates of a shape know their own placeholders."""
+    assert "50%s: 1\r\nB: %d\r\n" == Headers([("50%s", "1"), ("B", "%d")]).to_upstream()
 
 
 def test_a_nominated_field_stays_behind():
@@ -132,8 +161,9 @@ def test_values_are_not_shown():
 def test_special_fields_are_found_in_any_case(name):
     """Every one of them, by whatever spelling."""
     for spelled in (name.lower(), name.upper(), name.title()):
-        block = FieldBlock(f"\r\nA: 1\r\n{spelled}: v\r\nB: 2\r\n")
-        assert ([name.lower()], "\r\nA: 1\r\nB: 2\r\n") == (list(block.special), block.plain)
+        headers = Headers([("A", "1"), (spelled, "v"), ("B", "2")])
+        assert {name.lower()} == headers.shape.special
+        assert "A: 1\r\nB: 2\r\n" == headers.to_upstream()
         assert is_reserved(spelled)
 
 
@@ -142,5 +172,5 @@ def test_special_fields_are_found_in_any_case(name):
 )
 def test_look_alikes_are_not_special(name):
     """A name is special as a whole."""
-    assert {} == FieldBlock(f"\r\n{name}: v\r\n").special
+    assert frozenset() == Shape((name,)).special
     assert not is_reserved(name)

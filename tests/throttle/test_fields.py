@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from twgw.model import Algorithm, Charge, Limit, Unit
 from twgw.policy.interfaces import Decision
-from twgw.throttle.fields import fields, policy_item, quoted, retry_after
+from twgw.throttle.fields import lines, policy_item, quoted, retry_after
+
+
+def fields(decisions: list[Decision]) -> list[tuple[str, ...]]:
+    """The lines as name and value."""
+    return [tuple(line.split(": ", 1)) for line in lines(decisions).splitlines()]
+
 
 BURST = Charge("key", Limit(20, 60), "burst")
 DAILY = Charge("key", Limit(5000, 86400), "daily")

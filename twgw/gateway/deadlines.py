@@ -46,7 +46,11 @@ class Deadlines:
 
     def arm(self, watched: Watched, seconds: float) -> None:
         """Set a deadline so many seconds from now."""
-        watched.deadline = deadline = self.now() + seconds
+        self.set(watched, self.now() + seconds)
+
+    def set(self, watched: Watched, deadline: float) -> None:
+        """Set a deadline, by the same clock as ``now``."""
+        watched.deadline = deadline
         if watched.slot < 0 or deadline < watched.slot * RESOLUTION:
             self.watch(watched)
 

@@ -14,10 +14,10 @@ from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
 from twgw.gateway.blocks import Blocks, Check
 from twgw.gateway.http1 import RequestHead
-from twgw.gateway.pipeline import Step, path_of
-from twgw.gateway.routing import Entry, Match, NotAllowed, Router
+from twgw.gateway.pipeline import path_of
+from twgw.gateway.routing import Entry, Leaf, NotAllowed, Router
 from twgw.model import Api, Environment, Policy, Route, State, Unit, Upstream
-from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, Phase, compile_chains
+from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, Link, Links, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
@@ -40,7 +40,9 @@ class Plan:
     api_id: str
     route: Route
     chains: Chains
-    path: tuple[Step, ...]
+    path: Links
+    """What a request without a body meets, in order."""
+    path_with_body: Links
     strip: bool
 
 
@@ -70,10 +72,11 @@ class Deployment:
             exchange.problem = problems.of_bad_message(head.fault)
             self.refuse(exchange)
             return
-        found = self.router.match(head.host, head.method, head.path)
+        path = head.path
+        found: Any = self.router.find(head.host, head.method, path)
         if found.__class__ is NotAllowed:
             found = self._preflighted(exchange, head) or found
-        if found.__class__ is not Match:
+        if found.__class__ is not Leaf:
             exchange.problem = problems.no_route()
             if isinstance(found, NotAllowed):
                 exchange.problem = problems.wrong_method(found.allow)
@@ -90,17 +93,18 @@ class Deployment:
             return
         exchange.plan = plan
         exchange.route = plan.route
-        exchange.params = found.params
-        exchange.upstream_path = found.rest if plan.strip else head.path
+        if found.names:
+            exchange.params = found.params(path)
+        exchange.upstream_path = path[found.skip :] or "/" if plan.strip else path
 
-    def _preflighted(self, exchange: Exchange, head: RequestHead) -> Match | None:
+    def _preflighted(self, exchange: Exchange, head: RequestHead) -> Leaf | None:
         """The route that a CORS preflight asks about, when one of its policies answers preflights."""
         headers = exchange.request.headers
         wanted = headers.get("access-control-request-method")
         if head.method != "OPTIONS" or not wanted or "origin" not in headers:
             return None
-        found = self.router.match(head.host, wanted, head.path)
-        return found if isinstance(found, Match) and found.payload.chains.preflight else None
+        found = self.router.find(head.host, wanted, head.path)
+        return found if isinstance(found, Leaf) and found.payload.chains.preflight else None
 
     def refuse(self, exchange: Exchange) -> None:
         """Give an exchange whose problem is known the plan for requests without an API."""
@@ -154,14 +158,14 @@ def guard(deployment: Deployment, gateway: Gateway, blocks: Blocks) -> None:
                 authenticate=_after(at_the_door, plan.chains.authenticate),
                 authorize=_after(of_callers, plan.chains.authorize),
             )
-            plan.path = path_of(chains, gateway, anonymous=plan.api.anonymous)
+            anonymous = plan.api.anonymous
+            plan.path = path_of(chains, gateway, anonymous=anonymous, body=False)
+            plan.path_with_body = path_of(chains, gateway, anonymous=anonymous, body=True)
 
 
-def _after(check: Check | None, phase: Phase | None) -> Phase | None:
-    """A phase behind a check; one of the two when there is no other."""
-    if check is None or phase is None:
-        return check or phase
-    return lambda exchange: check(exchange) or phase(exchange)
+def _after(check: Check | None, links: Links) -> Links:
+    """The links of a phase behind a check, where there is one."""
+    return links if check is None else (Link("", lambda exchange, _settings, _gateway: check(exchange)), *links)
 
 
 def deploy(
@@ -296,8 +300,7 @@ class Compiler:
                     shared = (upstream, chains)
             if chains is not None:
                 strip = api.strip_base_path if route.strip_base_path is None else route.strip_base_path
-                steps = path_of(chains, self.gateway, anonymous=api.anonymous)
-                plans.append(Plan(api, api.id, route, chains, steps, strip))
+                plans.append(self._plan(api, api.id, route, chains, anonymous=api.anonymous, strip=strip))
         return tuple(plans)
 
     def _refuse_uncounted(self, api: Api, route: Route, path: str, where: str) -> None:
@@ -361,15 +364,18 @@ class Compiler:
             self.faults.append(Fault("policies", str(error)))
             return None
         chains = _ending(chains, _refuse)
-        api = Api(name="", version="", base_path="/")
-        return Plan(api, "", Route(), chains, path_of(chains, self.gateway, anonymous=True), strip=False)
+        return self._plan(Api(name="", version="", base_path="/"), "", Route(), chains, anonymous=True, strip=False)
+
+    def _plan(self, api: Api, api_id: str, route: Route, chains: Chains, *, anonymous: bool, strip: bool) -> Plan:
+        bare, full = (path_of(chains, self.gateway, anonymous=anonymous, body=body) for body in (False, True))
+        return Plan(api, api_id, route, chains, bare, full, strip)
 
 
 def _ending(chains: Chains, refuse: Callable[[Exchange], Problem]) -> Chains:
     """Chains that refuse every request as soon as it was received, named and seen by those who need no caller."""
     return attrs.evolve(
-        chains, authenticate=None, authorize=None, throttle=None, transform=None, forward=refuse,
-        request_body=False, protected=False,
+        chains, authenticate=(), authorize=(), throttle=(), transform=(), request_body=False, protected=False,
+        forward=(Link("", lambda exchange, _settings, _gateway: refuse(exchange)),),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, Final
 from typing import Protocol as Interface
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
@@ -24,12 +24,12 @@ from twgw.gateway.forwarding import Networks, client_address, hop, status_line
 from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, parse_request
 from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
-from twgw.gateway.running import Gone, Running
+from twgw.gateway.running import Gone
 from twgw.gateway.transport import no_delay, unsent
-from twgw.policy.exchange import LOOPBACK, Exchange, Problem, Request
+from twgw.policy.exchange import LOOPBACK, Exchange, Problem, Request, Response
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
-from twgw.throttle.fields import fields as limit_fields
+from twgw.throttle.fields import lines as limit_lines
 
 DRAIN: Final = 64 * 1024
 """Bytes of an unwanted request body that are read to save the connection; more, and it is closed."""
@@ -69,6 +69,12 @@ class Front:
     body_min_rate: float = 1024.0
     send_timeout: float = 30.0
     draining: bool = False
+    via: str = field(init=False)
+    """The line that every response of ours has (RFC 9110, 7.6.3)."""
+
+    @via.default
+    def _via(self) -> str:
+        return f"Via: 1.1 {self.pseudonym}\r\n"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -78,7 +84,7 @@ class Edge(Protocol):
     __slots__ = (
         "_buffer", "_body_began", "_body_left", "_came_by", "_chunks", "_chunked_out", "_closing", "_download",
         "_edges", "_exchange", "_front",
-        "_head", "_keep", "_meant", "_memo", "_memo_bytes", "_paused", "_peer", "_running", "_seen", "_serving",
+        "_head", "_keep", "_meant", "_memo", "_memo_bytes", "_paused", "_peer", "_ready", "_seen", "_serving",
         "_stalled", "_timed", "_unsent", "_upload", "deadline", "slot", "transport",
     )  # fmt: skip
     transport: Any
@@ -92,7 +98,6 @@ class Edge(Protocol):
         self._memo_bytes = b""
         self._exchange: Exchange | None = None
         self._head: RequestHead | None = None
-        self._running: Running | None = None
         self._upload: Stream | None = None
         self._chunks: ChunkedReader | None = None
         self._body_left = 0
@@ -105,6 +110,7 @@ class Edge(Protocol):
         self._paused = False
         self._stalled = False
         self._timed = False
+        self._ready = True
         self._unsent = 0
         self._peer = ""
         self._meant = ""
@@ -136,12 +142,10 @@ class Edge(Protocol):
         self._edges.discard(self)
         self._closing = True
         self._buffer = b""
-        running, self._running = self._running, None
         upload, self._upload = self._upload, None
         download, self._download = self._download, None
         exchange = self._exchange
-        if running is not None:
-            running.cancel(Gone())  # first: nobody must answer on a connection that is gone
+        _cancel(exchange)  # first: nobody must answer on a connection that is gone
         if upload is not None:
             upload.lose(BodyLost(499, "The client left"))
         if download is not None:
@@ -164,6 +168,13 @@ class Edge(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes from the client."""
+        if self._ready and 0 < data.find(b"\r\n\r\n") == len(data) - 4:  # a head and no more: nearly always
+            self._ready = False
+            head = self._memo if data == self._memo_bytes else self._parse(data)
+            if head is not None:
+                self._begin(head, b"")
+            return
+        self._ready = False
         if self._closing:
             return
         if self._upload is not None:
@@ -191,22 +202,10 @@ class Edge(Protocol):
             if self._seen:
                 self._seen = 0
             head_bytes = data[:end]
-            head = self._memo
-            if head is None or head_bytes != self._memo_bytes:
-                if head_bytes.startswith(b"\r\n"):
-                    if head_bytes == b"\r\n\r\n" or head_bytes.startswith(b"\r\n\r\n"):
-                        self._refuse(BadMessage(400, "Empty line before a request"))
-                        break
-                    head_bytes = head_bytes[2:]  # one empty line before a request is forgiven (RFC 9112, 2.2)
-                try:
-                    head = parse_request(head_bytes, self._front.limits)
-                except BadMessage as error:
-                    self._refuse(error)
-                    break
-                if len(head_bytes) <= 2048:
-                    self._memo, self._memo_bytes = head, head_bytes
-            rest = data[end:]
-            self._begin(head, rest)
+            head = self._memo if head_bytes == self._memo_bytes else self._parse(head_bytes)
+            if head is None:
+                break
+            self._begin(head, data[end:])
             if self._exchange is not None or self._closing:
                 break
             if self._upload is not None:
@@ -218,7 +217,24 @@ class Edge(Protocol):
             data, self._buffer = self._buffer, b""
         self._serving = False
         if self._exchange is None and self._upload is None and not (self._buffer or self._closing or self._stalled):
+            self._ready = True
             self._front.deadlines.arm(self, self._front.keepalive_timeout)
+
+    def _parse(self, data: bytes) -> RequestHead | None:
+        """A head; None when it was refused."""
+        if data.startswith(b"\r\n"):
+            if data.startswith(b"\r\n\r\n"):
+                self._refuse(BadMessage(400, "Empty line before a request"))
+                return None
+            data = data[2:]  # one empty line before a request is forgiven (RFC 9112, 2.2)
+        try:
+            head = parse_request(data, self._front.limits)
+        except BadMessage as error:
+            self._refuse(error)
+            return None
+        if len(data) <= 2048:
+            self._memo, self._memo_bytes = head, data
+        return head
 
     def _await_head(self, data: bytes) -> None:
         """Part of a head: keep it, unless nothing can make it right; it must be whole in time."""
@@ -261,45 +277,52 @@ class Edge(Protocol):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         front = self._front
-        headers = Headers.of_block(head.block)
-        peer = self._peer
         came_by = self._came_by
-        client = client_address(came_by, headers, front.trusted_proxies) if came_by.trusted else peer
-        request = Request(head.method, head.path, headers)
-        request.query = head.query
+        request = Request(head.method, head.path, Headers.of(head.shape, head.lines))
         request.host = head.host
-        request.scheme = front.scheme
-        request.client = client
-        request.peer = peer
-        request.version = head.version
         request.target = head.target
-        request.body_limit = front.max_request_body
+        request.peer = request.client = self._peer
+        if head.query:
+            request.query = head.query
+        if came_by.remarkable:
+            request.scheme = came_by.scheme
+            request.client = client_address(came_by, request.headers, front.trusted_proxies)
         exchange = Exchange(request)
         exchange.came_by = came_by
         exchange.started_at = front.deadlines.now()
-        if head.nominated:
-            exchange.nominated = head.nominated
         self._head = head
-        self._keep = head.keep_alive and not front.draining
+        self._keep = not front.draining
         self.deadline = inf
         self._timed = False
-        if head.version == "1.1":
+        self._buffer = rest
+        if head.plain:
             exchange.interim = self._send_interim
-        if head.length == 0:
-            self._buffer = rest
-        else:
-            fault = self._begin_body(head, exchange, rest)
-            if fault is not None:
-                exchange.problem = Problem(fault.status, fault.title, close=True)
-                front.deployment.refuse(exchange)
-                self._run(exchange)
-                return
+        elif not self._begin_special(head, exchange, rest):
+            return
         if front.server_name is not None and head.host != self._meant and self._is_misdirected(head.host):
             exchange.problem = problems.misdirected()
             front.deployment.refuse(exchange)
         else:
             front.deployment.find(exchange, head)
+        self._exchange = exchange
+        pipeline.handle(exchange, front.gateway, self._answered)
+
+    def _begin_special(self, head: RequestHead, exchange: Exchange, rest: bytes) -> bool:
+        """What not every request has; whether it may go on."""
+        front, request = self._front, exchange.request
+        self._keep = head.keep_alive and not front.draining
+        request.version = head.version
+        request.body_limit = front.max_request_body
+        exchange.nominated = head.nominated
+        if head.version == "1.1":
+            exchange.interim = self._send_interim
+        fault = self._begin_body(head, exchange, rest) if head.length != 0 else None
+        if fault is None:
+            return True
+        exchange.problem = Problem(fault.status, fault.title, close=True)
+        front.deployment.refuse(exchange)
         self._run(exchange)
+        return False
 
     def _is_misdirected(self, host: str) -> bool:
         """Whether a request over TLS names another host than its connection was opened to (RFC 9110, 7.4)."""
@@ -312,8 +335,7 @@ class Edge(Protocol):
 
     def _run(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._running = Running(pipeline.handle(exchange, self._front.gateway), self._answered)
-        self._running.start()
+        pipeline.handle(exchange, self._front.gateway, self._answered)
 
     def _begin_body(self, head: RequestHead, exchange: Exchange, rest: bytes) -> BodyLost | None:
         """Prepare for a request body; what of it is already here goes in.  Returns what is wrong with that."""
@@ -429,48 +451,36 @@ class Edge(Protocol):
 
     def _answered(self, error: BaseException | None) -> None:
         """The pipeline has an answer: write it."""
-        self._running = None
         exchange = self._exchange
         assert exchange is not None
-        if error is not None or exchange.response is None:
+        response = exchange.response
+        if error is not None or response is None:
             self._abort("gateway", f"pipeline: {error!r}")
             return
-        response = exchange.response
-        body = response.body
-        request = exchange.request
-        head = self._head
-        if self._upload is not None and body.__class__ is bytes:
-            self._settle_upload(head)
-        status = response.status
-        exchange.status = status
-        bodiless = status == 204 or status == 304 or status < 200
+        front, body = self._front, response.body
+        if self._upload is not None and isinstance(body, bytes):
+            self._settle_upload(self._head)
+        exchange.status = status = response.status
         text = status_line(status, response.reason) + response.headers.to_client()
         if exchange.decisions is not None:
-            for name, value in limit_fields(exchange.decisions):
-                text += f"{name}: {value}\r\n"
-        text += f"Via: 1.1 {self._front.pseudonym}\r\n"
-        if "\r\nDate: " not in response.headers.block.text and "date" not in response.headers:  # mostly it is there
-            text += f"Date: {self._front.date()}\r\n"
-        if response.close or self._front.draining:
+            text += limit_lines(exchange.decisions)
+        if "date" not in response.headers.shape.places and "date" not in response.headers:  # mostly it is there
+            text += f"Date: {front.date()}\r\n"
+        if response.close or front.draining:
             self._keep = False
-        if body.__class__ is bytes:
-            if request.method == "HEAD":
-                length = response.headers.get("content-length") if not body else str(len(body))
-                if length is not None and not bodiless:
-                    text += f"Content-Length: {length}\r\n"
-                body = b""
-            elif bodiless:
-                if status == 304 and (length := response.headers.get("content-length")):
-                    text += f"Content-Length: {length}\r\n"
-                body = b""
-            else:
-                text += f"Content-Length: {len(body)}\r\n"
-            text += self._connection_field(request)
-            self.transport.write(text.encode("latin-1") + body)
-            exchange.sent = len(body)
-            self._finish(exchange)
+        request = exchange.request
+        if not isinstance(body, bytes):
+            self._stream(exchange, body, text + front.via)
             return
-        self._stream(exchange, body, text)
+        if request.method == "HEAD" or status == 204 or status == 304 or status < 200:
+            text += front.via + _announced(exchange, response)
+            body = b""
+        else:
+            text += f"{front.via}Content-Length: {len(body)}\r\n"
+        text += "\r\n" if self._keep and request.version == "1.1" else self._connection_field(request)
+        self.transport.write(text.encode("latin-1") + body)
+        exchange.sent = len(body)
+        self._finish(exchange)
 
     def _stream(self, exchange: Exchange, body: Any, text: str) -> None:
         """Send a body that is still on its way, at the pace of the slower side."""
@@ -567,7 +577,14 @@ class Edge(Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The last byte is handed to the transport."""
-        self._log(exchange)
+        front = self._front
+        self._exchange = None
+        exchange.finished_at = now = front.deadlines.now()
+        pipeline.log(exchange, front.gateway)
+        if self._keep and not (self._upload or self._buffer or self._serving or self._stalled or self._paused):
+            self._ready = True  # nothing is here yet of another request: nearly always
+            front.deadlines.set(self, now + front.keepalive_timeout)
+            return
         if self._upload is not None and exchange.response is not None and exchange.response.body.__class__ is not bytes:
             self._keep = False  # the upstream did not wait for the end of the request
         if not self._keep:
@@ -590,6 +607,8 @@ class Edge(Protocol):
         self._release()
         if data:
             self._serve(data)
+        else:
+            self._ready = True
 
     def _log(self, exchange: Exchange) -> None:
         front = self._front
@@ -619,11 +638,9 @@ class Edge(Protocol):
 
     def _abort(self, by: str, reason: str) -> None:
         """Cut the connection: a response that is not whole must not look whole."""
-        exchange, running = self._exchange, self._running
+        exchange = self._exchange
         self._closing = True
-        self._running = None
-        if running is not None:
-            running.cancel(Gone())
+        _cancel(exchange)
         if exchange is not None:
             exchange.refused_by, exchange.reason = by, reason
             exchange.status = 499 if by == "client" else exchange.status or 500
@@ -648,7 +665,7 @@ class Edge(Protocol):
             upload, self._upload = self._upload, None
             self._keep = False
             upload.lose(BodyLost(408, "The request body came too slowly"))
-            if self._exchange is not None and self._running is not None and self._exchange.response is None:
+            if self._exchange is not None and self._exchange.response is None:
                 self._front.deadlines.arm(self, LINGER)
         elif self._exchange is not None:
             self._abort("client", "the request body came too slowly")
@@ -656,3 +673,21 @@ class Edge(Protocol):
             self._refuse(BadMessage(408, "The request head came too slowly"))
         else:
             self._close()
+
+
+def _cancel(exchange: Exchange | None) -> None:
+    """Nobody waits for what is under way."""
+    if exchange is not None and exchange.waits_for is not None:
+        under_way, exchange.waits_for = exchange.waits_for, None
+        under_way.cancel(Gone())
+
+
+def _announced(exchange: Exchange, response: Response) -> str:
+    """The length of a body that is not sent: of the answer to HEAD, and of 304 (RFC 9110, 8.6)."""
+    length = None
+    if exchange.request.method != "HEAD":
+        if response.status == 304:
+            length = response.headers.get("content-length")
+    elif response.status >= 200 and response.status not in (204, 304):
+        length = str(len(response.body)) if response.body else response.headers.get("content-length")  # type: ignore[arg-type]
+    return f"Content-Length: {length}\r\n" if length else ""

@@ -1,33 +1,23 @@
-"""The servers behind all APIs: names resolved, connections pooled, targets chosen, requests tried again.
+"""The servers behind all APIs: names resolved, connections made and pooled.
 
-One ``Fleet`` per process, kept across deployments so that connections stay warm; ``deployment.py`` asks it for the
-``Caller`` of each upstream, whose ``call`` is the last link of the forward phase.
+One ``Fleet`` per process, kept across deployments so that connections stay warm; the ``Caller`` of an upstream takes
+its servers from here.
 """
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
-from twgw.gateway.balancer import Balancer
 from twgw.gateway.deadlines import Deadlines
-from twgw.gateway.forwarding import loops, upstream_request
-from twgw.gateway.health import Health, RetryBudget
-from twgw.gateway.problems import UpstreamFailed
-from twgw.gateway.relay import Stream
+from twgw.gateway.health import Health
 from twgw.gateway.running import Gone, Pause
 from twgw.gateway.upstream import Broken, UpstreamConnection
 from twgw.model import Upstream, UpstreamTls
-from twgw.policy.exchange import Exchange, Response
-
-_IDEMPOTENT: Final = frozenset("GET HEAD OPTIONS PUT DELETE QUERY PROPFIND REPORT SEARCH".split())
-
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Methods whose requests say even that they have no body (RFC 9110, 8.6)."""
 
 
 class Network(Protocol):
@@ -121,11 +111,9 @@ class Fleet:
         self._detach = detach
         self._servers: dict[tuple[str, Upstream], Server] = {}
 
-    def caller(self, upstream: Upstream) -> "Caller":
-        """What sends the requests of an API to this upstream."""
-        servers = [self._server(target.url, upstream) for target in upstream.targets]
-        balancer = Balancer([target.weight for target in upstream.targets])
-        return Caller(upstream, servers, balancer, self)
+    def servers_of(self, upstream: Upstream) -> list["Server"]:
+        """The servers of an upstream, one for each target.  Raises SettingsError for one that cannot be called."""
+        return [self._server(target.url, upstream) for target in upstream.targets]
 
     def _server(self, url: str, upstream: Upstream) -> Server:
         key = (url, upstream)
@@ -247,107 +235,3 @@ def _gone(server: Server, connection: UpstreamConnection) -> None:
     server.connections.discard(connection)
     if connection in server.idle:
         server.idle.remove(connection)
-
-
-class Caller:
-    """Sends requests to one upstream: chooses a target, tries again by one rule."""
-
-    def __init__(self, upstream: Upstream, servers: list[Server], balancer: Balancer, fleet: Fleet) -> None:
-        self._upstream = upstream
-        self._servers = servers
-        self._balancer = balancer
-        self._fleet = fleet
-        self._budget = RetryBudget()
-        self._several = len(servers) > 1
-        self.retries = 0
-
-    async def call(self, exchange: Exchange) -> Response:
-        """The response of the upstream.  Raises UpstreamFailed, or what the client's body raised.
-
-        Any method is sent again when no byte of it was sent; an idempotent one when no byte of a response came and the
-        body is still there; each at most ``retries`` times and within the budget of 10 %.
-        """
-        fleet = self._fleet
-        now = fleet.now
-        if loops(exchange.request.headers, fleet.pseudonym):
-            raise UpstreamFailed(508, "Loop detected", "the request came through this gateway before")
-        self._budget.request()
-        failed: tuple[int, ...] = ()
-        started = now()
-        while True:
-            number = self._choose(failed) if self._several else 0
-            server = self._servers[number]
-            exchange.target = server.place.url
-            exchange.tries += 1
-            try:
-                connection = server.idle.pop() if server.idle else await fleet.connect(server)
-                try:
-                    response: Response = await self._send(exchange, server, connection)
-                except Gone:
-                    connection.abandon()
-                    raise
-            except Broken as broken:
-                failed += (number,)
-                if self._again(exchange, broken):
-                    continue
-                exchange.upstream_seconds = now() - started
-                why = f"{server.place.url}: {broken.detail}"
-                if broken.status == 504:
-                    raise UpstreamFailed(504, "The upstream did not answer in time", why) from broken
-                raise UpstreamFailed(502, "The upstream failed", why) from broken
-            exchange.upstream_seconds = now() - started
-            return response
-
-    def _choose(self, failed: tuple[int, ...]) -> int:
-        """The next target: a usable one that did not fail this request; else any, for there is nothing to lose."""
-        now = self._fleet.now()
-        servers = self._servers
-        choose = self._balancer.choose
-        number = choose(lambda each: each not in failed and servers[each].usable(now))
-        if number is None:
-            number = choose(lambda each: each not in failed)
-        if number is None:
-            number = choose(lambda _each: True)
-        return 0 if number is None else number
-
-    def _again(self, exchange: Exchange, broken: Broken) -> bool:
-        if exchange.tries > self._upstream.retries:
-            return False
-        request = exchange.request
-        if broken.sent:
-            if broken.answered or request.method not in _IDEMPOTENT or broken.status == 504:
-                return False
-            if isinstance(request.body, Stream) and request.content is None and not request.body.replayable:
-                return False
-        if not self._budget.retry():
-            return False
-        self.retries += 1
-        return True
-
-    def _send(self, exchange: Exchange, server: Server, connection: UpstreamConnection) -> Pause:
-        request = exchange.request
-        where = server.place
-        authority = "" if self._upstream.preserve_host and request.host else where.authority
-        fields = upstream_request(exchange, authority, self._fleet.pseudonym)
-        content = request.content
-        upload = None
-        if content is None and request.body is not None:
-            upload = request.body
-            if isinstance(upload, Stream) and upload.complete and upload.replayable:
-                content, upload = upload.whole(), None
-            elif upload.length is None:
-                fields += "Transfer-Encoding: chunked\r\n"
-            else:
-                fields += f"Content-Length: {upload.length}\r\n"
-        if content or (upload is None and (request.body is not None or request.method in _WITH_BODY)):
-            fields += f"Content-Length: {len(content or b'')}\r\n"
-        path = where.path + exchange.upstream_path if where.path else exchange.upstream_path
-        query = f"?{request.query}" if request.query else ""
-        head = f"{request.method} {path}{query} HTTP/1.1\r\n{fields}\r\n"
-        return connection.request(
-            head.encode("latin-1"),
-            content or b"",
-            upload,  # type: ignore[arg-type]
-            request.method == "HEAD",
-            exchange.interim,
-        )

@@ -53,11 +53,7 @@ def client_address(came_by: Hop, headers: Headers, trusted_proxies: Networks) ->
 
 def loops(headers: Headers, pseudonym: str) -> bool:
     """Whether the request came through this gateway before (RFC 9110, 7.6.3)."""
-    if "via" not in headers.block.special:
-        return False
-    return any(
-        element.split()[1:2] == [pseudonym] for value in headers.get_all("via") for element in value.split(",")
-    )
+    return any(element.split()[1:2] == [pseudonym] for value in headers.values("via") for element in value.split(","))
 
 
 def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
@@ -65,41 +61,52 @@ def upstream_request(exchange: Exchange, authority: str, pseudonym: str) -> str:
 
     ``authority`` is the value for Host; empty to keep the client's.
     """
-    request = exchange.request
-    came_by, nominated = exchange.came_by, exchange.nominated
-    headers = request.headers
-    block = headers.block
-    credential = exchange.credential
-    made_from = (came_by, authority, credential, headers.edits, nominated)
-    sent = block.sent
-    if sent is not None and sent[0] == made_from:
-        return sent[1]  # the client repeats itself, and so do we
-    text = headers.to_upstream(nominated)
-    host = request.host
-    via = f"{request.version} {pseudonym}"
-    element = f"for={_node(came_by.peer)};proto={came_by.scheme}"
-    if host:
-        element += f';host="{host}"' if ":" in host else f";host={host}"
-    forwarded_for, proto, forwarded_host = came_by.peer, came_by.scheme, host
-    if "via" in block.special:
-        via = ", ".join([*headers.get_all("via"), via])
-    if came_by.trusted:
-        forwarded_for = ", ".join([*headers.get_all("x-forwarded-for"), came_by.peer])
-        proto = headers.get("x-forwarded-proto") or proto
-        forwarded_host = headers.get("x-forwarded-host") or host
-        element = ", ".join([*headers.get_all("forwarded"), element])
-    text = (
-        f"Host: {authority or host}\r\n{text}Via: {via}\r\n"
-        f"X-Forwarded-For: {forwarded_for}\r\nX-Forwarded-Proto: {proto}\r\nX-Forwarded-Host: {forwarded_host}\r\n"
-        f"Forwarded: {element}\r\n"
+    request, came_by, credential = exchange.request, exchange.came_by, exchange.credential
+    headers, host = request.headers, request.host
+    if came_by.trusted or "via" in headers.shape.special:
+        told = _passed_on(headers, came_by, host, request.version, pseudonym)
+    else:
+        told = _told(came_by.peer, came_by.scheme, host, request.version, pseudonym)
+    text = f"Host: {authority or host}\r\n{headers.to_upstream(exchange.nominated)}{told}"
+    return text if credential is None else text + _identity(
+        credential.application, credential.id, credential.user or "", credential.groups
     )
-    if credential is not None:
-        text += _identity(credential.application, credential.id, credential.user or "", credential.groups)
-    block.sent = (made_from, text)
-    return text
 
 
 @lru_cache(8192)
+def _told(peer: str, scheme: str, host: str, version: str, pseudonym: str) -> str:
+    """What we vouch for about a request that came straight from its client."""
+    return _fields(f"{version} {pseudonym}", peer, scheme, host, _element(peer, scheme, host))
+
+
+def _passed_on(headers: Headers, came_by: Hop, host: str, version: str, pseudonym: str) -> str:
+    """The same about a request that came through others; those that are trusted are believed."""
+    via = ", ".join([*headers.get_all("via"), f"{version} {pseudonym}"])
+    element = _element(came_by.peer, came_by.scheme, host)
+    if not came_by.trusted:
+        return _fields(via, came_by.peer, came_by.scheme, host, element)
+    return _fields(
+        via,
+        ", ".join([*headers.get_all("x-forwarded-for"), came_by.peer]),
+        headers.get("x-forwarded-proto") or came_by.scheme,
+        headers.get("x-forwarded-host") or host,
+        ", ".join([*headers.get_all("forwarded"), element]),
+    )
+
+
+def _fields(via: str, forwarded_for: str, proto: str, host: str, forwarded: str) -> str:
+    return (
+        f"Via: {via}\r\nX-Forwarded-For: {forwarded_for}\r\nX-Forwarded-Proto: {proto}\r\n"
+        f"X-Forwarded-Host: {host}\r\nForwarded: {forwarded}\r\n"
+    )
+
+
+def _element(peer: str, scheme: str, host: str) -> str:
+    """A hop in Forwarded (RFC 7239, 4)."""
+    element = f"for={_node(peer)};proto={scheme}"
+    return element + (f';host="{host}"' if ":" in host else f";host={host}" if host else "")
+
+
 def _node(address: str) -> str:
     """An address as a node of Forwarded (RFC 7239, 6)."""
     return f'"[{address}]"' if ":" in address else address
@@ -133,6 +140,7 @@ _REASONS: Final = {
 }  # fmt: skip
 
 
+@lru_cache(1024)
 def status_line(status: int, reason: str) -> str:
     """The first line of a response, always HTTP/1.1 (RFC 9112, 2.3)."""
     return f"HTTP/1.1 {status} {reason or _REASONS.get(status, '')}\r\n"

@@ -2,34 +2,30 @@
 
 Pure: no transport, no clock.  ``edge.py`` feeds it what clients send, ``upstream.py`` what servers answer.
 
-The law of this file: **what is accepted has exactly one meaning.**  One strict expression decides over the whole head;
-what it does not match is either brought into that form (outer blanks of a value) or refused.  What leaves again is made
-from the parts, never copied with its framing (RFC 9112; ``security`` rows 1 to 19).
+The law of this file: **what is accepted has exactly one meaning.**  A head is cut at its line ends, and every field at
+its colon and blank; what is not in that one form is either brought into it (outer blanks of a value) or refused.  What
+leaves again is made from the parts, never with the framing that came (RFC 9112; ``security`` rows 1 to 19).
 """
 
 import re
-from collections.abc import Mapping, Sized
 from ipaddress import IPv6Address
-from typing import Any, Final
+from typing import Final
 
 from attrs import frozen
 
 from twgw.model import METHODS
-from twgw.policy.headers import NONE, RESERVED_PREFIXES, SPECIAL, Field, FieldBlock
+from twgw.policy.headers import NONE, RESERVED_PREFIXES, Headers, Shape, shape_of
 
 _TOKEN: Final = r"[!#$%&'*+\-.^`|~0-9A-Za-z]"
 _TARGET: Final = r"[!$-;=?-\[\]-~]"  # visible characters without " # < > \
-# Values are taken as a run without CR: that nothing else stands in them which may not is seen by ``_skeleton`` before.
-# Runs are possessive, groups are not: Python up to 3.11.4 does not go back when a possessive group fails midway.
-_FIELDS: Final = r"(\r\n(?:%s++: (?:[^\t \r][^\r]*+(?<![\t ])|)\r\n)*)\r\n"
-_REQUEST: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])" + _FIELDS % _TOKEN).fullmatch
-_RESPONSE: Final = re.compile(
-    r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\r]*+))?" + _FIELDS % _TOKEN.replace("^", "^_")
-).fullmatch
+_REQUEST_LINE: Final = re.compile(rf"([A-Z]++) ({_TARGET}++) HTTP/1\.([01])").fullmatch
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\r]*+))?").fullmatch
 _TEXT: Final = bytes(code for code in range(256) if code == 9 or (code >= 32 and code != 127))
-_REQUEST_LINE: Final = re.compile(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ({_TARGET}+) HTTP/1\.[01]")
+# The name of each field in the normal form, one blank after the colon, none around the value; others give no name, or
+# one that is none.
+_NAMES: Final = re.compile(r"\n(?<! \r\n)([^:]*+): (?! )").findall
+_FIRST_LINE: Final = re.compile(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ({_TARGET}+) HTTP/1\.[01]")
 _OTHER_VERSION: Final = re.compile(rf"[A-Z]+ {_TARGET}+ HTTP/[02-9](?:\.[0-9])?")
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.[01] [1-5][0-9][0-9](?: [\t -~\x80-\xff]*)?")
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _BARE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
@@ -39,7 +35,6 @@ _HOST: Final = re.compile(
 )
 _ABSOLUTE: Final = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://([^/?@]+)([/?].*)?")
 _TOKENS: Final = re.compile(rf"[\t ]*(?:({_TOKEN.replace('^', '^_')}+)[\t ]*)?(?:,|$)")
-_DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})?")
 _SLASHES: Final = re.compile("//+")
 _DOTS: Final = re.compile(r"/\.{1,2}(?:/|;|$)")
@@ -47,6 +42,7 @@ _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 _AMBIGUOUS: Final = frozenset("\\;?#%") | {chr(code) for code in range(32)} | {"\x7f"}
 
 _PASSING_OPTIONS: Final = frozenset({"close", "keep-alive", "upgrade", "te", "http2-settings"})
+_CONNECTION: Final = frozenset({"connection"})
 _COMMON_OPTIONS: Final = {"keep-alive": frozenset({"keep-alive"}), "close": frozenset({"close"})}
 _KNOWN_CODINGS: Final = frozenset(
     {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
@@ -76,7 +72,8 @@ class Limits:
     fields: int = 100
 
 
-_LINE_ENDS: Final = b"\r\n" * 2048
+Cut = tuple[Shape, list[str]]
+"""A head as its shape and its lines, with an empty one at the end."""
 _hosts: Final[dict[str, str]] = {}
 
 
@@ -84,6 +81,8 @@ class RequestHead:
     """A request head that passed.  Defaults stand on the class, so that an instance is cheap to make."""
 
     query: str = ""
+    plain: bool = True
+    """HTTP/1.1, without a body, going on, and nothing special about it."""
     length: int | None = 0
     """Size of the body, None when it is chunked."""
     keep_alive: bool = True
@@ -97,17 +96,22 @@ class RequestHead:
     """The path contains ``%2F``: refused unless the API allows it."""
     fault: BadMessage | None = None
     """Why the request is refused although its framing is sound, so that the connection may live on."""
-    found: Any = None
-    """Where the deployment found the last request with these very bytes."""
-
     host: str = ""
     """Host field in lower case."""
+    version: str = "1.1"
 
-    def __init__(self, method: str, target: str, minor: str, block: FieldBlock) -> None:
+    def __init__(self, method: str, target: str, minor: str, cut: Cut) -> None:
         self.method = method
         self.target = self.path = target
-        self.version = "1.1" if minor == "1" else "1.0"
-        self.block = block
+        self.shape, self.lines = cut
+        if minor == "0":
+            self.version = "1.0"
+            self.plain = self.keep_alive = False
+
+    @property
+    def headers(self) -> Headers:
+        """Its fields, for one exchange to edit."""
+        return Headers.of(self.shape, self.lines)
 
 
 class ResponseHead:
@@ -116,49 +120,68 @@ class ResponseHead:
     length: int | None = -1
     """Bytes of body, None when chunked, -1 when the close ends it."""
     nominated: frozenset[str] = NONE
+    keep_alive: bool = True
+    version: str = "1.1"
 
-    def __init__(self, status: int, reason: str, block: FieldBlock, minor: str) -> None:
+    def __init__(self, status: int, reason: str, minor: str, cut: Cut) -> None:
         self.status = status
         self.reason = reason
-        self.block = block
-        self.version = "1.1" if minor == "1" else "1.0"
-        self.keep_alive = minor == "1"
+        self.shape, self.lines = cut
+        if minor == "0":
+            self.version = "1.0"
+            self.keep_alive = False
+
+    @property
+    def headers(self) -> Headers:
+        """Its fields, for one exchange to edit."""
+        return Headers.of(self.shape, self.lines)
+
+
+def _cut(head: bytes) -> Cut | None:
+    """A head in the normal form in its parts: every field as ``Name: value``, no control characters.  Else None."""
+    text = head[:-2].decode("latin-1")
+    lines = text.split("\r\n")
+    names = _NAMES(text)
+    fields = len(names)
+    if fields != len(lines) - 2 or lines[fields][-1:] == " " or "\t" in text:
+        return None
+    if head.translate(None, _TEXT) != b"\r\n" * (fields + 2):
+        return None  # a control character, or a line end that is none
+    try:
+        return shape_of(tuple(names)), lines
+    except ValueError:
+        return None
 
 
 def parse_request(head: bytes, limits: Limits) -> RequestHead:
     """Read a request head, up to and including its empty line.  Raises BadMessage."""
-    text = head.decode("latin-1")
-    if len(text) > limits.line:
-        _check_lengths(text, limits)
-    ends = head.translate(None, _TEXT)
-    found = _REQUEST(text) if ends == _LINE_ENDS[: len(ends)] else None
-    underscores = False
-    if found is None:
-        text, underscores = _normal_request(text, limits)
-        found = _REQUEST(text.replace("_", "-") if underscores else text)
-        if found is None:
+    if len(head) > limits.line:
+        _check_lengths(head.decode("latin-1"), limits)
+    cut = _cut(head)
+    line = _REQUEST_LINE(cut[1][0]) if cut is not None else None
+    if cut is None or line is None:
+        cut = _normal_request(head, limits)
+        line = _REQUEST_LINE(cut[1][0])
+        if line is None:
             raise BadMessage(400, "Malformed request head")
-        method, target, minor, _ = found.groups()
-        fields = text[found.start(4) : found.end(4)]
-        target = text[found.start(2) : found.end(2)]
-    else:
-        method, target, minor, fields = found.groups()
-    if len(ends) > 2 * limits.fields + 4:
+    shape, lines = cut
+    if len(shape.names) > limits.fields:
         raise BadMessage(431, "Too many header fields")
-    block = FieldBlock(fields)
-    request = RequestHead(method, target, minor, block)
-    special = block.special
-    hosts = special.get("host")
-    if hosts is None or len(hosts) != 1:
-        _check_host_count(hosts, minor)
-    else:
-        value = hosts[0][1]
+    method, target, minor = line.groups()
+    request = RequestHead(method, target, minor, cut)
+    place = shape.host
+    if place:
+        value = lines[place][6:]
         request.host = _hosts.get(value) or _host(value)
-    if (len(special) > 1 and not _only_persists(special)) or minor == "0":
-        _frame_request(request, special)
-    if underscores:
+    else:
+        _check_host_count(shape, minor)
+    framing = shape.framing
+    if (framing and (framing != _CONNECTION or not _persists(request))) or minor == "0":
+        _frame_request(request, framing)
+    if shape.underscores:
         request.underscores = True
-        request.nominated |= _masked(block)
+        request.plain = False
+        request.nominated |= shape.masked
     if method in METHODS and target[0] == "/":
         path, _, query = target.partition("?")
         if query:
@@ -178,52 +201,46 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     return request
 
 
-def _only_persists(special: Mapping[str, list[Field]]) -> bool:
-    """Whether all that is special about a request is a host, and a wish to go on."""
-    if len(special) == 2:
-        options = special.get("connection")
-        return options is not None and len(options) == 1 and options[0][1] == "keep-alive"
-    return False
+def _persists(head: RequestHead | ResponseHead) -> bool:
+    """Whether Connection says once that it goes on, and no more."""
+    places = head.shape.places["connection"]
+    return len(places) == 1 and head.lines[places[0]][12:] == "keep-alive"
 
 
 def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHead:
     """Read a response head.  ``to_head``: it answers a HEAD request.  Raises BadMessage (always 502)."""
-    text = head.decode("latin-1")
-    ends = head.translate(None, _TEXT)
-    found = _RESPONSE(text) if ends == _LINE_ENDS[: len(ends)] else None
-    if found is None:
-        text = _normal_response(text)
-        found = _RESPONSE(text)
-        if found is None:
+    cut = _cut(head)
+    line = _STATUS_LINE(cut[1][0]) if cut is not None else None
+    if cut is None or line is None:
+        cut = _normal_response(head)
+        line = _STATUS_LINE(cut[1][0])
+        if line is None:
             raise _bad_response("malformed head")
-    minor, code, reason, fields = found.groups()
-    if len(ends) > 2 * limits.fields + 4:
+    shape = cut[0]
+    if len(shape.names) > limits.fields:
         raise _bad_response("too many header fields")
-    block = FieldBlock(fields)
+    minor, code, reason = line.groups()
     status = int(code)
-    response = ResponseHead(status, reason or "", block, minor)
-    if block.special:
-        _frame_response(response, block.special)
+    response = ResponseHead(status, reason or "", minor, cut)
+    if shape.framing:
+        _frame_response(response, shape.framing)
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0
     return response
 
 
-def _masked(block: FieldBlock) -> frozenset[str]:
-    """Names that a server which reads ``_`` as ``-`` would take for fields in which only gateways speak."""
-    lowers = [name.lower() for name, _ in block.pairs() if "_" in name]
-    dashed = [(lower, lower.replace("_", "-")) for lower in lowers]
-    return frozenset(lower for lower, name in dashed if name in SPECIAL or name.startswith(RESERVED_PREFIXES))
+def _values(head: RequestHead | ResponseHead, lower: str) -> list[str]:
+    return [head.lines[place][len(lower) + 2 :] for place in head.shape.places.get(lower, ())]
 
 
-def _only(block: FieldBlock, lower: str) -> str | None:
+def _only(head: RequestHead | ResponseHead, lower: str) -> str | None:
     """The value of a field that may stand only once; None when it does not."""
-    fields = block.fields(lower)
-    return fields[0][1] if len(fields) == 1 else None
+    values = _values(head, lower)
+    return values[0] if len(values) == 1 else None
 
 
-def _check_host_count(hosts: Sized | None, minor: str) -> None:
-    if hosts is not None:
+def _check_host_count(shape: Shape, minor: str) -> None:
+    if "host" in shape.places:
         raise BadMessage(400, "Host header repeated")
     if minor == "1":
         raise BadMessage(400, "Host header missing")
@@ -301,82 +318,75 @@ def canonical_path(path: str) -> tuple[str, bool]:
     return path, slashed
 
 
-def _frame_request(request: RequestHead, special: Mapping[str, list[Field]]) -> None:
+def _frame_request(request: RequestHead, framing: frozenset[str]) -> None:
     """Body size, persistence and expectation from the fields that say so."""
-    block = request.block
-    if request.version == "1.0":
-        request.keep_alive = False
-    if "connection" in special:
-        options = _options(block)
+    request.plain = False
+    if "connection" in framing:
+        options = _options(request)
         if request.version == "1.1":
             request.keep_alive = "close" not in options
         else:
             request.keep_alive = "keep-alive" in options and "close" not in options
-        if len(special) == 2 and "host" in special and not options - _PASSING_OPTIONS:
-            return  # nothing else
         named = options - _PASSING_OPTIONS
         if named:
             if not named.isdisjoint(_RELIED_ON) or any(name.startswith(RESERVED_PREFIXES) for name in named):
                 raise BadMessage(400, "Connection header names a field that is not for this hop")
             request.nominated = named
-    if "transfer-encoding" in special:
-        if "content-length" in special:
+    if "transfer-encoding" in framing:
+        if "content-length" in framing:
             raise BadMessage(400, "Content-Length beside Transfer-Encoding")
         if request.version == "1.0":
             raise BadMessage(400, "Transfer-Encoding in HTTP/1.0")
-        coding = _only(block, "transfer-encoding")
+        coding = _only(request, "transfer-encoding")
         if coding is None:
             raise BadMessage(400, "Transfer-Encoding repeated")
         if coding.lower() != "chunked":
             raise BadMessage(501 if coding.lower() in _KNOWN_CODINGS else 400, "Unsupported Transfer-Encoding")
         request.length = None
-    elif "content-length" in special:
-        request.length = _length(block)
+    elif "content-length" in framing:
+        request.length = _length(request)
         if request.length is None:
             raise BadMessage(400, "Malformed Content-Length")
-    websocket = any("websocket" in value.lower() for _, value in special.get("upgrade", ()))
-    if websocket and request.length != 0:
+    if request.length != 0 and any("websocket" in value.lower() for value in _values(request, "upgrade")):
         raise BadMessage(400, "WebSocket request with a body")
-    if "expect" in special and request.version == "1.1":
-        if (_only(block, "expect") or "").lower() != "100-continue":
+    if "expect" in framing and request.version == "1.1":
+        if (_only(request, "expect") or "").lower() != "100-continue":
             raise BadMessage(417, "Unknown expectation")
         request.expects = request.length != 0
 
 
-def _length(block: FieldBlock) -> int | None:
+def _length(head: RequestHead | ResponseHead) -> int | None:
     """Content-Length, when it is one number."""
-    value = _only(block, "content-length")
-    return int(value) if value is not None and _DIGITS.fullmatch(value) else None
+    places = head.shape.places["content-length"]
+    value = head.lines[places[0]][16:]
+    return int(value) if value.isdecimal() and len(value) <= 18 and len(places) == 1 else None
 
 
-def _frame_response(response: ResponseHead, special: Mapping[str, list[Field]]) -> None:
-    block = response.block
-    if "connection" in special:
-        fields = special["connection"]
-        if len(fields) != 1 or fields[0][1] != "keep-alive":
+def _frame_response(response: ResponseHead, framing: frozenset[str]) -> None:
+    if "connection" in framing:
+        if _persists(response):
+            response.keep_alive = True
+        else:
             try:
-                options = _options(block)
+                options = _options(response)
             except BadMessage as error:
                 raise _bad_response("malformed Connection header") from error
             response.keep_alive = "close" not in options and (response.keep_alive or "keep-alive" in options)
             response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
-        else:
-            response.keep_alive = True
-    if "transfer-encoding" in special:
-        coding = _only(block, "transfer-encoding")
-        if "content-length" in special or response.version == "1.0" or (coding or "").lower() != "chunked":
+    if "transfer-encoding" in framing:
+        coding = _only(response, "transfer-encoding")
+        if "content-length" in framing or response.version == "1.0" or (coding or "").lower() != "chunked":
             raise _bad_response("ambiguous or unknown Transfer-Encoding")
         response.length = None
-    elif "content-length" in special:
-        response.length = _length(block)
+    elif "content-length" in framing:
+        response.length = _length(response)
         if response.length is None:
             raise _bad_response("malformed Content-Length")
 
 
-def _options(block: FieldBlock) -> frozenset[str]:
+def _options(head: RequestHead | ResponseHead) -> frozenset[str]:
     """The lower-case options of the Connection field(s)."""
-    fields = block.fields("connection")
-    value = fields[0][1].lower() if len(fields) == 1 else ",".join([value for _, value in fields]).lower()
+    value = ",".join(_values(head, "connection")).lower()
     known = _COMMON_OPTIONS.get(value)
     if known is not None:
         return known
@@ -391,22 +401,19 @@ def _options(block: FieldBlock) -> frozenset[str]:
     return frozenset(options)
 
 
-def _normal_request(text: str, limits: Limits) -> tuple[str, bool]:
-    """A head that the strict expression refused: why, or the same head in the normal form.
-
-    Returns the text, and whether a field name contains an underscore.
-    """
-    lines = text[:-4].split("\r\n")
+def _normal_request(head: bytes, limits: Limits) -> Cut:
+    """A head that is not in the normal form: why it is refused, or its parts in that form."""
+    lines = head[:-4].decode("latin-1").split("\r\n")
     check_request_line(lines[0], limits)
     return _normal_fields(lines, limits)
 
 
-def _normal_response(text: str) -> str:
-    lines = text[:-4].split("\r\n")
-    if not _STATUS_LINE.fullmatch(lines[0]):
+def _normal_response(head: bytes) -> Cut:
+    lines = head[:-4].decode("latin-1").split("\r\n")
+    if not _STATUS_LINE(lines[0]) or not _FIELD_VALUE.fullmatch(lines[0]):
         raise _bad_response("malformed status line")
     try:
-        return _normal_fields(lines, Limits(line=1 << 20))[0]
+        return _normal_fields(lines, Limits(line=1 << 20, fields=len(lines)))
     except BadMessage as error:
         raise _bad_response(error.title[0].lower() + error.title[1:]) from error
 
@@ -415,7 +422,7 @@ def check_request_line(line: str, limits: Limits) -> None:
     """Refuse a request line as early as it is there.  Raises BadMessage."""
     if len(line) > limits.line:
         raise BadMessage(414, "Request line too long")
-    found = _REQUEST_LINE.fullmatch(line)
+    found = _FIRST_LINE.fullmatch(line)
     if not found:
         if _OTHER_VERSION.fullmatch(line):
             raise BadMessage(505, "HTTP version not supported")
@@ -424,9 +431,10 @@ def check_request_line(line: str, limits: Limits) -> None:
         raise BadMessage(501, "Unknown method")
 
 
-def _normal_fields(lines: list[str], limits: Limits) -> tuple[str, bool]:
-    underscores = False
-    normal = [lines[0]]
+def _normal_fields(lines: list[str], limits: Limits) -> Cut:
+    if len(lines) > limits.fields + 1:
+        raise BadMessage(431, "Too many header fields")
+    names, values = [], []
     for line in lines[1:]:
         if len(line) > limits.line:
             raise BadMessage(431, "Header field too long")
@@ -437,9 +445,10 @@ def _normal_fields(lines: list[str], limits: Limits) -> tuple[str, bool]:
             raise BadMessage(400, "Malformed header field")
         if not _FIELD_VALUE.fullmatch(value):
             raise BadMessage(400, "Control character in a header field")
-        underscores = underscores or "_" in name
-        normal.append(name + ": " + value.strip(" \t"))
-    return "\r\n".join(normal) + "\r\n\r\n", underscores
+        names.append(name)
+        values.append(value.strip(" \t"))
+    normal = [lines[0], *[f"{name}: {value}" for name, value in zip(names, values, strict=True)], ""]
+    return shape_of(tuple(names)), normal
 
 
 def _check_lengths(text: str, limits: Limits) -> None:

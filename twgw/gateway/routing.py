@@ -73,6 +73,15 @@ class Leaf:
     skip: int
     """Length of the base path."""
 
+    def params(self, path: str) -> Mapping[str, str]:
+        """The values of ``{name}`` in a path that led here."""
+        segments = path.split("/")
+        return {name: segments[place] for name, place in self.names} if self.names else _NO_PARAMS
+
+    def rest(self, path: str) -> str:
+        """A path that led here, after the base path."""
+        return path[self.skip :] or "/"
+
 
 class End:
     """All entries with the same path, by method.
@@ -124,11 +133,12 @@ class Place:
 class Router:
     """Finds the entry for a request.  Never changes."""
 
-    __slots__ = ("_depth", "_hosts", "_places", "_roots", "_suffixes")
+    __slots__ = ("_any", "_depth", "_hosts", "_places", "_roots", "_suffixes")
 
     def __init__(self, roots: Mapping[str, Node], places: Mapping[str, tuple[Place, ...]], depth: int) -> None:
         """For ``build`` and ``replace``."""
         self._roots = roots
+        self._any = roots.get(ANY_HOST)
         self._places = places
         self._depth = depth
         self._hosts = any(host != ANY_HOST for host in roots)
@@ -165,39 +175,36 @@ class Router:
 
     def match(self, host: str, method: str, path: str) -> Match | Miss | NotAllowed:
         """What serves ``method`` on ``path`` (without query) at ``host`` (with or without a port, in any case)."""
+        leaf = self.find(host, method, path)
+        return Match(leaf.payload, leaf.params(path), leaf.rest(path)) if isinstance(leaf, Leaf) else leaf
+
+    def find(self, host: str, method: str, path: str) -> "Leaf | Miss | NotAllowed":
+        """As ``match``; parameters and rest of the path can be asked of the leaf."""
         segments = path.split("/", self._depth + 1)
         if segments[0] or len(segments) == 1:
             return MISS
         if self._hosts:
             end = self._find_by_host(host, segments)
         else:
-            root = self._roots.get(ANY_HOST)
-            end = None if root is None else _find(root, segments, 1)
+            end = None if self._any is None else _find(self._any, segments)
         if end is None:
             return MISS
         leaf = end.by_method.get(method) or end.any
-        if leaf is None:
-            return NotAllowed(end.allow)
-        params = {name: segments[place] for name, place in leaf.names} if leaf.names else _NO_PARAMS
-        return Match(leaf.payload, params, path[leaf.skip :] or "/")
+        return NotAllowed(end.allow) if leaf is None else leaf
 
     def _find_by_host(self, host: str, segments: list[str]) -> End | None:
         roots = self._roots
         name = host_name(host)
         root = roots.get(name)
-        end = _find(root, segments, 1) if root is not None and name != ANY_HOST else None
+        end = _find(root, segments) if root is not None and name != ANY_HOST else None
         if self._suffixes:
             dot = name.find(".", 1)
             while end is None and dot > 0:
                 root = roots.get("*" + name[dot:])
                 if root is not None:
-                    end = _find(root, segments, 1)
+                    end = _find(root, segments)
                 dot = name.find(".", dot + 1)
-        if end is None:
-            root = roots.get(ANY_HOST)
-            if root is not None:
-                end = _find(root, segments, 1)
-        return end
+        return _find(self._any, segments) if end is None and self._any is not None else end
 
 
 def host_name(host: str) -> str:
@@ -207,18 +214,32 @@ def host_name(host: str) -> str:
     return host.partition(":")[0].lower().removesuffix(".")
 
 
-def _find(node: Node, segments: list[str], place: int) -> End | None:
-    """The most specific end for the segments from ``place`` on.  As deep as the tree at most, not as the path."""
+def _find(node: Node, segments: list[str]) -> End | None:
+    """The most specific end for the segments after the first."""
+    root, star, place, last = node, node.star, 1, len(segments)
+    while place < last:
+        if node.parameter is not None:
+            return _search(root, segments, 1)
+        child = node.literal.get(segments[place])
+        if child is None:
+            return star
+        node, place = child, place + 1
+        star = node.star or star
+    return node.end or star
+
+
+def _search(node: Node, segments: list[str], place: int) -> End | None:
+    """The same among parameters, where a way may lead nowhere.  As deep as the tree at most, not as the path."""
     if place == len(segments):
         return node.end or node.star
     segment = segments[place]
     child = node.literal.get(segment)
     if child is not None:
-        found = _find(child, segments, place + 1)
+        found = _search(child, segments, place + 1)
         if found is not None:
             return found
     if node.parameter is not None and segment:
-        found = _find(node.parameter, segments, place + 1)
+        found = _search(node.parameter, segments, place + 1)
         if found is not None:
             return found
     return node.star

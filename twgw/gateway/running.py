@@ -1,10 +1,11 @@
 """Drive a coroutine from a protocol without a Deferred for each request.
 
-``edge.py`` runs each exchange with ``Running``; what has to wait inside awaits a ``Pause`` (the upstream, a body) or a
-Twisted ``Deferred`` (a policy that calls another service).  A coroutine that never waits runs straight through.
+``pipeline.py`` runs with ``Running`` what has to wait for more than the upstream; inside it awaits a ``Pause`` (a
+connection, a body), the ``Call`` of an upstream or a Twisted ``Deferred`` (a policy that calls another service).
+A coroutine that never waits runs straight through.
 """
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -88,10 +89,10 @@ class Running:
             self._end(raised)
             return
         self._token = waiting
-        if waiting.__class__ is Pause:
-            waiting.then(self._resume)
-        elif isinstance(waiting, Deferred):
+        if isinstance(waiting, Deferred):
             waiting.addBoth(lambda result: self._resolved(waiting, result))
+        elif hasattr(waiting, "then"):
+            waiting.then(self._resume)
         else:
             self._step(None, TypeError(f"awaited {type(waiting).__name__}; await Deferreds and coroutines only"))
 
@@ -127,6 +128,10 @@ class Running:
             waiting.cancel()
 
 
-def run_detached(coroutine: Coroutine[Any, Any, None], failed: Callable[[BaseException], None]) -> None:
-    """Run a coroutine for which nobody waits; ``failed`` hears of an exception."""
-    Running(coroutine, lambda error: failed(error) if error is not None else None).start()
+def run_detached(work: Awaitable[Any], failed: Callable[[BaseException], None]) -> None:
+    """Wait for something for which nobody else waits; ``failed`` hears of an exception."""
+    Running(_wait_for(work), lambda error: failed(error) if error is not None else None).start()
+
+
+async def _wait_for(work: Awaitable[Any]) -> None:
+    await work

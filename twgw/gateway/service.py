@@ -18,6 +18,7 @@ from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from twgw.config import Config
+from twgw.gateway.caller import Caller
 from twgw.gateway.certificates import CertificateError, Certificates, server_name
 from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.deployment import Call, Deployment, MakeCall
@@ -104,7 +105,7 @@ class GatewayService(Service):
         if upstream.targets[0].url == ECHO:
             return echo
         self._config.allowed.check(upstream)
-        return self.fleet.caller(upstream).call
+        return Caller(upstream, self.fleet).call
 
     def _swap(self, deployment: Deployment) -> None:
         """Put a new deployment in force, for every listener, in this turn of the reactor."""

@@ -7,6 +7,7 @@ used again: only after a complete, clean response and with nothing left over (on
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final
+from typing import Protocol as Interface
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
@@ -19,13 +20,22 @@ from twgw.gateway.deadlines import Deadlines
 from twgw.gateway.http1 import BadMessage, Limits, ResponseHead, parse_response
 from twgw.gateway.problems import BodyLost
 from twgw.gateway.relay import Stream
-from twgw.gateway.running import Pause
 from twgw.gateway.transport import no_delay
 from twgw.policy.exchange import Response
 from twgw.policy.headers import Headers
 
 MAX_INTERIM: Final = 8
 HEAD_LIMITS: Final = Limits(head=64 * 1024, line=32 * 1024, fields=256)
+
+
+class Asking(Interface):
+    """Whoever sent a request over a connection, and is told once what came of it."""
+
+    def wake(self, response: Response, now: float) -> None:
+        """The head of the response is here, and perhaps its body."""
+
+    def fail(self, error: BaseException) -> None:
+        """No response comes: Broken, or what the client's body raised."""
 
 
 class Broken(Exception):
@@ -45,8 +55,9 @@ class Broken(Exception):
 class UpstreamConnection(Protocol):
     """A client connection.  ``ready`` is called once when it can be used, ``idle`` and ``closed`` as it lives on."""
 
-    __slots__ = ("_buffer", "_chunks", "_closed", "_deadlines", "_download", "_head_bytes", "_head_parsed", "_idle",
-                 "_interim", "_interims", "_left", "_pause", "_paused", "_ready", "_ready_told", "_reusable", "_sent",
+    __slots__ = ("_asking", "_buffer", "_chunks", "_closed", "_deadlines", "_download", "_head_bytes", "_head_parsed",
+                 "_idle",
+                 "_interim", "_interims", "_left", "_paused", "_ready", "_ready_told", "_reusable", "_sent",
                  "_tls", "_to_head",
                  "_upload", "_upload_chunked", "deadline", "gone", "idle_timeout", "keepalive_timeout",
                  "response_timeout", "slot", "transport", "used")  # fmt: skip
@@ -73,7 +84,7 @@ class UpstreamConnection(Protocol):
         self.slot = -1
         self.response_timeout = self.idle_timeout = self.keepalive_timeout = 60.0
         self._buffer = b""
-        self._pause: Pause | None = None
+        self._asking: Asking | None = None
         self._paused = False
         self._upload: Stream | None = None
         self._upload_chunked = False
@@ -121,36 +132,41 @@ class UpstreamConnection(Protocol):
 
     def request(
         self,
+        asking: Asking,
         head: bytes,
-        content: bytes,
+        content: bytes | None,
         upload: Stream | None,
         to_head: bool,
         interim: Callable[[int, Headers], None] | None,
-    ) -> Pause:
-        """Send a request; the Pause ends with its Response or with Broken.
+        now: float,
+    ) -> None:
+        """Send a request.
 
         Args:
+            asking: who is told of the response, or of Broken.
             head: the whole head, with its framing fields.
             content: a body that is there as a whole.
             upload: a body that is on its way; chunked when its length is not known.
+            to_head: whether it is a HEAD request, whose response has no body.
+            interim: what is called with each 1xx response.
+            now: the time, monotonic.
         """
         self.used += 1
         self._to_head = to_head
         self._interim = interim
         self._interims = 0
         self._sent = True
-        pause = self._pause = Pause()
+        self._asking = asking
         if upload is None:
+            self._deadlines.set(self, now + self.response_timeout)
             self.transport.write(head + content if content else head)
-            self._deadlines.arm(self, self.response_timeout)
         else:
             self._upload = upload
             self._upload_chunked = upload.length is None
-            self._deadlines.arm(self, self.idle_timeout + self.response_timeout)
+            self._deadlines.set(self, now + self.idle_timeout + self.response_timeout)
             self.transport.write(head)
             self.transport.registerProducer(upload, True)
             upload.attach(self)
-        return pause
 
     def body_data(self, data: bytes) -> None:
         """Send a piece of the request body."""
@@ -165,7 +181,7 @@ class UpstreamConnection(Protocol):
             if self._upload_chunked:
                 self.transport.write(LAST_CHUNK)
             self.transport.unregisterProducer()
-            if self._pause is not None:
+            if self._asking is not None:
                 self._deadlines.arm(self, self.response_timeout)
 
     def body_lost(self, error: Exception) -> None:
@@ -173,20 +189,20 @@ class UpstreamConnection(Protocol):
         if self._upload is not None:
             self._upload = None
             self.transport.unregisterProducer()
-            pause, self._pause = self._pause, None
+            asking, self._asking = self._asking, None
             self.transport.abortConnection()
-            if pause is not None:
-                pause.fail(error)
+            if asking is not None:
+                asking.fail(error)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes from the upstream."""
-        if self._download is not None:
-            self._body(data)
-        elif self._pause is not None:
+        if self._asking is not None:
             if self._buffer:
                 data = self._buffer + data
                 self._buffer = b""
             self._head(data)
+        elif self._download is not None:
+            self._body(data)
         else:
             self.transport.abortConnection()  # nothing was asked: never the answer to the next request
 
@@ -200,9 +216,8 @@ class UpstreamConnection(Protocol):
                     self._buffer = data
                 return
             head_bytes = data[:end]
-            if head_bytes == self._head_bytes and not self._to_head and self._head_parsed is not None:
-                head = self._head_parsed  # the same bytes as last time
-            else:
+            head = self._head_parsed
+            if head is None or head_bytes != self._head_bytes or self._to_head:  # else the same bytes as last time
                 try:
                     head = parse_response(head_bytes, HEAD_LIMITS, to_head=self._to_head)
                 except BadMessage as error:
@@ -225,17 +240,18 @@ class UpstreamConnection(Protocol):
             self._fail(502, "too many interim responses" if head.status != 101 else "unexpected switch of protocols")
             return False
         if head.status != 100 and self._interim is not None:
-            self._interim(head.status, Headers.of_block(head.block))
+            self._interim(head.status, head.headers)
         return True
 
     def _begin(self, head: ResponseHead, rest: bytes) -> None:
         """A response head came, with what followed it in the same read."""
         length = head.length
         self._reusable = head.keep_alive and length != -1
-        headers = Headers.of_block(head.block)
-        for name in head.nominated:
-            headers.remove(name)
-        response = Response(head.status, headers, b"", head.reason)
+        headers = Headers.of(head.shape, head.lines)
+        if head.nominated:
+            headers.remove_all(head.nominated)
+        response = Response(head.status, headers, rest, head.reason)
+        now = self._deadlines.now()
         if length is None:
             chunks = self._chunks = ChunkedReader()
             try:
@@ -248,7 +264,7 @@ class UpstreamConnection(Protocol):
                 return
             if chunks.done:
                 response.body = b"".join(pieces)
-                self._end().wake(response)
+                self._answer(response, now)
                 return
             download = Stream(self, None)
             for piece in pieces:
@@ -258,18 +274,28 @@ class UpstreamConnection(Protocol):
                 if length < len(rest):
                     self._fail(502, "more bytes than the response has")
                     return
-                response.body = rest
-                self._end().wake(response)
+                self._answer(response, now)
                 return
             download = Stream(self, None if length == -1 else length)
             self._left = length - len(rest) if length >= 0 else -1
             if rest:
                 download.feed(rest)
         self._download = response.body = download
-        self._deadlines.arm(self, self.idle_timeout)
-        pause, self._pause = self._pause, None
-        assert pause is not None
-        pause.wake(response)
+        self._deadlines.set(self, now + self.idle_timeout)
+        asking, self._asking = self._asking, None
+        assert asking is not None
+        asking.wake(response, now)
+
+    def _answer(self, response: Response, now: float) -> None:
+        """The whole response came at once."""
+        asking, self._asking = self._asking, None
+        assert asking is not None
+        if self._reusable and not (self._upload or self._paused or self.gone or self._chunks):  # nearly always
+            self._deadlines.set(self, now + self.keepalive_timeout)
+            self._idle(self)
+        else:
+            self._end(now)
+        asking.wake(response, now)
 
     def _body(self, data: bytes) -> None:
         download = self._download
@@ -302,12 +328,11 @@ class UpstreamConnection(Protocol):
 
     def _finish_body(self, download: Stream) -> None:
         self._download = None
-        self._end()
+        self._end(self._deadlines.now())
         download.finish()
 
-    def _end(self) -> Pause:
+    def _end(self, now: float) -> None:
         """The response is complete: give the connection back, or end it."""
-        pause, self._pause = self._pause, None
         self._chunks = None
         if self._upload is not None:  # answered before the body was read: what follows would be misread
             upload, self._upload = self._upload, None
@@ -318,12 +343,11 @@ class UpstreamConnection(Protocol):
             if self._paused:  # by a slow client, with the last piece
                 self._paused = False
                 self.transport.resumeProducing()
-            self._deadlines.arm(self, self.keepalive_timeout)
+            self._deadlines.set(self, now + self.keepalive_timeout)
             self._idle(self)
         else:
             self.deadline = inf
             self.transport.abortConnection()
-        return pause or Pause()
 
     def _break_body(self, detail: str) -> None:
         download, self._download, self._chunks = self._download, None, None
@@ -332,7 +356,7 @@ class UpstreamConnection(Protocol):
             download.lose(BodyLost(502, detail))
 
     def _fail(self, status: int, detail: str, *, answered: bool = True) -> None:
-        pause, self._pause = self._pause, None
+        asking, self._asking = self._asking, None
         self._buffer = b""
         self._download = self._chunks = None
         if self._upload is not None:
@@ -340,12 +364,12 @@ class UpstreamConnection(Protocol):
             self.transport.unregisterProducer()
             upload.detach()
         self.transport.abortConnection()
-        if pause is not None:
-            pause.fail(Broken(status, detail, sent=self._sent, answered=answered))
+        if asking is not None:
+            asking.fail(Broken(status, detail, sent=self._sent, answered=answered))
 
     def abandon(self) -> None:
         """The client has left: the response is not wanted any more."""
-        self._pause = self._download = self._chunks = None
+        self._asking = self._download = self._chunks = None
         if self._upload is not None:
             upload, self._upload = self._upload, None
             self.transport.unregisterProducer()
@@ -382,7 +406,7 @@ class UpstreamConnection(Protocol):
         """Too slow, or idle for too long."""
         if self.gone or self.transport is None:
             return  # while TCP connects, the reactor keeps the time
-        if self._pause is not None:
+        if self._asking is not None:
             self._fail(504, f"no response within {self.response_timeout:g} s", answered=bool(self._buffer))
         elif self._download is not None:
             self._break_body(f"no data for {self.idle_timeout:g} s")
@@ -400,11 +424,11 @@ class UpstreamConnection(Protocol):
         if upload is not None:
             upload.detach()
         download = self._download
-        if self._pause is not None:
+        if self._asking is not None:
             answered = bool(self._buffer) or self._interims > 0
-            pause, self._pause = self._pause, None
+            asking, self._asking = self._asking, None
             detail = "connection closed before a whole response"
-            pause.fail(Broken(502, detail, sent=self._sent, answered=answered))
+            asking.fail(Broken(502, detail, sent=self._sent, answered=answered))
         elif download is not None:
             self._download = None
             if self._left == -1 and self._chunks is None and _clean(reason):

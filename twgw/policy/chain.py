@@ -5,8 +5,9 @@ hook does not have, or an order that it refuses fails the deployment, never a re
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from types import CoroutineType
+from typing import Any, NamedTuple
 
 import attrs
 import pluggy
@@ -15,12 +16,12 @@ from attrs import define, frozen
 from twgw import hookimpl
 from twgw.model import Charge, Credential
 from twgw.policy import hookspecs
-from twgw.policy.exchange import Answer, Exchange, Problem, Response
+from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
 
-Phase = Callable[[Exchange], Any]
-"""One phase of an API: takes the exchange and returns its answer, or a coroutine when one of its policies waits."""
+Phase = Callable[[Exchange], Awaitable[Any]]
+"""One phase within its wrappers."""
 
 DECIDING = ("twgw_receive", "twgw_authenticate", "twgw_authorize", "twgw_throttle")
 """The hooks that decide; a shadow policy's other hooks are not called, its log hook excepted."""
@@ -54,28 +55,37 @@ class Attachment:
         return self.plugin.name
 
 
-@frozen
-class Link:
-    """One function of one policy with settings and gateway bound."""
+class Link(NamedTuple):
+    """One function of one policy, as the pipeline calls it: ``call(exchange, settings, gateway)``."""
 
     policy: str
-    call: Callable[[Exchange], Any]
-    waits: bool
-    """Whether ``call`` returns an awaitable."""
+    """Who is to blame when it fails; empty for parts of the gateway."""
+    call: Callable[[Exchange, Any, Any], Any]
+    """Returns None, an answer, what ``may`` says, or what has to be awaited for one of these."""
+    settings: Any = None
+    gateway: Any = None
+    may: type | None = None
+    """What it may return beside an answer: a Credential, or Charges."""
+
+    def __repr__(self) -> str:
+        return f"Link({self.policy!r})"  # settings may hold secrets
+
+
+Links = tuple[Link, ...]
 
 
 @frozen
 class Chains:
     """The compiled phases of one route of one API; see ``policy/hookspecs.py`` for what each does."""
 
-    receive: Phase | None
-    authenticate: Phase | None
-    authorize: Phase | None
-    throttle: Phase | None
-    transform: Phase | None
-    forward: Phase
-    respond: Phase | None
-    log: tuple[Link, ...]
+    receive: Links
+    authenticate: Links
+    authorize: Links
+    throttle: Links
+    transform: Links
+    forward: Links
+    respond: Links
+    log: Links
     request_body: bool
     """Whether a policy wants the whole request body."""
     protected: bool
@@ -95,9 +105,9 @@ class _UpstreamCall:
     call: Callable[[Exchange], Awaitable[Response]]
 
     @hookimpl(trylast=True)
-    async def twgw_forward(self, exchange: Exchange) -> Response:
+    def twgw_forward(self, exchange: Exchange) -> Awaitable[Response]:
         """Send the request to the upstream."""
-        return await self.call(exchange)
+        return self.call(exchange)
 
 
 def compile_chains(
@@ -118,33 +128,37 @@ def compile_chains(
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ChainError(f"policy {attachment.name}: {error}".replace("\n", " ")) from error
 
-    def links(hook: str) -> tuple[list[Link], list[Link]]:
-        """Plain links and wrappers of a hook, in the order in which they are called."""
+    def links(hook: str, phase: Callable[[Links], Phase] = first, may: type | None = None) -> Links:
+        """The links of a hook, in the order in which they are called; those within wrappers are one."""
         plain: list[Link] = []
         wrappers: list[Link] = []
         for impl in reversed(getattr(manager.hook, hook).get_hookimpls()):
             if impl.hookwrapper:
                 raise ChainError(f"policy {impl.plugin.name}: {hook}: use wrapper=True instead of hookwrapper=True")
-            link = _bind(impl, hook, gateway)
+            link = _bind(impl, hook, gateway, may)
             if link is not None:
                 (wrappers if impl.wrapper else plain).append(link)
-        return plain, wrappers
+        if not wrappers:
+            return tuple(plain)
+        if hook == "twgw_log":
+            raise ChainError(f"policy {wrappers[0].policy}: twgw_log cannot be wrapped")
+        run = phase(tuple(plain))
+        for wrapper in reversed(wrappers):  # the first of them is the outermost, as in pluggy
+            run = _around(run, wrapper)
+        return (Link("", lambda exchange, _settings, _gateway: run(exchange), may=may),)
 
     acting = [a for a in attachments if not a.shadow]
     authenticating = [a for a in acting if "twgw_authenticate" in a.plugin.hooks]
     challenges = [getattr(a.settings, "challenge", "") for a in authenticating]
-    log, log_wrappers = links("twgw_log")
-    if log_wrappers:
-        raise ChainError(f"policy {log_wrappers[0].policy}: twgw_log cannot be wrapped")
     return Chains(
-        receive=_first(*links("twgw_receive")),
-        authenticate=_first(*links("twgw_authenticate"), kinds=(Credential, Response, Problem)),
-        authorize=_first(*links("twgw_authorize")),
-        throttle=_charges(*links("twgw_throttle")),
-        transform=_first(*links("twgw_transform")),
-        forward=_first(*links("twgw_forward")) or forward,
-        respond=_all(*links("twgw_respond")),
-        log=tuple(log),
+        receive=links("twgw_receive"),
+        authenticate=links("twgw_authenticate", may=Credential),
+        authorize=links("twgw_authorize"),
+        throttle=links("twgw_throttle", charges, Charge),
+        transform=links("twgw_transform"),
+        forward=links("twgw_forward"),
+        respond=links("twgw_respond", everybody),
+        log=links("twgw_log"),
         request_body=any(getattr(a.settings, "request_body", False) for a in acting),
         protected=bool(authenticating),
         challenges=tuple(dict.fromkeys(challenge for challenge in challenges if challenge)),
@@ -153,45 +167,43 @@ def compile_chains(
     )
 
 
-def _bind(impl: pluggy.HookImpl, hook: str, gateway: Gateway) -> Link | None:
+def _bind(impl: pluggy.HookImpl, hook: str, gateway: Gateway, may: type | None) -> Link | None:
     plugin: Any = impl.plugin
     if isinstance(plugin, _UpstreamCall):
-        return Link("", plugin.call, waits=True)
+        call = plugin.call
+        return Link("", lambda exchange, _settings, _gateway: call(exchange))
     function, name = impl.function, plugin.name
-    waits = inspect.iscoroutinefunction(function)
-    if inspect.isasyncgenfunction(function) or (impl.wrapper and waits):
+    if inspect.isasyncgenfunction(function) or (impl.wrapper and inspect.iscoroutinefunction(function)):
         raise ChainError(f"policy {name}: {hook}: a wrapper is a plain generator function with one yield")
-    values = {"settings": plugin.settings, "gateway": gateway}
-    call = _bound(function, impl.argnames, values)
-    if not plugin.shadow:
-        return Link(name, call, waits)
-    if hook == "twgw_log":
-        return Link(name, call, waits)
-    if hook not in DECIDING or impl.wrapper:
-        return None
-    return Link(name, _shadowed(name, hook, call, waits=waits), waits)
+    function = _with_all(function, impl.argnames)
+    if plugin.shadow and hook != "twgw_log":
+        if hook not in DECIDING or impl.wrapper:
+            return None
+        function = _shadowed(name, hook, function)
+    return Link(name, function, plugin.settings, gateway, may)
 
 
-def _bound(function: Callable[..., Any], names: Sequence[str], values: dict[str, Any]) -> Callable[[Exchange], Any]:
-    """Bind settings and gateway by position: a keyword costs twice as much at each call."""
+def _with_all(function: Callable[..., Any], names: Sequence[str]) -> Callable[[Exchange, Any, Any], Any]:
+    """A function that takes every argument of an exchange's hook, by position: keywords cost twice as much."""
     match tuple(names):
-        case ("exchange",):
+        case ("exchange", "settings", "gateway"):
             return function
-        case ("exchange", one):
-            value = values[one]
-            return lambda exchange: function(exchange, value)
-        case ("exchange", one, two):
-            first, second = values[one], values[two]
-            return lambda exchange: function(exchange, first, second)
+        case ("exchange", "settings"):
+            return lambda exchange, settings, _gateway: function(exchange, settings)
+        case ("exchange",):
+            return lambda exchange, _settings, _gateway: function(exchange)
         case others:
 
-            def call(exchange: Exchange) -> Any:
-                return function(*[exchange if name == "exchange" else values[name] for name in others])
+            def call(exchange: Exchange, settings: Any, gateway: Gateway) -> Any:
+                values = {"exchange": exchange, "settings": settings, "gateway": gateway}
+                return function(*[values[name] for name in others])
 
             return call
 
 
-def _shadowed(policy: str, hook: str, call: Callable[[Exchange], Any], *, waits: bool) -> Callable[[Exchange], Any]:
+def _shadowed(
+    policy: str, hook: str, call: Callable[[Exchange, Any, Any], Any]
+) -> Callable[[Exchange, Any, Any], Any]:
     """A deciding call that only watches: its refusal is noted, its charges are taken from counters of their own."""
 
     def watch(exchange: Exchange, answer: Any) -> Any:
@@ -209,158 +221,116 @@ def _shadowed(policy: str, hook: str, call: Callable[[Exchange], Any], *, waits:
     def failed(exchange: Exchange, error: Exception) -> None:
         exchange.shadowed += ((policy, f"failed: {type(error).__name__}: {error}"),)
 
-    def plain(exchange: Exchange) -> Any:
+    def watched(exchange: Exchange, settings: Any, gateway: Gateway) -> Any:
         try:
-            return watch(exchange, call(exchange))
+            answer = call(exchange, settings, gateway)
+            return waited(exchange, answer) if is_awaitable(answer) else watch(exchange, answer)
         except Exception as error:  # noqa: BLE001 - a policy that only watches must not refuse
             return failed(exchange, error)
 
-    async def waiting(exchange: Exchange) -> Any:
+    async def waited(exchange: Exchange, answer: Awaitable[Any]) -> Any:
         try:
-            return watch(exchange, await call(exchange))
+            return watch(exchange, await answer)
         except Exception as error:  # noqa: BLE001 - as above
             return failed(exchange, error)
 
-    return waiting if waits else plain
+    return watched
 
 
 def _shadow_charge(policy: str, charge: Charge) -> Charge:
     return attrs.evolve(charge, key=f"shadow:{charge.key}", shadow=policy, hidden=True)
 
 
-def _first(
-    links: Sequence[Link], wrappers: Sequence[Link], kinds: tuple[type, ...] = (Response, Problem)
-) -> Phase | None:
-    """A phase whose first answer is used."""
-
-    def checked(exchange: Exchange, policy: str, answer: Any) -> Any:
-        if not isinstance(answer, kinds):
-            raise PolicyFailed(policy, TypeError(f"returned {type(answer).__name__}"))
-        _note(exchange, policy, answer)
-        return answer
-
-    def plain(exchange: Exchange) -> Any:
-        for link in links:
-            try:
-                answer = link.call(exchange)
-            except Exception as error:
-                raise PolicyFailed(link.policy, error) from error
-            if answer is not None:
-                return checked(exchange, link.policy, answer)
-        return None
-
-    async def waiting(exchange: Exchange) -> Any:
-        for link in links:
-            try:
-                answer = link.call(exchange)
-                if link.waits:
-                    answer = await answer
-            except Exception as error:
-                if not link.policy:
-                    raise
-                raise PolicyFailed(link.policy, error) from error
-            if answer is not None:
-                return checked(exchange, link.policy, answer)
-        return None
-
-    if len(links) == 1 and not links[0].policy and not wrappers:
-        return links[0].call  # nothing but the call of the upstream
-    return _phase(links, wrappers, plain, waiting)
+def is_awaitable(answer: object) -> bool:
+    """Whether a call has to wait for its answer: a coroutine, a Deferred, the call of an upstream."""
+    return answer.__class__ is CoroutineType or hasattr(answer, "__await__")
 
 
-def _phase(links: Sequence[Link], wrappers: Sequence[Link], plain: Phase, waiting: Phase) -> Phase | None:
-    """The cheaper of two ways to run the links, within their wrappers; None when there is nothing to run."""
-    if not links and not wrappers:
-        return None
-    run = waiting if any(link.waits for link in links) else plain
-    for link in reversed(wrappers):  # the first of them is the outermost, as in pluggy
-        run = _around(run, link)
-    return run
+async def _answer_of(link: Link, exchange: Exchange) -> Any:
+    """What a link answers in the end.  Raises PolicyFailed."""
+    try:
+        answer = link.call(exchange, link.settings, link.gateway)
+        return await answer if is_awaitable(answer) else answer
+    except Exception as error:
+        if not link.policy:
+            raise  # not a policy's
+        raise PolicyFailed(link.policy, error) from error
 
 
-def _note(exchange: Exchange, policy: str, answer: object) -> None:
+def note(exchange: Exchange, link: Link, answer: object) -> None:
+    """Remember who answered and why.  Raises PolicyFailed for what is no answer."""
+    policy = link.policy
     if isinstance(answer, Problem):
-        exchange.refused_by = policy
-        exchange.reason = answer.detail or answer.title
-    elif policy and isinstance(answer, Response):
-        exchange.refused_by = policy
-        exchange.reason = "answered"
+        if policy:
+            exchange.refused_by, exchange.reason = policy, answer.detail or answer.title
+    elif not isinstance(answer, Response):
+        raise PolicyFailed(policy, TypeError(f"returned {type(answer).__name__}"))
+    elif policy:
+        exchange.refused_by, exchange.reason = policy, "answered"
 
 
-def _all(links: Sequence[Link], wrappers: Sequence[Link]) -> Phase | None:
-    """A phase in which every policy has its turn."""
-
-    def plain(exchange: Exchange) -> None:
-        for link in links:
-            try:
-                link.call(exchange)
-            except Exception as error:
-                raise PolicyFailed(link.policy, error) from error
-
-    async def waiting(exchange: Exchange) -> None:
-        for link in links:
-            try:
-                result = link.call(exchange)
-                if link.waits:
-                    await result
-            except Exception as error:
-                raise PolicyFailed(link.policy, error) from error
-
-    return _phase(links, wrappers, plain, waiting)
-
-
-def _charges(links: Sequence[Link], wrappers: Sequence[Link]) -> Phase | None:
-    """The phase that gathers charges: a list of them, an answer, or None when nothing is charged."""
-
-    def gather(exchange: Exchange, policy: str, result: Any, charges: list[Charge]) -> Answer | None:
-        if result.__class__ is Charge:
-            charges.append(result)
-        elif isinstance(result, Response | Problem):
-            _note(exchange, policy, result)
-            return result
-        elif result is not None:
-            charges.extend(_checked(result))
-        return None
-
-    def plain(exchange: Exchange) -> list[Charge] | Answer | None:
-        charges: list[Charge] = []
-        for link in links:
-            try:
-                answer = gather(exchange, link.policy, link.call(exchange), charges)
-            except Exception as error:
-                raise PolicyFailed(link.policy, error) from error
-            if answer is not None:
-                return answer
-        return charges or None
-
-    async def waiting(exchange: Exchange) -> list[Charge] | Answer | None:
-        charges: list[Charge] = []
-        for link in links:
-            try:
-                result = link.call(exchange)
-                if link.waits:
-                    result = await result
-                answer = gather(exchange, link.policy, result, charges)
-            except Exception as error:
-                raise PolicyFailed(link.policy, error) from error
-            if answer is not None:
-                return answer
-        return charges or None
-
-    return _phase(links, wrappers, plain, waiting)
-
-
-def _checked(charges: Iterable[Any]) -> list[Charge]:
-    found = list(charges)
+def charges_in(link: Link, answer: Any) -> tuple[Charge, ...]:
+    """The charges in what a throttle hook returned.  Raises PolicyFailed for anything else."""
+    if isinstance(answer, Charge):
+        return (answer,)
+    try:
+        found = tuple(answer)
+    except TypeError as error:
+        raise PolicyFailed(link.policy, TypeError(f"returned {type(answer).__name__}")) from error
     for charge in found:
         if not isinstance(charge, Charge):
-            raise TypeError(f"returned {type(charge).__name__} among charges")
+            raise PolicyFailed(link.policy, TypeError(f"returned {type(charge).__name__} among charges"))
     return found
+
+
+# What is within wrappers is run as a whole; the pipeline itself runs links one by one.
+
+
+def first(links: Links) -> Phase:
+    """A phase whose first answer is used."""
+
+    async def phase(exchange: Exchange) -> Any:
+        for link in links:
+            answer = await _answer_of(link, exchange)
+            if answer is not None:
+                if link.may is None or not isinstance(answer, link.may):
+                    note(exchange, link, answer)
+                return answer
+        return None
+
+    return phase
+
+
+def everybody(links: Links) -> Phase:
+    """A phase in which every policy has its turn."""
+
+    async def phase(exchange: Exchange) -> None:
+        for link in links:
+            await _answer_of(link, exchange)
+
+    return phase
+
+
+def charges(links: Links) -> Phase:
+    """The phase that gathers charges: a tuple of them, or the first answer."""
+
+    async def phase(exchange: Exchange) -> Any:
+        gathered: tuple[Charge, ...] = ()
+        for link in links:
+            answer = await _answer_of(link, exchange)
+            if isinstance(answer, Response | Problem):
+                note(exchange, link, answer)
+                return answer
+            if answer is not None:
+                gathered += charges_in(link, answer)
+        return gathered or None
+
+    return phase
 
 
 def _around(inner: Phase, link: Link) -> Phase:
     async def run(exchange: Exchange) -> Any:
-        wrapper: Generator[None, Any, Any] = link.call(exchange)
+        wrapper: Generator[None, Any, Any] = link.call(exchange, link.settings, link.gateway)
         try:
             next(wrapper)
         except StopIteration:
@@ -370,9 +340,7 @@ def _around(inner: Phase, link: Link) -> Phase:
         thrown: BaseException | None = None
         result = None
         try:
-            result = inner(exchange)
-            if isinstance(result, Coroutine):
-                result = await result
+            result = await inner(exchange)
         except BaseException as error:  # noqa: BLE001 - handed to the wrapper, as pluggy does
             thrown = error
         try:
@@ -381,6 +349,8 @@ def _around(inner: Phase, link: Link) -> Phase:
             else:
                 wrapper.throw(thrown)
         except StopIteration as end:
+            if end.value is not result and isinstance(end.value, Problem | Response):
+                note(exchange, link, end.value)
             return end.value
         except Exception as error:
             if error is thrown:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import field, frozen
 
 from twgw.faults import Fault, SettingsError, below
-from twgw.policy.headers import Headers, block_of
+from twgw.policy.headers import Headers, check_field
 
 IsReserved = Callable[[str], bool]
 """Whether a field is set by the gateway alone."""
@@ -53,7 +53,7 @@ def _wrong(name: str, value: str, is_reserved: IsReserved) -> str:
     if is_reserved(name):
         return f"{name} is set by the gateway alone"
     try:
-        block_of([(name, value)])
+        check_field(name, value)
     except ValueError as error:
         return str(error)
     return ""

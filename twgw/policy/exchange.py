@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
-from twgw.model import Credential, Route, Subscription
+from twgw.model import Charge, Credential, Route, Subscription
 from twgw.policy.headers import NONE, Headers
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ class Hop:
     scheme: str = "http"
     trusted: bool = False
     """Whether the peer is a proxy whose word about the client counts."""
+    remarkable: bool = field(init=False)
+    """Whether it is more than a client's plain connection."""
+
+    @remarkable.default
+    def _remarkable(self) -> bool:
+        return self.trusted or self.scheme != "http"
 
 
 LOOPBACK = Hop("127.0.0.1")
@@ -122,6 +128,13 @@ class Plan(Protocol):
     api_id: str
 
 
+class Cancellable(Protocol):
+    """Something under way that nobody may want any more."""
+
+    def cancel(self, error: BaseException) -> None:
+        """End it; nobody is told."""
+
+
 class Exchange:
     """One request and what becomes of it."""
 
@@ -138,6 +151,8 @@ class Exchange:
     response: Response | None = None
     credential: Credential | None = None
     subscription: Subscription | None = None
+    charges: "tuple[Charge, ...]" = ()
+    """What the throttle hooks want to be taken."""
     decisions: "list[Decision] | None" = None
     """What the limiter said, one for each charge."""
     target: str = ""
@@ -163,12 +178,15 @@ class Exchange:
     came_by: Hop = LOOPBACK
     nominated: frozenset[str] = NONE
     """Fields that the client's Connection header declared to be for its hop only."""
+    waits_for: "Cancellable | None" = None
+    """What is under way for it; cancelled when the client leaves."""
     interim: Callable[[int, Headers], None] | None = None
     """Sends a 1xx answer to the client; None when it speaks HTTP/1.0."""
 
+    _attributes: dict[str, Any] | None = None
+
     def __init__(self, request: Request) -> None:
         self.request = request
-        self._attributes: dict[str, Any] | None = None
 
     @property
     def attributes(self) -> dict[str, Any]:

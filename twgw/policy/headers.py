@@ -1,18 +1,23 @@
 """The header fields of a message, as everybody sees them: parsed once, edited without copying.
 
-``gateway/http1.py`` makes blocks of what came on the wire, policies read and edit them as ``Headers``,
+``gateway/http1.py`` makes them of what came on the wire, policies read and edit them as ``Headers``,
 ``gateway/forwarding.py`` and ``gateway/edge.py`` write them out.
+
+Clients and servers send the same names in the same order in message after message, whatever the values.  What follows
+from the names alone is worked out once, as a ``Shape``; a message is then a shape and its lines, which nobody takes
+apart but who asks for a value.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Final
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"(?![\t ])[\t -~\x80-\xff]*(?<![\t ])")
 NONE: Final[frozenset[str]] = frozenset()
+FRAMING: Final = frozenset("connection content-length transfer-encoding upgrade expect".split())
+"""Fields that say where a message ends, and whether another one follows."""
 ONE_HOP: Final = frozenset(
     "connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
     "upgrade http2-settings content-length".split()
@@ -25,97 +30,14 @@ RESERVED_PREFIXES: Final = ("x-forwarded-", "x-consumer-", "x-credential-", "x-a
 Field = tuple[str, str]
 """Name as spelled, and value."""
 
+MOST_SHAPES: Final = 1024
+"""Shapes that are remembered; past that the table begins anew."""
+LARGEST_SHAPE: Final = 2048
+"""Characters of names above which a shape is not remembered."""
+MOST_PICKERS: Final = 16
+"""Ways of leaving fields out that are remembered with a shape."""
 
-def _any_case(name: str) -> str:
-    return "".join([f"[{letter.upper()}{letter}]" if letter.isalpha() else re.escape(letter) for letter in name])
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """An expression for some names in any case; it fails at the first wrong letter.  ``*`` is any rest."""
-    rests: dict[str, list[str]] = {}
-    for name in sorted(names):
-        rests.setdefault(name[:1], []).append(name[1:])
-    ends = {"": "(?=:)", "*": "[^:]*"}
-    branches = [ends.get(first) or _any_case(first) + _one_of(rest) for first, rest in rests.items()]
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
-
-
-_SPECIAL_NAMES: Final = [*SPECIAL, *(prefix + "*" for prefix in RESERVED_PREFIXES)]
-_SPECIAL_FIELD: Final = re.compile(rf"\n({_one_of(_SPECIAL_NAMES)}): ([^\r]*)\r")
-_ANY_FIELD: Final = re.compile(r"\n([^:]++): ([^\r]*+)")
-
-
-@lru_cache(1024)
-def _finder(lower: str) -> Callable[[str], list[Field]]:
-    """What finds every field of a name in the text of a block."""
-    return re.compile(rf"\n({_any_case(lower)}): ([^\r]*)").findall
-
-
-class FieldBlock:
-    """The fields of one head as they came: shared by every request that repeats the same bytes, never changed.
-
-    ``text`` starts with CRLF and every field in it reads ``Name: value`` CRLF, so that a field can be found and cut out
-    exactly.  What nobody asks for is never taken apart.
-    """
-
-    __slots__ = ("_found", "plain", "rendered", "sent", "special", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        found: dict[str, list[Field]] = {}
-        parts = _SPECIAL_FIELD.split(text)  # plain text, then name, value and plain text for each special field
-        for at in range(1, len(parts), 3):
-            name = parts[at]
-            lower = name.lower()
-            if lower in found:
-                found[lower].append((name, parts[at + 1]))
-            else:
-                found[lower] = [(name, parts[at + 1])]
-        self.plain = "".join(parts[::3])
-        """The text without its special fields."""
-        self.special = found
-        """What is not simply passed on, by lower-case name: framing, for one hop, or reserved for gateways."""
-        self._found: dict[str, list[Field]] | None = None
-        self.rendered: tuple[Any, str] | None = None
-        """The last text for a client, and what was taken away for it."""
-        self.sent: tuple[Any, str] | None = None
-        """The last fields that were sent to an upstream: what they were made from, and the text."""
-
-    def fields(self, lower: str) -> list[Field]:
-        """Every field with this lower-case name, in order."""
-        fields = self.special.get(lower)
-        if fields is not None:
-            return fields
-        if self._found is None:
-            self._found = {}
-        else:
-            fields = self._found.get(lower)
-        if fields is None:
-            fields = self._found[lower] = _finder(lower)(self.text)
-        return fields
-
-    def pairs(self) -> list[Field]:
-        """All fields, in order."""
-        found: list[Field] = _ANY_FIELD.findall(self.text)
-        return found
-
-    def without(self, names: AbstractSet[str]) -> str:
-        """The text without its special fields and those of some lower-case names, each field ended by CRLF."""
-        text = self.plain
-        for lower in names:
-            if lower not in self.special:
-                for name, value in self.fields(lower):
-                    text = text.replace(f"\r\n{name}: {value}\r\n", "\r\n", 1)
-        return text[2:]
-
-
-def block_of(fields: Iterable[Field]) -> FieldBlock:
-    """Make a block from fields.  Raises ValueError for what may not stand in a head."""
-    lines = []
-    for name, value in fields:
-        _check(name, value)
-        lines.append(f"{name}: {value}\r\n")
-    return FieldBlock("\r\n" + "".join(lines))
+_shapes: Final[dict[tuple[str, ...], "Shape"]] = {}
 
 
 def is_reserved(name: str) -> bool:
@@ -124,7 +46,76 @@ def is_reserved(name: str) -> bool:
     return lower in SPECIAL or lower.startswith(RESERVED_PREFIXES)
 
 
-def _check(name: str, value: str) -> None:
+Picker = Callable[[Sequence[str]], Iterable[str]]
+"""What picks some lines of a head, and the empty one at its end."""
+
+
+class Shape:
+    """The names of a head in their order, and what follows from them.
+
+    The lines of a head are its first line, one of each field as ``Name: value``, and an empty one.
+    """
+
+    __slots__ = ("for_client", "for_upstream", "framing", "host", "masked", "names", "places", "special",
+                 "underscores")  # fmt: skip
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        """Raises ValueError for what is not a name."""
+        places: dict[str, tuple[int, ...]] = {}
+        for place, name in enumerate(names):
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"not a header name: {name!r}")
+            lower = name.lower()
+            places[lower] = (*places.get(lower, ()), place + 1)
+        self.names = names
+        self.places = places
+        """The lines of a name, by its lower case."""
+        self.special = frozenset(lower for lower in places if is_reserved(lower))
+        """The lower-case names that are not simply passed on: framing, for one hop, or reserved for gateways."""
+        self.framing = FRAMING & self.special
+        """Those of them that say where the message ends."""
+        hosts = places.get("host", ())
+        self.host = hosts[0] if len(hosts) == 1 else 0
+        """The line of the one Host; 0 when there is none, or several."""
+        underscored = [lower for lower in places if "_" in lower]
+        self.underscores = bool(underscored)
+        self.masked = frozenset(lower for lower in underscored if is_reserved(lower.replace("_", "-")))
+        """Names that a server which reads ``_`` as ``-`` would take for fields in which only gateways speak."""
+        self.for_upstream: dict[frozenset[str], Picker] = {}
+        """What picks the lines for an upstream, by the lower-case names that are left out beside the reserved ones."""
+        self.for_client: dict[frozenset[str], Picker] = {}
+        """The same for a client, beside those for one hop."""
+
+    def picker(self, known: dict[frozenset[str], Picker], gone: frozenset[str]) -> Picker:
+        """Make what picks the lines that are sent on, and remember it in one of the two tables above."""
+        if len(known) >= MOST_PICKERS:
+            known.clear()
+        known[gone] = pick = self._without(gone | (self.special if known is self.for_upstream else ONE_HOP))
+        return pick
+
+    def _without(self, gone: frozenset[str]) -> Picker:
+        kept = [place + 1 for place, name in enumerate(self.names) if name.lower() not in gone]
+        return itemgetter(*kept, len(self.names) + 1) if kept else _nothing
+
+
+def _nothing(_lines: object) -> tuple[str, ...]:
+    return ()
+
+
+def shape_of(names: tuple[str, ...]) -> Shape:
+    """The shape with these names.  Raises ValueError for what is not a name."""
+    shape = _shapes.get(names)
+    if shape is None:
+        shape = Shape(names)
+        if sum(map(len, names)) <= LARGEST_SHAPE:
+            if len(_shapes) >= MOST_SHAPES:
+                _shapes.clear()
+            _shapes[names] = shape
+    return shape
+
+
+def check_field(name: str, value: str) -> None:
+    """Raises ValueError for a name or value that may not stand in a head."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a header name: {name!r}")
     if not _VALUE.fullmatch(value):
@@ -134,45 +125,57 @@ def _check(name: str, value: str) -> None:
 class Headers:
     """The header fields of a message: order and spelling are kept, names match in any case.
 
+    A plain class with defaults on the class, as ``Exchange``, since one is made for every message.
+
     >>> headers = Headers([("Accept", "text/html"), ("X-Team", "a")])
     >>> headers.get("accept")
     'text/html'
     """
 
-    __slots__ = ("_added", "_block", "_gone")
+    _gone: frozenset[str] = NONE
+    _added: tuple[tuple[str, str, str], ...] = ()
 
     def __init__(self, fields: Iterable[Field] | Mapping[str, str] = ()) -> None:
         """Raises ValueError for a name or value that may not stand in a head."""
-        self._block = block_of(fields.items() if isinstance(fields, Mapping) else fields)
-        self._gone = NONE
-        self._added: tuple[tuple[str, str, str], ...] = ()
+        pairs = tuple(fields.items() if isinstance(fields, Mapping) else fields)
+        for name, value in pairs:
+            check_field(name, value)
+        self.shape = shape_of(tuple([name for name, _ in pairs]))
+        self._lines = ["", *[f"{name}: {value}" for name, value in pairs], ""]
 
     @classmethod
-    def of_block(cls, block: FieldBlock) -> "Headers":
-        """A view of parsed fields; the block itself is never changed."""
+    def of(cls, shape: Shape, lines: list[str]) -> "Headers":
+        """The fields of a head, as its shape and its lines; these are never changed."""
         self = cls.__new__(cls)
-        self._block = block
-        self._gone = NONE
-        self._added = ()
+        self.shape = shape
+        self._lines = lines
         return self
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of a field."""
-        lower = name.lower()
-        if lower not in self._gone:
-            fields = self._block.fields(lower)
-            if fields:
-                return fields[0][1]
-        for key, _, value in self._added:
-            if key == lower:
-                return value
-        return default
+        places = self.shape.places.get(name)  # which finds a name in lower case
+        if places is None or self._gone or self._added:
+            lower = name.lower()
+            places = self.shape.places.get(lower)
+            if places is None or lower in self._gone:
+                for key, _, value in self._added:
+                    if key == lower:
+                        return value
+                return default
+        return self._lines[places[0]][len(name) + 2 :]
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a field, in order."""
         lower = name.lower()
-        values = [] if lower in self._gone else [field[1] for field in self._block.fields(lower)]
+        values = [] if lower in self._gone else self.values(lower)
         return values + [value for key, _, value in self._added if key == lower] if self._added else values
+
+    def all_of(self, lowers: Iterable[str]) -> list[str]:
+        """Every value of several fields, by their lower-case names."""
+        if self._gone or self._added:
+            return [value for lower in lowers for value in self.get_all(lower)]
+        lines, places = self._lines, self.shape.places
+        return [lines[place][len(lower) + 2 :] for lower in lowers for place in places.get(lower, ())]
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
@@ -180,7 +183,8 @@ class Headers:
     def items(self) -> list[Field]:
         """All fields as they will be sent."""
         gone = self._gone
-        kept = [field for field in self._block.pairs() if field[0].lower() not in gone]
+        fields = zip(self.shape.names, self._lines[1:-1], strict=True)
+        kept = [(name, line[len(name) + 2 :]) for name, line in fields if name.lower() not in gone]
         return [*kept, *((name, value) for _, name, value in self._added)]
 
     def __iter__(self) -> Iterator[Field]:
@@ -199,22 +203,27 @@ class Headers:
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one.  Raises ValueError for what may not stand in a head."""
-        _check(name, value)
-        self.remove(name)
-        self._added += ((name.lower(), name, value),)
+        check_field(name, value)
+        self.put(name.lower(), name, value)
 
     def add(self, name: str, value: str) -> None:
         """Add a field beside those of the same name.  Raises ValueError for what may not stand in a head."""
-        _check(name, value)
+        check_field(name, value)
         self._added += ((name.lower(), name, value),)
 
     def remove(self, name: str) -> None:
         """Take away every field of that name; nothing happens when there is none."""
         lower = name.lower()
-        if self._block.fields(lower):
+        if lower in self.shape.places:
             self._gone |= {lower}
         if self._added:
-            self._added = tuple(field for field in self._added if field[0] != lower)
+            self._added = tuple([field for field in self._added if field[0] != lower])
+
+    def remove_all(self, lowers: frozenset[str]) -> None:
+        """Take away every field of these lower-case names."""
+        self._gone = self._gone | lowers if self._gone else lowers
+        if self._added:
+            self._added = tuple([field for field in self._added if field[0] not in lowers])
 
     def put(self, lower: str, name: str, value: str) -> None:
         """``set`` without its checks, at a sixth of the cost, for what was checked when the policy was deployed.
@@ -224,43 +233,41 @@ class Headers:
             name: the name as it is sent.
             value: text of the gateway's own making, never of a client.
         """
-        self.remove(lower)
-        self._added += ((lower, name, value),)
+        if lower in self.shape.places:
+            self._gone |= {lower}
+        if self._added:
+            self._added = (*[field for field in self._added if field[0] != lower], (lower, name, value))
+        else:
+            self._added = ((lower, name, value),)
 
     # --- for the gateway ---------------------------------------------------------------------------
 
-    @property
-    def block(self) -> FieldBlock:
-        """The fields as they came on the wire."""
-        return self._block
-
-    @property
-    def edits(self) -> tuple[frozenset[str], tuple[tuple[str, str, str], ...]]:
-        """What was taken away and what was added since."""
-        return self._gone, self._added
+    def values(self, lower: str) -> list[str]:
+        """Every value of a field, by its lower-case name, as it came on the wire: edits do not count."""
+        lines, start = self._lines, len(lower) + 2
+        return [lines[place][start:] for place in self.shape.places.get(lower, ())]
 
     def to_upstream(self, nominated: frozenset[str] = NONE) -> str:
         """The fields that go on to an upstream, each ended by CRLF: nothing that only the gateway may say.
 
         ``nominated`` are names that the client declared to be for its hop only.
         """
-        gone = self._gone | nominated if nominated else self._gone
-        text = self._block.without(gone)
-        if self._added:
-            text += "".join([f"{name}: {value}\r\n" for lower, name, value in self._added if not is_reserved(lower)])
+        gone, shape = self._gone, self.shape
+        if nominated:
+            gone |= nominated & shape.places.keys()
+        pick = shape.for_upstream.get(gone) or shape.picker(shape.for_upstream, gone)
+        text = "\r\n".join(pick(self._lines))
+        for lower, name, value in self._added:
+            if not is_reserved(lower):
+                text += f"{name}: {value}\r\n"
         return text
 
     def to_client(self) -> str:
         """The fields that go back to a client, each ended by CRLF: without framing and what is for one hop."""
-        block = self._block
-        rendered = block.rendered
-        if rendered is not None and rendered[0] == self._gone:
-            text = rendered[1]
-        else:
-            text = block.without(self._gone)
-            for lower in block.special.keys() - ONE_HOP - self._gone:
-                text += "".join([f"{name}: {value}\r\n" for name, value in block.special[lower]])
-            block.rendered = (self._gone, text)
-        if self._added:
-            text += "".join([f"{name}: {value}\r\n" for lower, name, value in self._added if lower not in ONE_HOP])
+        gone, shape = self._gone, self.shape
+        pick = shape.for_client.get(gone) or shape.picker(shape.for_client, gone)
+        text = "\r\n".join(pick(self._lines))
+        for lower, name, value in self._added:
+            if lower not in ONE_HOP:
+                text += f"{name}: {value}\r\n"
         return text

@@ -1,7 +1,8 @@
 """The hooks of twgw.  A policy is a module with functions marked ``@twgw.hookimpl``.
 
 Each function names only the arguments it wants, of ``exchange``, ``settings`` and ``gateway``.
-A hook of an exchange may be ``async def``; one that need not wait is a plain ``def`` and costs less.
+A hook of an exchange may be ``async def``; one that need not wait is a plain ``def`` and costs less.  One that waits
+now and then is a plain ``def`` that returns its answer, or what is awaited for it.
 ``Answer`` is a ``Response`` or a ``Problem``; ``None`` always means "not mine, go on".
 What raises fails closed: the request is refused with 500 (the log hook excepted).
 Read by ``policy/chain.py``, which compiles the policies of an API with them, and by ``docs/generate.py``.

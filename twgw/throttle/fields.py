@@ -58,19 +58,16 @@ def _nearness(decision: Decision) -> tuple[bool, int, float]:
     return decision.allowed, decision.remaining, -decision.reset_after
 
 
-def fields(decisions: Sequence[Decision]) -> list[tuple[str, str]]:
-    """The fields for a response, nearest to empty first; none when every charge is hidden."""
+def lines(decisions: Sequence[Decision]) -> str:
+    """The fields for a response, each ended by CRLF, nearest to empty first; none when every charge is hidden."""
     shown = [decision for decision in decisions if not decision.charge.hidden]
-    if not shown:
-        return []
-    if len(shown) == 1:
-        policies, states = _items(shown[0])
-    else:
+    if len(shown) != 1:
+        if not shown:
+            return ""
         shown.sort(key=_nearness)
-        items = [_items(decision) for decision in shown]
-        policies = ", ".join([policy for policy, _ in items])
-        states = ", ".join([state for _, state in items])
-    return [("RateLimit-Policy", policies), ("RateLimit", states)]
+    items = [_items(decision) for decision in shown]
+    policies, states = items[0] if len(items) == 1 else map(", ".join, zip(*items, strict=True))
+    return f"RateLimit-Policy: {policies}\r\nRateLimit: {states}\r\n"
 
 
 def retry_after(decisions: Iterable[Decision]) -> int:

@@ -77,13 +77,14 @@ class LocalLimiter:
             known = self._known.get(id(charge.limit))
             if known is not None and cost > 0:
                 state = known[1].counters.get(charge.key)
-                if type(state) is FixedWindow and cost == 1:
-                    label = now // state.period
+                if state.__class__ is FixedWindow and cost == 1:
+                    period = state.period
+                    label = now // period
                     if label > state.label:
                         state.label = label
                         state.used = 0
                     left = state.amount - state.used
-                    wait = (state.label + 1) * state.period - now
+                    wait = (state.label + 1) * period - now
                     if left > 0:
                         state.used += 1
                         return [Decision(charge, True, left - 1, wait)]
