@@ -43,6 +43,9 @@ _AMBIGUOUS: Final = frozenset("\\;?#%") | {chr(code) for code in range(32)} | {"
 
 _PASSING_OPTIONS: Final = frozenset({"close", "keep-alive", "upgrade", "te", "http2-settings"})
 _CONNECTION: Final = frozenset({"connection"})
+_USUAL: Final = frozenset({"connection", "content-length"})
+_PERSISTS: Final = frozenset({"Connection: keep-alive", "connection: keep-alive"})
+"""How nearly everybody says that the connection goes on."""
 _COMMON_OPTIONS: Final = {"keep-alive": frozenset({"keep-alive"}), "close": frozenset({"close"})}
 _KNOWN_CODINGS: Final = frozenset(
     {"gzip, chunked", "gzip,chunked", "deflate, chunked", "deflate,chunked", "gzip", "deflate"}
@@ -176,7 +179,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     else:
         _check_host_count(shape, minor)
     framing = shape.framing
-    if (framing and (framing != _CONNECTION or not _persists(request))) or minor == "0":
+    if (framing and (framing != _CONNECTION or lines[shape.connection] not in _PERSISTS)) or minor == "0":
         _frame_request(request, framing)
     if shape.underscores:
         request.underscores = True
@@ -201,12 +204,6 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     return request
 
 
-def _persists(head: RequestHead | ResponseHead) -> bool:
-    """Whether Connection says once that it goes on, and no more."""
-    places = head.shape.places["connection"]
-    return len(places) == 1 and head.lines[places[0]][12:] == "keep-alive"
-
-
 def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHead:
     """Read a response head.  ``to_head``: it answers a HEAD request.  Raises BadMessage (always 502)."""
     cut = _cut(head)
@@ -216,13 +213,19 @@ def parse_response(head: bytes, limits: Limits, *, to_head: bool) -> ResponseHea
         line = _STATUS_LINE(cut[1][0])
         if line is None:
             raise _bad_response("malformed head")
-    shape = cut[0]
+    shape, lines = cut
     if len(shape.names) > limits.fields:
         raise _bad_response("too many header fields")
     minor, code, reason = line.groups()
     status = int(code)
     response = ResponseHead(status, reason or "", minor, cut)
-    if shape.framing:
+    if shape.framing == _USUAL and shape.length and shape.connection and lines[shape.connection] in _PERSISTS:
+        length = lines[shape.length][16:]
+        if not length.isdecimal() or len(length) > 18:
+            raise _bad_response("malformed Content-Length")
+        response.keep_alive = True
+        response.length = int(length)
+    elif shape.framing:
         _frame_response(response, shape.framing)
     if to_head or status < 200 or status == 204 or status == 304:
         response.length = 0
@@ -357,22 +360,18 @@ def _frame_request(request: RequestHead, framing: frozenset[str]) -> None:
 
 def _length(head: RequestHead | ResponseHead) -> int | None:
     """Content-Length, when it is one number."""
-    places = head.shape.places["content-length"]
-    value = head.lines[places[0]][16:]
-    return int(value) if value.isdecimal() and len(value) <= 18 and len(places) == 1 else None
+    value = head.lines[head.shape.length][16:] if head.shape.length else ""
+    return int(value) if value.isdecimal() and len(value) <= 18 else None
 
 
 def _frame_response(response: ResponseHead, framing: frozenset[str]) -> None:
     if "connection" in framing:
-        if _persists(response):
-            response.keep_alive = True
-        else:
-            try:
-                options = _options(response)
-            except BadMessage as error:
-                raise _bad_response("malformed Connection header") from error
-            response.keep_alive = "close" not in options and (response.keep_alive or "keep-alive" in options)
-            response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
+        try:
+            options = _options(response)
+        except BadMessage as error:
+            raise _bad_response("malformed Connection header") from error
+        response.keep_alive = "close" not in options and (response.keep_alive or "keep-alive" in options)
+        response.nominated = options - _PASSING_OPTIONS - _RELIED_ON
     if "transfer-encoding" in framing:
         coding = _only(response, "transfer-encoding")
         if "content-length" in framing or response.version == "1.0" or (coding or "").lower() != "chunked":

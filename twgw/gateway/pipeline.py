@@ -74,18 +74,17 @@ def handle(exchange: Exchange, gateway: Gateway, answered: Answered) -> None:
             else:
                 exchange.charges += (answer,)
             answer = None
-        if hasattr(answer, "then"):
-            exchange.waits_for = answer
-            answer.then(partial(_arrived, exchange, gateway, answered, answer))
-            return
-        if is_awaitable(answer):
-            _run(_go_on(exchange, gateway, path, link, answer), exchange, answered)
-            return
-        if policy:
+        if policy and not is_awaitable(answer):
             note(exchange, link, answer)
     except Exception as error:  # noqa: BLE001 - a policy that fails, fails closed
         answer = _problem_for(error, policy, exchange, gateway)
-    _respond(exchange, gateway, answered, _as_response(answer, exchange, gateway))
+    if hasattr(answer, "then"):
+        exchange.waits_for = answer
+        answer.then(partial(_arrived, exchange, gateway, answered, answer))
+    elif is_awaitable(answer):
+        _run(_go_on(exchange, gateway, path, link, answer), exchange, answered)
+    else:
+        _respond(exchange, gateway, answered, _as_response(answer, exchange, gateway))
 
 
 def _charged(exchange: Exchange, link: Link, answer: Any) -> bool:

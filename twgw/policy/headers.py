@@ -56,8 +56,8 @@ class Shape:
     The lines of a head are its first line, one of each field as ``Name: value``, and an empty one.
     """
 
-    __slots__ = ("for_client", "for_upstream", "framing", "host", "masked", "names", "places", "special",
-                 "underscores")  # fmt: skip
+    __slots__ = ("connection", "for_client", "for_upstream", "framing", "host", "length", "masked", "names", "places",
+                 "special", "underscores")  # fmt: skip
 
     def __init__(self, names: tuple[str, ...]) -> None:
         """Raises ValueError for what is not a name."""
@@ -74,9 +74,10 @@ class Shape:
         """The lower-case names that are not simply passed on: framing, for one hop, or reserved for gateways."""
         self.framing = FRAMING & self.special
         """Those of them that say where the message ends."""
-        hosts = places.get("host", ())
-        self.host = hosts[0] if len(hosts) == 1 else 0
+        self.host = self._only("host")
         """The line of the one Host; 0 when there is none, or several."""
+        self.connection = self._only("connection")
+        self.length = self._only("content-length")
         underscored = [lower for lower in places if "_" in lower]
         self.underscores = bool(underscored)
         self.masked = frozenset(lower for lower in underscored if is_reserved(lower.replace("_", "-")))
@@ -85,6 +86,10 @@ class Shape:
         """What picks the lines for an upstream, by the lower-case names that are left out beside the reserved ones."""
         self.for_client: dict[frozenset[str], Picker] = {}
         """The same for a client, beside those for one hop."""
+
+    def _only(self, lower: str) -> int:
+        places = self.places.get(lower, ())
+        return places[0] if len(places) == 1 else 0
 
     def picker(self, known: dict[frozenset[str], Picker], gone: frozenset[str]) -> Picker:
         """Make what picks the lines that are sent on, and remember it in one of the two tables above."""

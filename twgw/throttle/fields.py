@@ -26,19 +26,20 @@ def quoted(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _constant(name: str, amount: int, period: float, unit: Unit) -> tuple[str, str]:
+def _constant(name: str, amount: int, period: float, of_bytes: bool) -> tuple[str, str]:
     """The member of ``RateLimit-Policy``, and the beginning of the one of ``RateLimit``."""
     label = quoted(name)
-    counted = "" if unit is Unit.REQUESTS else ';qu="content-bytes"'
+    counted = ';qu="content-bytes"' if of_bytes else ""
     return f"{label};q={min(amount, LARGEST)}{counted};w={min(max(ceil(period), 1), LARGEST)}", f"{label};r="
 
 
 def _constants(charge: Charge) -> tuple[str, str]:
     limit = charge.limit
+    of_bytes = limit.unit is Unit.BYTES
     if limit.burst is not None and limit.algorithm is Algorithm.TOKEN_BUCKET:
         # The bucket, and how long it takes to fill: what is left of it is never more than ``q``.
-        return _constant(charge.name, limit.burst, limit.burst * limit.period / limit.amount, limit.unit)
-    return _constant(charge.name, limit.amount, limit.period, limit.unit)
+        return _constant(charge.name, limit.burst, limit.burst * limit.period / limit.amount, of_bytes)
+    return _constant(charge.name, limit.amount, limit.period, of_bytes)
 
 
 def policy_item(charge: Charge) -> str:
@@ -60,13 +61,16 @@ def _nearness(decision: Decision) -> tuple[bool, int, float]:
 
 def lines(decisions: Sequence[Decision]) -> str:
     """The fields for a response, each ended by CRLF, nearest to empty first; none when every charge is hidden."""
-    shown = [decision for decision in decisions if not decision.charge.hidden]
-    if len(shown) != 1:
+    if len(decisions) == 1:
+        (decision,) = decisions
+        if decision.charge.hidden:
+            return ""
+        policies, states = _items(decision)
+    else:
+        shown = sorted([decision for decision in decisions if not decision.charge.hidden], key=_nearness)
         if not shown:
             return ""
-        shown.sort(key=_nearness)
-    items = [_items(decision) for decision in shown]
-    policies, states = items[0] if len(items) == 1 else map(", ".join, zip(*items, strict=True))
+        policies, states = map(", ".join, zip(*map(_items, shown), strict=True))
     return f"RateLimit-Policy: {policies}\r\nRateLimit: {states}\r\n"
 
 
