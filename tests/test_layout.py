@@ -25,8 +25,8 @@ LAYERS = {
     0: """__init__ database_url faults listen model registry schema settings
           policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
-    1: """allowed_upstreams cache credentials demo difference document environment files ijson jwt key_import
-          metrics newfile passwords secret_files
+    1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
+          key_import metrics newfile passwords secret_files
           admin/{__init__,status}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}

@@ -91,6 +91,18 @@ def test_a_node_has_its_roles(tmp_path):
     assert [bare.traffic] == list(bare)
 
 
+def test_a_node_can_sign(tmp_path):
+    """By a key in its data directory, which is made when it is needed."""
+    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data")}, {}))
+    file = tmp_path / "data" / "signing.pem"
+    assert not file.exists()
+
+    token = made.gateway.issuer.sign({"sub": "x"})
+
+    assert 3 == len(token.split("."))
+    assert file.exists()
+
+
 def test_every_reading_of_a_node_can_be_taken(tmp_path):
     """No gauge is left out of a scrape, also once files are written."""
     made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data")}, {}))

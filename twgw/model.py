@@ -358,6 +358,7 @@ class Credential:
         default=Environment.PRODUCTION, metadata=says("Which servers of an API it is for.")
     )
     tier: str | None = field(default=None, metadata=says("Left out: it is that of the application around it."))
+    owner: str | None = field(default=None, metadata=says("Left out: it is the owner of the application around it."))
     user: str | None = field(
         default=None,
         metadata=says("Name of the user for whom it is used, where there is one; of the kind basic: to log in."),

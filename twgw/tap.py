@@ -34,6 +34,8 @@ from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
+from twgw.issuer import FILE as SIGNING
+from twgw.issuer import Issuer, load_signing
 from twgw.ldap import Servers
 from twgw.listen import Listen
 from twgw.metrics import Registry
@@ -166,6 +168,7 @@ class Node(MultiService):
             passwords=Passwords(clock, self._threads("passwords", PASSWORDS_AT_ONCE, PASSWORDS_WAITING)),
             node=config.node.name,
             trusted_proxies=config.gateway.trusted_proxies,
+            issuer=Issuer(config.node.name, clock.wall, partial(load_signing, config.node.data_dir / SIGNING)),
         )
         self.traffic = GatewayService(reactor, config, self.gateway, self.backing.make_source, self.files.flush)
         if "gateway" in config.node.roles:

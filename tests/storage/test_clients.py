@@ -4,10 +4,11 @@ import attrs
 import pytest
 
 from tests.storage.conftest import NOW
-from twgw.registry import Client
+from twgw.registry import Approval, Block, Client
 from twgw.storage import log
-from twgw.storage.applications import create_application
-from twgw.storage.clients import add_client, clients_of, find_client, revoke_client, update_client
+from twgw.storage.applications import create_application, update_application
+from twgw.storage.blocks import add_block
+from twgw.storage.clients import add_client, clients_of, find_client, find_party, revoke_client, update_client
 from twgw.storage.errors import Conflict, Missing
 
 C1 = Client("c1", "batch", "production", f"v1:{'0' * 64}", {"redirect_uris": ["https://app.example/back"]})
@@ -53,3 +54,19 @@ def test_a_revoked_client_is_void_for_ever(batch, write, read):
     assert 1 == read(find_client, "c1").revoked_pos
     with pytest.raises(Missing, match="there is no client c2"):
         write(revoke_client, "c2")
+
+
+def test_a_client_is_found_with_what_may_stand_in_its_way(database, write, read):
+    """The state of its application, and a block of that."""
+    write(create_application, "shop", owner="bob")
+    client = write(add_client, Client("web", "shop", "production", ""))
+    assert (client, Approval.ACTIVE, None) == read(find_party, "web")
+    assert read(find_party, "nobody") is None
+
+    write(update_application, "shop", {"state": Approval.PENDING})
+    write(add_block, Block("application", "shop", expires_at=NOW + 5))
+    write(add_block, Block("user", "shop"))
+
+    found, state, block = read(find_party, "web")
+    assert (client, Approval.PENDING) == (found, state)
+    assert (NOW, NOW + 5) == (block.at, block.expires_at)

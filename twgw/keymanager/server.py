@@ -24,12 +24,11 @@ from twgw.keymanager.introspection import Introspection
 from twgw.keymanager.jwks import Ring
 from twgw.keymanager.parties import Party
 from twgw.keymanager.revocation import Revocation
-from twgw.registry import Approval, Token, User
+from twgw.registry import Approval, Block, Token, User
 from twgw.settings import structure
 from twgw.storage.apis import find_revision
-from twgw.storage.applications import find_application
 from twgw.storage.blocks import find_block
-from twgw.storage.clients import find_client
+from twgw.storage.clients import find_party
 from twgw.storage.subscriptions import served_to
 from twgw.storage.tokens import add_token, find_token
 from twgw.storage.users import find_user
@@ -128,13 +127,11 @@ class Server(AuthorizationServer):
 
     def query_client(self, client_id: str) -> Party | None:
         """A client that may be used, by its id."""
-        client = find_client(self.connection, client_id)
-        if client is None or client.revoked_pos is not None:
+        found = find_party(self.connection, client_id)
+        if found is None:
             return None
-        application = find_application(self.connection, client.application)
-        if application is None or application.state is not Approval.ACTIVE:
-            return None
-        if self.is_blocked("application", application.name):
+        client, state, block = found
+        if client.revoked_pos is not None or state is not Approval.ACTIVE or self._holds(block):
             return None
         try:
             settings = structure(ClientSettings, client.settings)
@@ -144,7 +141,9 @@ class Server(AuthorizationServer):
 
     def is_blocked(self, kind: str, value: str) -> bool:
         """Whether somebody is blocked now."""
-        block = find_block(self.connection, kind, value)
+        return self._holds(find_block(self.connection, kind, value))
+
+    def _holds(self, block: Block | None) -> bool:
         return block is not None and (block.expires_at is None or self.now < block.expires_at)
 
     def authenticate_client(self, request: Request, methods: Sequence[str], endpoint: str = "token") -> Party:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 
-from twgw.registry import Client
+from twgw.registry import Approval, Block, Client
 from twgw.storage import log
 from twgw.storage.errors import Missing
 from twgw.storage.rows import change, free, mapping, require, to_text
 from twgw.storage.schema import application as application_table
+from twgw.storage.schema import block as block_table
 from twgw.storage.schema import client as table
 
 
@@ -64,6 +65,15 @@ def find_client(connection: Connection, id: str) -> Client | None:
     return _client(row) if row else None
 
 
+def find_party(connection: Connection, id: str) -> tuple[Client, Approval, Block | None] | None:
+    """A client, the state of its application and what blocks that, in one statement."""
+    row = connection.execute(_PARTY, {"id": id}).one_or_none()
+    if row is None:
+        return None
+    block = Block("application", row.application, at=row.blocked_at, expires_at=row.blocked_until)
+    return _client(row), Approval(row.application_state), None if row.blocked_at is None else block
+
+
 def require_client(connection: Connection, id: str) -> Client:
     """The same.  Raises Missing."""
     client = find_client(connection, id)
@@ -76,6 +86,19 @@ def clients_of(connection: Connection, application: str) -> list[Client]:
     """The clients of an application."""
     query = select(table).where(table.c.application == application).order_by(table.c.id)
     return [_client(row) for row in connection.execute(query)]
+
+
+_PARTY = (
+    select(
+        table,
+        application_table.c.state.label("application_state"),
+        block_table.c.at.label("blocked_at"),
+        block_table.c.expires_at.label("blocked_until"),
+    )
+    .join(application_table, application_table.c.name == table.c.application)
+    .outerjoin(block_table, and_(block_table.c.kind == "application", block_table.c.value == table.c.application))
+    .where(table.c.id == bindparam("id"))
+)
 
 
 def _client(row: Any) -> Client:

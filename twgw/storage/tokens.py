@@ -26,14 +26,13 @@ MANY = 1000
 def add_token(connection: Connection, token: Token, *, now: float) -> Token:
     """Enter a token; it adds trust, and no record."""
     issued = attrs.evolve(token, issued_at=now, issued_pos=log.head(connection).pos)
-    connection.execute(
-        insert(table).values(
-            digest=issued.digest, kind=issued.kind, application=issued.application, client=issued.client,
-            user_name=issued.user, environment=issued.environment, scopes=" ".join(issued.scopes),
-            family=issued.family, data=to_text(issued.data), issued_at=now, expires_at=issued.expires_at,
-            issued_pos=issued.issued_pos,
-        )
-    )
+    row = {
+        "digest": issued.digest, "kind": issued.kind, "application": issued.application, "client": issued.client,
+        "user_name": issued.user, "environment": issued.environment, "scopes": " ".join(issued.scopes),
+        "family": issued.family, "data": to_text(issued.data), "issued_at": now, "expires_at": issued.expires_at,
+        "issued_pos": issued.issued_pos,
+    }  # fmt: skip
+    connection.execute(_INSERT, row)
     return issued
 
 
@@ -119,6 +118,8 @@ def prune_tokens(connection: Connection, now: float, limit: int = 10_000) -> int
     return connection.execute(delete(table).where(table.c.digest.in_(digests))).rowcount if digests else 0
 
 
+_INSERT = insert(table)
+"""Made once: building it costs as much as running it."""
 _KNOWN = (
     select(
         cluster_head.c.epoch,
