@@ -82,18 +82,20 @@ def test_a_node_has_its_roles(tmp_path):
     """Traffic, and what operators ask; each only where it is wanted."""
     environment = {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), "TWGW_STATUS_LISTEN": "tcp:83"}
     made = Node(MemoryReactorClock(), load(None, environment, {}))
-    assert 3 == len(list(made))
+    assert 5 == len(list(made))  # with OAuth2, and its housekeeping
     assert not made.status().ready
 
-    bare = Node(
-        MemoryReactorClock(), load(None, {**environment, "TWGW_ADMIN_LISTEN": "", "TWGW_STATUS_LISTEN": ""}, {})
-    )
+    nowhere = {f"TWGW_{section}_LISTEN": "" for section in ("ADMIN", "STATUS", "CONTROL")}
+    bare = Node(MemoryReactorClock(), load(None, {**environment, **nowhere}, {}))
     assert [bare.traffic] == list(bare)
+    assert bare.key_manager is None
 
 
 def test_a_node_can_sign(tmp_path):
-    """By a key in its data directory, which is made when it is needed."""
-    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data")}, {}))
+    """Where a file is the state, by a key in its data directory, which is made when it is needed; without OAuth2."""
+    environment = {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), "TWGW_STATE_FILE": str(tmp_path / "apis.yaml")}
+    made = Node(MemoryReactorClock(), load(None, environment, {}))
+    assert made.key_manager is None
     file = tmp_path / "data" / "signing.pem"
     assert not file.exists()
 

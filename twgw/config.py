@@ -21,11 +21,13 @@ from twgw.database_url import DatabaseUrl
 from twgw.directory.settings import LdapStore, repeated
 from twgw.environment import given, value_of
 from twgw.faults import Fault, InvalidFileError, SettingsError
+from twgw.keymanager.settings import KeyManagerSettings
 from twgw.listen import Listen
 from twgw.model import not_negative, positive
 from twgw.schema import commented_toml, leaves, lists, sections
 from twgw.secret_files import put_secrets, table_of
 from twgw.settings import Network, fields, setting, structure, written_type
+from twgw.web.settings import Control
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 
@@ -39,9 +41,10 @@ class Node:
         default="",
         validator=validators.matches_re(r"[A-Za-z0-9._-]{0,100}"),
     )
-    roles: tuple[Literal["gateway", "admin"], ...] = setting(
-        "What this node does: gateway carries traffic, admin answers operators. There are no others yet.",
-        default=("gateway", "admin"),
+    roles: tuple[Literal["gateway", "admin", "keymanager"], ...] = setting(
+        "What this node does: gateway carries traffic, admin answers operators, keymanager gives tokens to "
+        "applications where a database is the state.",
+        default=("gateway", "admin", "keymanager"),
         validator=validators.min_len(1),
     )
     data_dir: Path = setting(
@@ -201,11 +204,19 @@ class Config:
     gateway: Gateway = setting("Listeners for traffic.", factory=Gateway)
     admin: Admin = setting("Listener for operators.", factory=Admin)
     status: Status = setting("Listener for balancers.", factory=Status)
+    control: Control = setting("Listener for applications and people.", factory=Control)
+    keymanager: KeyManagerSettings = setting("Tokens.", factory=KeyManagerSettings)
     state: StateFile = setting("Declarative state.", factory=StateFile)
     database: Database = setting("Database.", factory=Database)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
     ldap: tuple[LdapStore, ...] = setting("User stores.", default=())
+
+    @property
+    def issuer(self) -> str:
+        """Who the node is to those who read its tokens."""
+        where = self.control.listen
+        return self.control.public_url or (f"http://{where.host}:{where.port}" if where else self.node.name)
 
     @property
     def allowed(self) -> AllowedUpstreams:
@@ -305,6 +316,7 @@ def _settled(config: Config, *, default_plugins: bool) -> Config:
         gateway=attrs.evolve(gateway, listen=tuple(_with_certificate(each, gateway.tls) for each in gateway.listen)),
         admin=Admin(listen=_private(config.admin.listen)),
         status=Status(listen=_private(config.status.listen)),
+        control=attrs.evolve(config.control, listen=_private(config.control.listen)),
         plugins=Plugins(directories=directories),
     )
 
@@ -327,7 +339,8 @@ def _check(config: Config) -> Iterator[Fault]:
     for path, listen in listeners:
         if listen.kind == "ssl" and not listen.certificate:
             yield Fault(path, "needs :certKey=FILE, or [gateway.tls] certificate")
-    for path, private in (("admin.listen", config.admin.listen), ("status.listen", config.status.listen)):
+    for section in ("admin", "status", "control"):
+        path, private = f"{section}.listen", getattr(config, section).listen
         if private:
             listeners.append((path, private))
             if private.kind == "ssl":

@@ -57,6 +57,12 @@ class Listen:
             Path(key) if key else None,
         )
 
+    @property
+    def host(self) -> str:
+        """The interface as it stands in a URL; on every address, the loopback one."""
+        interface = self.interface or "127.0.0.1"
+        return f"[{interface}]" if ":" in interface else interface
+
     def __str__(self) -> str:
         options = {"interface": self.interface, "certKey": self.certificate, "privateKey": self.key}
         written = {name: re.sub(r"[\\:]", r"\\\g<0>", str(value)) for name, value in options.items() if value}

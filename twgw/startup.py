@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import attrs
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
+from twgw import jwt
 from twgw.cache import Cache
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
@@ -22,10 +23,12 @@ from twgw.gateway.deployment import Deployment, MakeCall
 from twgw.gateway.follower import Follower
 from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import MakeSource
+from twgw.issuer import FILE as SIGNING
+from twgw.issuer import Issuer, load_signing
 from twgw.model import State
 from twgw.policy.interfaces import Clock, Credentials, Gateway, Log, Metrics, Subscriptions
 from twgw.policy.registry import Plugin
-from twgw.registry import CredentialEntry
+from twgw.registry import CredentialEntry, SecretKey
 from twgw.state import load_state, parse_state
 from twgw.storage import apis, applications, credentials, keys, settings, subscriptions, tiers
 from twgw.storage.database import Database
@@ -55,6 +58,10 @@ class Backing(Protocol):
         """Whether its application may call."""
 
     @property
+    def issuer(self) -> Issuer:
+        """Who signs tokens."""
+
+    @property
     def make_source(self) -> MakeSource:
         """Makes what puts the state in force, and what changes of it."""
 
@@ -78,6 +85,7 @@ class FromFile:
     peppers: Peppers = field(factory=Peppers)
     credentials: lookup.Lookup = field(init=False)
     subscriptions: lookup.Rights = field(init=False)
+    issuer: Issuer = field(init=False)
     make_source: MakeSource = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,6 +93,8 @@ class FromFile:
         assert state.file is not None
         self.credentials = lookup.Lookup(self.clock, self.peppers.digest)
         self.subscriptions = lookup.Rights(self.credentials)
+        signing = self.config.node.data_dir / SIGNING
+        self.issuer = Issuer(self.config.node.name, self.clock.wall, partial(load_signing, signing))
         self.make_source = partial(
             Redeployer, state.file, lookup=self.credentials, in_thread=self.in_thread, watch=state.watch
         )
@@ -116,6 +126,7 @@ class FromDatabase:
     facts: registry.Facts = field(init=False)
     credentials: registry.Keys = field(init=False)
     subscriptions: registry.Rights = field(init=False)
+    issuer: Issuer = field(init=False)
     follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -124,6 +135,7 @@ class FromDatabase:
         self.facts = registry.Facts(cache, self.database.run, self.clock, self.log, self.metrics)
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
+        self.issuer = Issuer(self.config.issuer, self.clock.wall)
 
     def make_source(
         self,
@@ -135,7 +147,7 @@ class FromDatabase:
         """Make what follows the log of the database."""
         self.follower = Follower(
             self.database, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
-            self._read_peppers,
+            self._read_keys,
         )  # fmt: skip
         return self.follower
 
@@ -149,6 +161,7 @@ class FromDatabase:
             done = f"upgraded its tables from {before.current}" if before.current else "made its tables"
             self.log.info("{name}: {done}", name=self.database.name, done=done)
         self.peppers.known = ensure_peppers(self.database, self.config, self.clock.wall())
+        self.issuer.use(self.database.call(keys.keys_of, "signing", now=self.clock.wall()))
         if self.config.database.url is None and self.database.call(_is_empty):
             self._fill()
 
@@ -165,9 +178,26 @@ class FromDatabase:
         if self.database.call(_fill, state, self.peppers, now, write=True):
             self.log.info("{name}: filled with {what}", name=self.database.name, what=what)
 
-    async def _read_peppers(self) -> None:
+    async def _read_keys(self) -> None:
         kept = await self.database.run(keys.keys_of, "pepper", now=self.clock.wall())
         self.peppers.known = tuple(Pepper.from_text(each.material) for each in kept)
+        self.issuer.use(await self.database.run(keys.keys_of, "signing", now=self.clock.wall()))
+
+    async def settle(self) -> None:
+        """Make the key for signing, unless there is one: that takes a moment, and nobody has to wait for it."""
+        self.issuer.use(await self.database.run(self._ensure_signing, write=True))
+
+    def _ensure_signing(self, connection: Any) -> list[SecretKey]:
+        return keys.ensure_key(connection, "signing", self._first_signing, now=self.clock.wall())
+
+    def _first_signing(self) -> str:
+        """That of the time when a file was the state, or a new one."""
+        path = self.config.node.data_dir / SIGNING
+        return load_signing(path)[0].material if path.exists() else jwt.generate("RS256").to_text()
+
+    def reached(self, position: int) -> "Deferred[None]":
+        """Fires when a position of the log is in force in this process."""
+        return self.follower.reached(position) if "gateway" in self.config.node.roles else succeed(None)
 
     def lines(self, address: str) -> list[str]:
         """How to call the demo, while it can be called, and what is not kept."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from twisted.application.internet import TimerService
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
@@ -34,8 +35,8 @@ from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
-from twgw.issuer import FILE as SIGNING
-from twgw.issuer import Issuer, load_signing
+from twgw.keymanager.service import EVERY as HOUSEKEEPING
+from twgw.keymanager.service import Service as KeyManager
 from twgw.ldap import Servers
 from twgw.listen import Listen
 from twgw.metrics import Registry
@@ -43,9 +44,13 @@ from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
 from twgw.startup import Backing, FromDatabase, FromFile
+from twgw.storage import ledger
 from twgw.storage.errors import Unavailable
-from twgw.threads import Threads
+from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
+from twgw.web.application import Ground, create
+from twgw.web.listener import WebListener
+from twgw.web.resource import Served
 
 PASSWORDS_AT_ONCE, PASSWORDS_WAITING = 2, 32
 """Passwords that are compared, and that wait for it: each takes tens of milliseconds and 64 MiB."""
@@ -168,11 +173,12 @@ class Node(MultiService):
             passwords=Passwords(clock, self._threads("passwords", PASSWORDS_AT_ONCE, PASSWORDS_WAITING)),
             node=config.node.name,
             trusted_proxies=config.gateway.trusted_proxies,
-            issuer=Issuer(config.node.name, clock.wall, partial(load_signing, config.node.data_dir / SIGNING)),
+            issuer=self.backing.issuer,
         )
         self.traffic = GatewayService(reactor, config, self.gateway, self.backing.make_source, self.files.flush)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
+        self.key_manager = self._control(clock, log)
         exposed = self._measured()
         for where in (config.admin.listen if "admin" in config.node.roles else None, config.status.listen):
             if where is not None:
@@ -188,6 +194,36 @@ class Node(MultiService):
         gauge("twgw_registry_cached", "Keys and subscriptions that are kept in memory.", (), lambda: len(facts.cache))
         gauge("twgw_registry_waiting", "Keys and subscriptions that requests wait for.", (), lambda: len(facts))
         return found
+
+    def _control(self, clock: Clock, log: TwistedLog) -> KeyManager | None:
+        """The control listener with its roles, where a database is the state."""
+        config, backing = self._config, self.backing
+        where = config.control.listen
+        if where is None or "keymanager" not in config.node.roles or not isinstance(backing, FromDatabase):
+            return None
+        wall, in_log = clock.wall, ThreadLog(self._reactor, log)
+        directory = self._ask_directory if config.ldap else None
+        manager = KeyManager(
+            config.keymanager, backing.database, backing.issuer, backing.peppers, wall, in_log.warn, directory
+        )
+        ground = Ground(backing.database, ledger, lambda *_: None, wall, in_log)
+        served = Served(
+            self._reactor, create(ground, (), manager.blueprints()), backing.reached, config.control.public_url,
+            config.control.trusted_proxies,
+        )  # fmt: skip
+        self.addService(WebListener(self._reactor, where, served))
+        rounds = TimerService(HOUSEKEEPING, lambda: Deferred.fromCoroutine(manager.one_round(backing.settle)))
+        rounds.clock = self._reactor
+        self.addService(rounds)
+        return manager
+
+    def _ask_directory(self, name: str, password: str) -> Any:
+        """Called in threads."""
+
+        def ask() -> Deferred[Any]:
+            return Deferred.fromCoroutine(self.gateway.directory.authenticate(name, password))
+
+        return blockingCallFromThread(self._reactor, ask)
 
     def _in_thread(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
         """Run a function that takes time off the reactor."""

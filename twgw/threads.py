@@ -6,11 +6,30 @@ Made by ``tap.py``, one for each user store and one for passwords, so that none 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from twgw.policy.interfaces import Log
+
 T = TypeVar("T")
+
+
+@define(eq=False)
+class ThreadLog:
+    """The log of the node, for threads: it writes in the thread of the reactor."""
+
+    reactor: Any
+    log: Log
+
+    def warn(self, text: str, **fields: Any) -> None:
+        """Something to look at."""
+        self.reactor.callFromThread(self.log.warn, text, **fields)
+
+    def error(self, text: str, **fields: Any) -> None:
+        """Something broken."""
+        self.reactor.callFromThread(self.log.error, text, **fields)
 
 
 class Threads:

@@ -117,16 +117,18 @@ class Upstream:
 
 
 class Node:
-    """A gateway with files of its own: ``state`` is written as YAML (JSON is YAML)."""
+    """A gateway with files of its own: ``state`` is written as YAML (JSON is YAML); None where a database is it."""
 
     def __init__(self, folder, start, state, listen=None, tail="", **sections):
         self.folder, self._start = folder, start
         self.port, self.admin = free_port(), free_port()
         self.state_file = folder / "apis.yaml"
-        self.write(state)
+        if state is not None:
+            self.write(state)
         gateway = {"listen": listen or [f"tcp:{self.port}:interface=127.0.0.1"], **sections.pop("gateway", {})}
         settings = {
-            "node": {"data_dir": "data"}, "gateway": gateway, "state": {"file": "apis.yaml"},
+            "node": {"data_dir": "data"}, "gateway": gateway,
+            "state": {} if state is None else {"file": "apis.yaml"},
             "admin": {"listen": f"tcp:{self.admin}:interface=127.0.0.1"}, **sections,
         }  # fmt: skip
         lines = []

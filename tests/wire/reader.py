@@ -5,7 +5,7 @@
     ```gateway      parts of lines that the running gateway prints, in that order; waited for.
     ```python PATH  the text of a file.
 
-Three things are changed: the ports 8080 and 8081 become free ones, `make run` becomes the program that it starts, and
+Three things are changed: the ports 8080 to 8082 become free ones, `make run` becomes the program that it starts, and
 `tw_live_...` the key that was printed.
 """
 
@@ -27,10 +27,11 @@ class Reader:
 
     def __init__(self, folder, start):
         self.folder, self._start = folder, start
-        self.ports = {"8080": free_port(), "8081": free_port()}
+        self.ports = {"8080": free_port(), "8081": free_port(), "8082": free_port()}
         self.listen = {
             "TWGW_GATEWAY_LISTEN": f"tcp:{self.ports['8080']}:interface=127.0.0.1",
             "TWGW_ADMIN_LISTEN": f"tcp:{self.ports['8081']}:interface=127.0.0.1",
+            "TWGW_CONTROL_LISTEN": f"tcp:{self.ports['8082']}:interface=127.0.0.1",
         }
         self.environment = {**PLAIN, "PATH": f"{Path(TWISTD).parent}{os.pathsep}{PLAIN['PATH']}"}
         self.gateway, self.heard, self.key = None, 0, ""

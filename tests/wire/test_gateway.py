@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.wire.processes import PATIENCE, Upstream, api, free_port
 
+NOWHERE = {"TWGW_ADMIN_LISTEN": "", "TWGW_CONTROL_LISTEN": ""}
 EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
 
 
@@ -21,7 +22,10 @@ def test_the_first_start_shows_the_product(start, tmp_path):
     """No file, no server: a demo that answers, its limit, and where things are kept."""
     port, admin = free_port(), free_port()
     process = start(
-        environment={"TWGW_GATEWAY_LISTEN": f"tcp:{port}", "TWGW_ADMIN_LISTEN": f"tcp:{admin}:interface=127.0.0.1"}
+        environment={
+            "TWGW_GATEWAY_LISTEN": f"tcp:{port}", "TWGW_ADMIN_LISTEN": f"tcp:{admin}:interface=127.0.0.1",
+            "TWGW_CONTROL_LISTEN": "",
+        }
     )
     line = process.wait_for("curl")
     key = re.search("X-API-Key: ([^']+)'", line)[1]
@@ -46,7 +50,7 @@ def test_the_first_start_shows_the_product(start, tmp_path):
     process.signal(signal.SIGTERM)
     assert 0 == process.end()
 
-    again = start(environment={"TWGW_GATEWAY_LISTEN": f"tcp:{port}", "TWGW_ADMIN_LISTEN": ""})
+    again = start(environment={"TWGW_GATEWAY_LISTEN": f"tcp:{port}", **NOWHERE})
 
     assert key in again.wait_for("curl")
 
@@ -60,7 +64,7 @@ def test_the_examples_run_as_they_stand(start, upstream, tmp_path):
         state = state.replace(f":{port}", f":{upstream.port}")
     (tmp_path / "apis.yaml").write_text(state)
     port = free_port()
-    listen = {"TWGW_GATEWAY_LISTEN": f"tcp:{port}:interface=127.0.0.1", "TWGW_ADMIN_LISTEN": ""}
+    listen = {"TWGW_GATEWAY_LISTEN": f"tcp:{port}:interface=127.0.0.1", **NOWHERE}
     start("--config", "twgw.toml", environment=listen).wait_for("memory only")
 
     def get(path, **fields):

@@ -82,6 +82,12 @@ def require_client(connection: Connection, id: str) -> Client:
     return client
 
 
+def settings_of_clients(connection: Connection) -> list[Mapping[str, Any]]:
+    """What the clients that are not revoked may do, each once."""
+    query = select(table.c.settings).where(table.c.revoked_pos.is_(None)).distinct()
+    return [mapping(text) for text in connection.execute(query).scalars()]
+
+
 def clients_of(connection: Connection, application: str) -> list[Client]:
     """The clients of an application."""
     query = select(table).where(table.c.application == application).order_by(table.c.id)
