@@ -1,4 +1,4 @@
-"""``twgw …``: begin a project, check files, look at policies, make keys, look after the database.
+"""``twgw …``: begin a project, check files, look at policies, make keys, fill the database and look after it.
 
 What serves traffic is ``twistd twgw``.  ``main`` is the console script.
 Status: 0 done and valid, 1 invalid or failed, 2 used wrongly.
@@ -8,6 +8,7 @@ import click
 
 from twgw import __version__
 from twgw.cli_db import db
+from twgw.cli_declared import config
 from twgw.cli_init import init
 from twgw.cli_key import key
 from twgw.cli_ldap import ldap
@@ -21,6 +22,7 @@ Examples:
   twistd -n --pidfile= twgw --config shop/etc/twgw.toml
                                            serve it
   twgw plugins show rate-limit             what a policy can do, with an example
+  twgw config sync shop/apis.yaml          put a state into the database of a node that has one
   twgw key new --application batch         a key, and the line to put into apis.yaml
 """
 
@@ -37,5 +39,5 @@ def version() -> None:
     click.echo(f"twgw {__version__}")
 
 
-for command in (init, validate, plugins, key, db, ldap):
+for command in (init, validate, plugins, key, config, db, ldap):
     main.add_command(command)

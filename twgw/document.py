@@ -196,3 +196,8 @@ class _Reading:
 
     def _fault(self, line: int, path: str, text: str) -> None:
         self.faults.append((line, Fault(path, text)))
+
+
+def write_document(value: Any) -> str:
+    """What ``read_document`` reads as this value, for people to edit."""
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))

@@ -29,10 +29,12 @@ def source():
 
 
 def test_its_configuration_is_taken():
-    """The file for a server has known settings with valid values."""
-    (text,) = [block for block in blocks("toml") if "[[ldap]]" not in block]
+    """Known settings with valid values, of a server and of its parts."""
+    server, *parts = [block for block in blocks("toml") if "[[ldap]]" not in block]
 
-    assert "/var/lib/twgw" == str(structure(Config, tomllib.loads(text)).node.data_dir)
+    assert "/var/lib/twgw" == str(structure(Config, tomllib.loads(server)).node.data_dir)
+    for text in parts:
+        assert Config() != structure(Config, tomllib.loads(text))
 
 
 def test_its_user_store_is_taken(tmp_path):
