@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 SECONDS ?= 60
 # What the tests start beside twgw: Debian's packages.
-SYSTEM_PACKAGES := mariadb-server-core postgresql slapd
+SYSTEM_PACKAGES := mariadb-server-core postgresql samba-ad-dc samba-ad-provision slapd
 STEPS := tests lint types docs changelog examples
 
 SHELL := /bin/bash

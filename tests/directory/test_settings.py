@@ -51,7 +51,7 @@ def test_the_defaults_are_safe():
     [
         ({"bind_dn": "cn=reader,dc=example"}, 'password: missing: bind_dn has one; write password_file = "FILE"'),
         ({"password": "x"}, "bind_dn: missing: there is a password"),
-        ({"bind_dn": "reader", "password": "x"}, "bind_dn: must be a DN"),
+        ({"bind_dn": "reader", "password": "x"}, "bind_dn: must be a DN, or with Active Directory reader@corp.example"),
         ({"user_base": ""}, "user_base: length must be >= 1"),
         ({"user_base": "people"}, "user_base: must be a DN"),
         ({"servers": []}, "servers: length must be >= 1"),

@@ -19,6 +19,7 @@ from twgw.web.permissions import Role
 _URL = re.compile(r"(ldaps?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?/?", re.ASCII)
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+", re.ASCII)
 _DOMAIN = re.compile(r"[^\s/\\@]+")
+_LOGIN = re.compile(r"[^\s\\@]+@[^\s\\@]+|[^\s\\@]+\\[^\s\\@]+")
 _PORTS = {"ldap": 389, "ldaps": 636}
 
 
@@ -47,6 +48,11 @@ class ServerAddress:
 def _a_dn(_instance: object, _attribute: object, value: str) -> None:
     if value and not is_dn(value):
         raise ValueError("must be a DN, as ou=people,dc=example,dc=org")
+
+
+def _an_account(_instance: object, _attribute: object, value: str) -> None:
+    if value and not is_dn(value) and not _LOGIN.fullmatch(value):
+        raise ValueError(r"must be a DN, or with Active Directory reader@corp.example or CORP\reader")
 
 
 def _an_attribute(_instance: object, _attribute: object, value: str) -> None:
@@ -99,7 +105,7 @@ class LdapStore:
         "DN of the account that searches; all that it needs is to read users and groups. Empty: nobody, where servers "
         "allow that.",
         default="",
-        validator=_a_dn,
+        validator=_an_account,
     )
     password: str = setting("Password of bind_dn.", default="", secret=True)
     user_base: str = setting("DN below which users are.", validator=[validators.min_len(1), _a_dn])
