@@ -548,3 +548,17 @@ def test_a_small_answer_that_is_never_read_holds_no_connection(field):
 
     assert set() == gateway.edges
     assert {} == gateway.deadlines._slots
+
+
+@pytest.mark.parametrize("first", [b"", GET % 1])
+def test_an_empty_line_keeps_no_connection(first):
+    """It may come before a request, but is none: who sends no more is let go as any idle client, without a word."""
+    gateway = served()
+    client = gateway.connect()
+    client.send(first + b"\r\n")
+    answers = len(client.answers("GET"))
+    for _ in range(4 * 61):
+        gateway.clock.advance(0.25)
+
+    assert client.closed
+    assert answers == len(client.answers("GET"))

@@ -1,6 +1,8 @@
 """Heads: what is accepted has one meaning, the rest is refused with the right answer."""
 
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,16 @@ def test_faults_that_leave_the_connection_usable_keep_the_framing():
     head = request("Content-Length: 5", line="POST /a/../b HTTP/1.1")
 
     assert (400, False, 5) == (head.fault.status, head.fault.close, head.length)
+
+
+def test_a_fault_is_not_left_to_the_garbage_collector():
+    """It is kept with the head, and must not keep what led to it."""
+    gc.disable()
+    try:
+        head = weakref.ref(request(line="GET /a/../b HTTP/1.1"))
+        assert head() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

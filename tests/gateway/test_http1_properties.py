@@ -5,6 +5,7 @@ import httptools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twgw.gateway.http1 import BadMessage, Limits, _cut, _normal_request, parse_request
 from twgw.memory import MemoryGateway
 from twgw.model import Api
 
@@ -60,3 +61,41 @@ def test_an_upstream_reads_what_we_read(fields, body, chunked, data):
 
     seen = Seen(sent)
     assert (b"POST", b"/a", body, 1) == (seen.method, seen.url, seen.body, seen.ended)
+
+
+BLANKS = st.sampled_from(["", " ", "\t"])
+LINES = st.lists(
+    st.one_of(
+        st.tuples(NAMES, st.sampled_from([":", ": ", ":  ", ":\t", " :", ""]), VALUES, BLANKS).map("".join),
+        st.text("aA:-_ \t\r\n\0\x7f\x80\xe9%", max_size=12),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(LINES, st.sampled_from(["\r\n", "\r\n", "\r\n", "\n", "\r"]))
+def test_the_fast_way_to_cut_a_head_agrees_with_the_strict_one(lines, end):
+    """What it takes, the other takes too, as the same fields; so the fast way changes nothing."""
+    head = (end.join(["GET /a HTTP/1.1", "Host: a", *lines]) + "\r\n\r\n").encode("latin-1")
+    head = head[: head.index(b"\r\n\r\n") + 4]
+    cut = _cut(head)
+
+    assert cut is None or cut == _normal_request(head, Limits())
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+def test_what_is_taken_is_what_another_parser_takes(lines):
+    """The fields of a head are those that h11 reads, which folds nothing either."""
+    head = ("\r\n".join(["GET /a HTTP/1.1", "Host: a", *lines]) + "\r\n\r\n").encode("latin-1")
+    head = head[: head.index(b"\r\n\r\n") + 4]
+    try:
+        ours = parse_request(head, Limits()).headers.items()
+    except BadMessage:
+        return
+    other = h11.Connection(h11.SERVER)
+    other.receive_data(head)
+    theirs = other.next_event().headers.raw_items()
+
+    assert [(name.encode(), value.encode("latin-1")) for name, value in ours] == theirs

@@ -1,14 +1,25 @@
 """Transports that send at once, and the reactor that reads directly: over a pair of real, unnamed sockets."""
 
+import contextlib
 import errno
+import gc
 import socket
+import ssl
+import weakref
 
 import pytest
-from twisted.internet.protocol import ClientFactory, Protocol
-from twisted.internet.testing import MemoryReactorClock
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python import log
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from twgw.gateway.transport import DirectReactor, EagerServer, connect, listen
+from tests.wire.test_tls import certificate, trusting
+from twgw.gateway.transport import DirectReactor, EagerServer, SecureFactory, connect, listen
 
 
 class Sockets:
@@ -135,3 +146,94 @@ def test_other_reactors_have_their_own_transports():
     connect(reactor, "127.0.0.1", 82, ClientFactory(), 3)
 
     assert (81, 82) == (reactor.tcpServers[0][0], reactor.tcpClients[0][1])
+
+
+class Pushes(Protocol):
+    """Registers a producer, as an Edge does."""
+
+    def connectionMade(self):  # noqa: N802 - Twisted's name
+        self.transport.registerProducer(self, True)
+
+    def dataReceived(self, data):  # noqa: N802 - Twisted's name
+        self.transport.write(data)
+
+    def pauseProducing(self):  # noqa: N802 - Twisted's name
+        pass
+
+    resumeProducing = stopProducing = pauseProducing  # noqa: N815 - Twisted's names
+
+
+@pytest.mark.parametrize("breaks", ["cleanly", "in the middle", "with nonsense"])
+def test_a_tls_connection_leaves_nothing_to_the_garbage_collector(tmp_path, breaks):
+    """However the client ends it: what it holds of OpenSSL is large."""
+    *_, pem = certificate(tmp_path, "gateway")
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.use_certificate_chain_file(str(pem))
+    context.use_privatekey_file(str(pem))
+    clock = Clock()
+    server = SecureFactory(Creator(context), False, Factory.forProtocol(Pushes), clock).buildProtocol(None)
+    client = Client(trusting(pem), clock)
+    wire = StringTransport()
+    gc.collect()
+    gc.disable()
+    try:
+        server.makeConnection(wire)
+        client.talk(server, wire)
+        assert b"hello" == client.echo(server, wire, b"hello")
+        if breaks == "cleanly":
+            client.leave(server, wire)
+        elif breaks == "with nonsense":
+            server.dataReceived(b"nonsense" * 10)
+        wire.producer = None  # as TCP lets go of it
+        server.connectionLost(Failure(ConnectionDone()))
+        gone = weakref.ref(server)
+        del server, wire, client
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Creator:
+    """Makes connections of one context."""
+
+    def __init__(self, context):
+        self._context = context
+
+    def serverConnectionForTLS(self, _protocol):  # noqa: N802 - Twisted's name
+        return SSL.Connection(self._context, None)
+
+
+class Client:
+    """Python's own TLS on the other end."""
+
+    def __init__(self, context, clock):
+        self._clock = clock
+        self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._into, self._out, server_hostname="gateway")
+
+    def _exchange(self, server, wire):
+        server.dataReceived(self._out.read())
+        self._clock.advance(0)
+        self._into.write(wire.value())
+        wire.clear()
+
+    def talk(self, server, wire):
+        for _ in range(10):
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._exchange(server, wire)
+            else:
+                break
+        self._exchange(server, wire)
+
+    def echo(self, server, wire, data):
+        self._tls.write(data)
+        self._exchange(server, wire)
+        return self._tls.read(100)
+
+    def leave(self, server, wire):
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._exchange(server, wire)

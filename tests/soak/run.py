@@ -1,145 +1,191 @@
-"""Load a running gateway for long, and watch it: ``make soak ARGS="--minutes 30"``.
+"""Load a running gateway for long, and watch what it holds: ``make soak ARGS="--minutes 15"``.
 
-Mixed traffic from several threads: good requests, 1 % that leave in the middle, bad ones, reloads of the state.
-At the end every good answer was right, memory and open files are where they were after warming up, and the log has no
-unhandled error.  Prints what it saw; the status says whether all of that held.
+Well-behaved clients over TCP and TLS (one request after the other, pipelines, uploads, long answers), clients that err
+or leave in the middle, and an upstream that goes wrong in every way; meanwhile the state is replaced and the
+certificate is rotated.  It holds when every answer was right, and when, measured after warming up, memory does not
+grow, and files, timers and connections are let go, the collector finds next to nothing and the log has no error.
+Prints what it sees every ten seconds, and a summary; the status says whether all of that held.
 """
 
 import argparse
 import json
 import os
-import random
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
 
-from tests.wire.processes import TWISTD, Upstream, api, free_port
+from tests.soak.clients import KEY, Client  # noqa: E402 - the checkout is known only now
+from tests.soak.server import Server  # noqa: E402
+from tests.wire.processes import Node, Process, free_port  # noqa: E402
+from tests.wire.test_tls import certificate, trusting  # noqa: E402
 
-THREADS = 4
-GROWTH_ALLOWED = 16 * 1024
-"""KiB of memory by which a gateway may have grown after warming up."""
+PLAIN = ("asks", "pipelines", "uploads", "downloads", "errs", "leaves", "suffers")
+SECURE = ("asks", "pipelines", "uploads", "downloads")
+EVERY = 10.0
+"""Seconds between two samples, two states and two certificates."""
+SLOPE_ALLOWED = 1024
+"""KiB of memory in ten minutes."""
+FILES_ALLOWED = 4
+TIMERS_ALLOWED = 4
+UNREACHABLE_ALLOWED = 1000
+"""Objects that only a collection frees, at the end."""
+OF_A_STATE = 500
+"""The same of each state that was put in force: pluggy's managers refer to themselves."""
 
 
-def resident(pid: int) -> int:
-    """Resident memory in KiB."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+def state(upstream: int, number: int) -> dict[str, object]:
+    """The state that is in force as number so many: limits change, and APIs come and go."""
+    targets = [{"url": f"http://127.0.0.1:{upstream}"}]
+    limit = {"name": "rate-limit", "settings": {"amount": 10**9 + number, "period": 60}}
+    shop = {
+        "name": "shop", "version": "1", "base_path": "/shop", "upstream": {"targets": targets, "keepalive_timeout": 5},
+        "policies": [{"name": "key-auth"}, {"name": "subscription"}, limit],
+    }  # fmt: skip
+    faulty = {
+        "name": "faulty", "version": "1", "base_path": "/faulty",
+        "upstream": {"targets": targets, "response_timeout": 1, "idle_timeout": 1},
+    }  # fmt: skip
+    others = [
+        {"name": f"other-{each}", "version": "1", "base_path": f"/other-{each}", "upstream": {"targets": targets}}
+        for each in range(number % 5)
+    ]
+    inspector = {"name": "inspector", "version": "1", "base_path": "/inspector", "policies": [{"name": "inspector"}]}
+    application = {
+        "name": "shop", "subscriptions": [{"api": "shop:1"}], "credentials": [{"kind": "api-key", "value": KEY}],
+    }  # fmt: skip
+    return {"apis": [shop, faulty, inspector, *others], "applications": [application]}
 
 
-def descriptors(pid: int) -> int:
-    """Open files."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+class Watched:
+    """A gateway with a TCP and a TLS listener whose state and certificate change, and what was seen of it."""
+
+    def __init__(self, folder: Path, upstream: int) -> None:
+        self.number, self.samples = 0, list[dict[str, int]]()
+        self._folder, self._upstream = folder, upstream
+        self._issuer = certificate(folder, "issuer")
+        certificate(folder, "gateway", self._issuer)
+        self.trust = trusting(self._issuer[2])
+        self.port, self.secure_port = free_port(), free_port()
+        pem = folder / "gateway.pem"
+        listen = [f"tcp:{self.port}:interface=127.0.0.1",
+                  f"ssl:{self.secure_port}:certKey={pem}:privateKey={pem}:interface=127.0.0.1"]  # fmt: skip
+        self.node = Node(
+            folder, lambda *arguments: Process(folder, *arguments), state(upstream, 0), listen,
+            plugins={"directories": [str(Path(__file__).parent / "plugins")]},
+        ).ready()  # fmt: skip
+        self.process = self.node.process
+
+    def change(self) -> None:
+        """Put another state in force and another certificate, as an operator would."""
+        self.number += 1
+        certificate(self._folder, "gateway", self._issuer, serial=self.number)
+        self.node.write(state(self._upstream, self.number))
+        self.process.signal(signal.SIGHUP)
+
+    def inspect(self, query: str = "") -> dict[str, Any]:
+        """What the inspector says, with memory and open files as the system sees them."""
+        place = Path(f"/proc/{self.process.popen.pid}")
+        found: dict[str, Any] = json.loads(self.node.get(f"/inspector{query}", self.port)[2])
+        found["kib"] = int((place / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+        found["files"] = len(list((place / "fd").iterdir()))
+        return found
+
+    def faults(self) -> list[str]:
+        """Lines of its log that should not be there."""
+        return [line for line in self.process.lines if "Unhandled" in line or "Traceback" in line or "Error" in line]
 
 
-class Client(threading.Thread):
-    """Sends requests until it is told to stop; counts what it got."""
+def slope(samples: Sequence[tuple[float, float]]) -> float:
+    """How much the second grows in ten minutes of the first, by least squares."""
+    count = len(samples)
+    middle = sum(at for at, _ in samples) / count
+    spread = sum((at - middle) ** 2 for at, _ in samples)
+    return 600 * sum((at - middle) * value for at, value in samples) / spread if spread else 0.0
 
-    def __init__(self, port: int, seed: int) -> None:
-        super().__init__(daemon=True)
-        self.port, self.chance = port, random.Random(seed)
-        self.good = self.left = self.refused = 0
-        self.wrong: list[str] = []
-        self.stop = False
 
-    def run(self) -> None:
-        """One connection after the other, some requests on each."""
-        while not self.stop:
-            with socket.create_connection(("127.0.0.1", self.port), 10) as client:
-                for _ in range(50):
-                    if not self.one(client):
-                        break
-
-    def one(self, client: socket.socket) -> bool:
-        """One request; whether the connection goes on."""
-        dice = self.chance.random()
-        if dice < 0.01:
-            client.sendall(b"POST /pets/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
-            self.left += 1
-            return False
-        if dice < 0.02:
-            client.sendall(b"GET /pets HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
-            answer = client.recv(65536)
-            self.refused += 1
-            if not answer.startswith(b"HTTP/1.1 400"):
-                self.wrong.append(repr(answer[:80]))
-            return False
-        client.sendall(b"GET /pets/%d HTTP/1.1\r\nHost: a\r\n\r\n" % self.chance.randrange(10**6))
-        answer = b""
-        while b"upstream" not in answer:
-            piece = client.recv(65536)
-            if not piece:
-                break
-            answer += piece
-        if answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"upstream"):
-            self.good += 1
-            return True
-        self.wrong.append(repr(answer[:80]))
-        return False
+def load(watched: Watched, minutes: float, warm_up: float) -> tuple[list[Client], list[tuple[float, dict[str, Any]]]]:
+    """Load it for so long; the clients, which have stopped, and the samples that were taken after warming up."""
+    clients = [Client(watched.port, way, seed) for seed, way in enumerate(PLAIN)]
+    clients += [Client(watched.secure_port, way, seed, watched.trust) for seed, way in enumerate(SECURE)]
+    for client in clients:
+        client.start()
+    samples = []
+    start = time.monotonic()
+    while (passed := time.monotonic() - start) < 60 * (warm_up + minutes):
+        threading.Event().wait(EVERY)
+        watched.change()
+        found = watched.inspect()
+        if passed >= 60 * warm_up:
+            samples.append((passed, found))
+        exchanges = sum(sum(client.counts.values()) for client in clients)
+        print(f"{passed:6.0f} s {exchanges:9} exchanges {found['kib']:7} KiB {found['blocks']:8} blocks "
+              f"{found['objects']:7} objects {found['collected']:7} collected {found['timers']:4} timers "
+              f"{found['files']:4} files", flush=True)  # fmt: skip
+    for client in clients:
+        client.stop()
+    return clients, samples
 
 
 def main() -> None:
-    """Start, warm up, load, compare."""
+    """Start, load, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5, help="of load after 20 s of warm-up (default: 5)")
+    parser.add_argument("--minutes", type=float, default=5, help="of load after warming up (default: %(default)s)")
+    parser.add_argument("--warm-up", type=float, default=2, help="minutes before that (default: %(default)s)")
     options = parser.parse_args()
-    upstream, port = Upstream(), free_port()
+    server = Server()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        state = folder / "apis.yaml"
-        state.write_text(json.dumps({"apis": [api(upstream.port)]}))
-        (folder / "twgw.toml").write_text(
-            f"[node]\ndata_dir = 'data'\n[gateway]\nlisten = ['tcp:{port}:interface=127.0.0.1']\n"
-            "[admin]\nlisten = ''\n[state]\nfile = 'apis.yaml'\n"
-        )
-        log = (folder / "log").open("w+")
-        command = [TWISTD, "-n", "--pidfile=", "twgw", "--config", str(folder / "twgw.toml")]
-        gateway = subprocess.Popen(command, stdout=log, stderr=log)
+        watched = Watched(Path(name), server.port)
         try:
-            sys.exit(watch(gateway, port, options.minutes * 60, log))
+            before = watched.inspect("?collect")
+            clients, samples = load(watched, options.minutes, options.warm_up)
+            threading.Event().wait(10)  # what waits for a next request is let go meanwhile
+            after = watched.inspect("?collect")
+            faults = watched.faults()
         finally:
-            gateway.terminate()
-            gateway.wait(60)
-            upstream.close()
+            watched.process.kill()
+            server.close()
+    sys.exit(0 if judge(clients, samples, before, after, faults, watched.number) else 1)
 
 
-def watch(gateway: "subprocess.Popen[bytes]", port: int, seconds: float, log: object) -> int:
-    """Load it and say what was seen; 0 when everything held."""
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            threading.Event().wait(0.1)
-    clients = [Client(port, seed) for seed in range(THREADS)]
-    for client in clients:
-        client.start()
-    threading.Event().wait(20)
-    before = resident(gateway.pid), descriptors(gateway.pid)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        threading.Event().wait(min(10, seconds))
-        gateway.send_signal(signal.SIGHUP)
-        print(f"{sum(each.good for each in clients):10} good, {resident(gateway.pid)} KiB", flush=True)
-    for client in clients:
-        client.stop = True
-    for client in clients:
-        client.join(30)
-    threading.Event().wait(3)
-    after = resident(gateway.pid), descriptors(gateway.pid)
+def judge(
+    clients: list[Client], samples: list[tuple[float, dict[str, Any]]], before: dict[str, Any], after: dict[str, Any],
+    faults: list[str], states: int,
+) -> bool:  # fmt: skip
+    """Say how it went; whether all of it held."""
+    counts = sum((client.counts for client in clients), Counter())
     wrong = [text for client in clients for text in client.wrong]
-    text = Path(log.name).read_text()  # type: ignore[attr-defined]
-    unhandled = [line for line in text.splitlines() if "Unhandled" in line or "Error" in line]
-    totals = {name: sum(getattr(each, name) for each in clients) for name in ("good", "left", "refused")}
-    print(json.dumps({**totals, "wrong": wrong[:5], "kib": [before[0], after[0]], "files": [before[1], after[1]],
-                      "unhandled": unhandled[:5]}, indent=2))  # fmt: skip
-    held = not wrong and not unhandled and after[0] - before[0] < GROWTH_ALLOWED and after[1] <= before[1] + 8
-    return 0 if held else 1
+    first, last = samples[0][1], samples[-1][1]
+    grown = Counter(last["kinds"])
+    grown.subtract(first["kinds"])
+    print(json.dumps({
+        "counts": dict(sorted(counts.items())), "wrong": wrong[:10], "faults": faults[:10],
+        "KiB in ten minutes": round(slope([(at, each["kib"]) for at, each in samples])),
+        "blocks in ten minutes": round(slope([(at, each["blocks"]) for at, each in samples])),
+        **{name: [before[name], first[name], last[name], after[name]]
+           for name in ("kib", "blocks", "objects", "collected", "timers", "files")},
+        "unreachable": after["unreachable"], "grown": grown.most_common(12),
+    }, indent=2))  # fmt: skip
+    grows = slope([(at, each["kib"]) for at, each in samples])
+    held = {
+        "every answer was right": not wrong,
+        "nothing in the log": not faults,
+        f"at most {SLOPE_ALLOWED} KiB of memory more in ten minutes": grows <= SLOPE_ALLOWED,
+        "files are let go": after["files"] <= before["files"] + FILES_ALLOWED,
+        "timers are let go": after["timers"] <= before["timers"] + TIMERS_ALLOWED,
+        "next to nothing for the collector": after["unreachable"] <= UNREACHABLE_ALLOWED + OF_A_STATE * states,
+    }
+    for text, did in held.items():
+        print("held   " if did else "FAILED ", text)
+    return all(held.values())
 
 
 if __name__ == "__main__":

@@ -241,6 +241,8 @@ class Edge(Protocol):
         front = self._front
         if data == b"\r" or data == b"\r\n":
             self._buffer = data  # remembered, as only one empty line is forgiven
+            if self.deadline == inf:  # it is no head yet, and keeps no connection
+                self._front.deadlines.arm(self, self._front.keepalive_timeout)
             return
         if data.startswith(b"\r\n"):
             data = data[2:]
@@ -669,7 +671,7 @@ class Edge(Protocol):
                 self._front.deadlines.arm(self, LINGER)
         elif self._exchange is not None:
             self._abort("client", "the request body came too slowly")
-        elif self._buffer or self._timed:
+        elif self._timed:
             self._refuse(BadMessage(408, "The request head came too slowly"))
         else:
             self._close()

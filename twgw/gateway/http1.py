@@ -200,7 +200,7 @@ def parse_request(head: bytes, limits: Limits) -> RequestHead:
     except BadMessage as error:
         if error.close:
             raise
-        request.fault = error
+        request.fault = error.with_traceback(None)  # which leads here: a cycle for the garbage collector
     return request
 
 

@@ -21,13 +21,12 @@ from twisted.internet.ssl import (
     optionsForClientTLS,
     trustRootFromCertificates,
 )
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.faults import Fault, SettingsError
-from twgw.gateway.transport import connect
+from twgw.gateway.transport import SecureFactory, connect
 from twgw.gateway.upstream import UpstreamConnection, words
 from twgw.model import UpstreamTls
 
@@ -69,7 +68,7 @@ class TcpNetwork:
             self._known.add((address, port))
         factory: Any = _One(protocol)
         if tls is not None:
-            factory = TLSMemoryBIOFactory(tls, True, factory)
+            factory = SecureFactory(tls, True, factory)
         connect(self._reactor, address, port, factory, timeout)
 
     async def resolve(self, name: str) -> list[str]:
@@ -130,15 +129,18 @@ class _One(ClientFactory):
     noisy = False
 
     def __init__(self, protocol: UpstreamConnection) -> None:
-        self._protocol = protocol
+        self._protocol: UpstreamConnection | None = protocol
 
-    def buildProtocol(self, addr: object) -> UpstreamConnection:  # noqa: N802, ARG002 - Twisted's name and arguments
-        """The protocol, which is there already."""
-        return self._protocol
+    def buildProtocol(self, addr: object) -> UpstreamConnection | None:  # noqa: N802, ARG002 - Twisted's name and arguments
+        """The protocol, which is there already; handed over, as its transport leads back to this factory."""
+        protocol, self._protocol = self._protocol, None
+        return protocol
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:  # noqa: N802, ARG002 - as above
         """Nobody listens there, or nobody answered in time."""
-        self._protocol.connect_failed(words(reason))
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.connect_failed(words(reason))
 
 
 class _Addresses:

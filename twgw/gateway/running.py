@@ -113,7 +113,7 @@ class Running:
     def cancel(self, error: BaseException) -> None:
         """Throw into the coroutine at its wait; what it does until its next wait is its clean-up."""
         coroutine, waiting = self._coroutine, self._token
-        self._coroutine = self._token = None
+        self._coroutine = self._token = self._finished = None
         if coroutine is None:
             return
         try:

@@ -15,7 +15,6 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from twgw.config import Config
 from twgw.gateway.caller import Caller
@@ -29,7 +28,7 @@ from twgw.gateway.fleet import Fleet
 from twgw.gateway.http1 import Limits
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.running import run_detached
-from twgw.gateway.transport import listen
+from twgw.gateway.transport import SecureFactory, listen
 from twgw.listen import Listen
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
@@ -157,7 +156,7 @@ class GatewayService(Service):
             certificates = Certificates(where, self._config.gateway.tls.minimum_version)
             certificates.load()
             self.certificates.append(certificates)
-            factory = TLSMemoryBIOFactory(certificates, False, factory)
+            factory = SecureFactory(certificates, False, factory)
         self._ports.append(_bind(self._reactor, where, factory))
 
     def _every(self, seconds: float, call: Callable[[], object]) -> None:

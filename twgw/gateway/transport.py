@@ -15,7 +15,9 @@ from typing import Any
 from twisted.internet import main, tcp
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python import log
+from twisted.python.failure import Failure
 
 READ_SIZE = 256 * 1024
 
@@ -83,6 +85,31 @@ class EagerConnector(tcp.Connector):
 
     def _makeTransport(self) -> EagerClient:  # noqa: N802 - Twisted's name
         return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
+        """The end of what it made, which leads back to it."""
+        super().connectionLost(reason)
+        self.transport = None
+
+
+class SecureTransport(BufferingTLSTransport):
+    """Twisted's TLS without the cycles that it leaves when a client breaks off: each holds the state of OpenSSL."""
+
+    def connectionLost(self, reason: Failure = Failure(main.CONNECTION_DONE)) -> None:  # noqa: N802, B008 - Twisted's
+        """The end: whoever wrote to it is not kept."""
+        super().connectionLost(reason)
+        self._producer = None
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:  # noqa: N802 - Twisted's name
+        super()._tlsShutdownFinished(reason)
+        if reason is not None:  # its caller keeps it in a variable, and its traceback keeps that
+            reason.cleanFailure()
+
+
+class SecureFactory(TLSMemoryBIOFactory):
+    """Makes TLS of the connections of another factory."""
+
+    protocol = SecureTransport
 
 
 class DirectReactor(EPollReactor):

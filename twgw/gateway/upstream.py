@@ -288,7 +288,7 @@ class UpstreamConnection(Protocol):
 
     def _answer(self, response: Response, now: float) -> None:
         """The whole response came at once."""
-        asking, self._asking = self._asking, None
+        asking, self._asking, self._interim = self._asking, None, None
         assert asking is not None
         if self._reusable and not (self._upload or self._paused or self.gone or self._chunks):  # nearly always
             self._deadlines.set(self, now + self.keepalive_timeout)
@@ -333,7 +333,7 @@ class UpstreamConnection(Protocol):
 
     def _end(self, now: float) -> None:
         """The response is complete: give the connection back, or end it."""
-        self._chunks = None
+        self._chunks = self._interim = None
         if self._upload is not None:  # answered before the body was read: what follows would be misread
             upload, self._upload = self._upload, None
             self.transport.unregisterProducer()
