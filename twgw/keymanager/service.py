@@ -24,7 +24,7 @@ from twgw.model import Limit
 from twgw.policy.interfaces import DirectoryUser, Refusal
 from twgw.settings import structure
 from twgw.storage import keys
-from twgw.storage.clients import settings_of_clients
+from twgw.storage.clients import list_client_settings
 from twgw.storage.errors import Unavailable
 from twgw.storage.sessions import prune_sessions
 from twgw.storage.tokens import prune_tokens
@@ -97,7 +97,7 @@ class Service:
 
     def rotate(self, connection: Any, *, now: float) -> int:
         """Make a new key for signing, keep the others while a token of theirs may live, and return the position."""
-        said = [structure(ClientSettings, settings) for settings in settings_of_clients(connection)]
+        said = [structure(ClientSettings, settings) for settings in list_client_settings(connection)]
         longest = max((each.access_seconds or 0 for each in said), default=0)
         kept = overlap(max(longest, self.settings.access_seconds))
         return keys.rotate_key(connection, KIND, jwt.generate("RS256").to_text(), overlap=kept, now=now)

@@ -82,7 +82,7 @@ def require_client(connection: Connection, id: str) -> Client:
     return client
 
 
-def settings_of_clients(connection: Connection) -> list[Mapping[str, Any]]:
+def list_client_settings(connection: Connection) -> list[Mapping[str, Any]]:
     """What the clients that are not revoked may do, each once."""
     query = select(table.c.settings).where(table.c.revoked_pos.is_(None)).distinct()
     return [mapping(text) for text in connection.execute(query).scalars()]
