@@ -10,6 +10,7 @@ from twgw.credentials import Pepper, PepperError, digest, load_pepper, new_peppe
 from twgw.demo import find_key
 from twgw.faults import InvalidFileError
 from twgw.gateway.deployment import Deployment
+from twgw.issuer import load_signing
 from twgw.memory_world import EPOCH, FakeClock, MemoryLog
 from twgw.metrics import Registry
 from twgw.model import Lifecycle, Policy
@@ -250,3 +251,24 @@ def test_peppers_are_found_without_a_node(node, tmp_path):
 
     assert backing.peppers.known == ensure_peppers(database, backing.config, 0.0)
     database.close()
+
+
+def test_a_node_can_sign_before_it_listens(node):
+    """With one key, which the database keeps: the next start has the same."""
+    backing = node()
+    backing.begin()
+    (row,) = backing.database.call(keys_of, "signing", now=EPOCH)
+    again = node()
+    again.begin()
+
+    assert [each.id for each in backing.issuer.keys] == [each.id for each in again.issuer.keys]
+    assert 1 == row.version == len(backing.issuer.keys)
+
+
+def test_the_signing_key_of_a_file_is_taken_over(node, tmp_path):
+    """So tokens that were signed when a file was the state stay good."""
+    backing = node()
+    (before,) = load_signing(tmp_path / "data" / "signing.pem")
+    backing.begin()
+
+    assert [before.material] == [row.material for row in backing.database.call(keys_of, "signing", now=EPOCH)]

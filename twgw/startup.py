@@ -161,7 +161,7 @@ class FromDatabase:
             done = f"upgraded its tables from {before.current}" if before.current else "made its tables"
             self.log.info("{name}: {done}", name=self.database.name, done=done)
         self.peppers.known = ensure_peppers(self.database, self.config, self.clock.wall())
-        self.issuer.use(self.database.call(keys.keys_of, "signing", now=self.clock.wall()))
+        self.issuer.use(self.database.call(self._ensure_signing, write=True))
         if self.config.database.url is None and self.database.call(_is_empty):
             self._fill()
 
@@ -182,10 +182,6 @@ class FromDatabase:
         kept = await self.database.run(keys.keys_of, "pepper", now=self.clock.wall())
         self.peppers.known = tuple(Pepper.from_text(each.material) for each in kept)
         self.issuer.use(await self.database.run(keys.keys_of, "signing", now=self.clock.wall()))
-
-    async def settle(self) -> None:
-        """Make the key for signing, unless there is one: that takes a moment, and nobody has to wait for it."""
-        self.issuer.use(await self.database.run(self._ensure_signing, write=True))
 
     def _ensure_signing(self, connection: Any) -> list[SecretKey]:
         return keys.ensure_key(connection, "signing", self._first_signing, now=self.clock.wall())

@@ -212,7 +212,7 @@ class Node(MultiService):
             config.control.trusted_proxies,
         )  # fmt: skip
         self.addService(WebListener(self._reactor, where, served))
-        rounds = TimerService(HOUSEKEEPING, lambda: Deferred.fromCoroutine(manager.one_round(backing.settle)))
+        rounds = TimerService(HOUSEKEEPING, lambda: Deferred.fromCoroutine(manager.one_round()))
         rounds.clock = self._reactor
         self.addService(rounds)
         return manager

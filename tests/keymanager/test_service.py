@@ -112,26 +112,18 @@ def test_keys_may_be_changed_only_when_that_is_said(service):
     assert [1] == [row.version for row in signing(service)]
 
 
-def test_a_round_begins_with_a_key(service):
-    """Where there is none yet; what fails is told, and ends nothing."""
-    told, settled = [], []
+def test_a_round_that_fails_is_told(service):
+    """And ends nothing: another one comes."""
+    told, failures = [], [Unavailable("the database is away"), ValueError("odd")]
     service.warn = lambda text, **fields: told.append(text.format(**fields))
 
-    def one_round(failure=None):
-        async def settle():
-            settled.append(failure)
-            if failure:
-                raise failure
+    class Away:
+        async def run(self, *_, **__):
+            raise failures.pop(0)
 
+    service.database = Away()
+    for _ in range(2):
         with pytest.raises(StopIteration):
-            service.one_round(settle).send(None)
+            service.one_round().send(None)
 
-    one_round()
-    assert ([], []) == (settled, told)
-    service.issuer.use([])
-    one_round()
-    one_round(Unavailable("the database is away"))
-    one_round(ValueError("odd"))
-
-    assert 3 == len(settled)
     assert ["the database is away", "what has ended could not be let go of: ValueError('odd')"] == told

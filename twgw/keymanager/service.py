@@ -3,7 +3,7 @@
 Made by ``tap.py``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define
@@ -66,11 +66,9 @@ class Service:
         manager = KeyManager(world, self.database, self.wall, rate, people.log_in, self.warn)
         return manager.blueprint(), Pages(manager).blueprint()
 
-    async def one_round(self, settle: Callable[[], Awaitable[None]]) -> None:
-        """Make a key for signing where there is none, then keep house.  What fails is told: another round comes."""
+    async def one_round(self) -> None:
+        """Keep house.  What fails is told: another round comes."""
         try:
-            if not self.issuer.keys:
-                await settle()
             await self.keep_house()
         except Unavailable as error:
             self.warn("{error}", error=error)
