@@ -38,13 +38,20 @@ def run(coroutine):
 
 
 def test_a_connection_is_made_with_the_protocol():
-    """To that address, in that time; a failure is told in words."""
+    """To that address, in that time."""
     reactor, protocol = MemoryReactorClock(), Protocol()
     TcpNetwork(reactor).connect("192.0.2.1", 81, protocol, None, 3)
     host, port, factory, timeout, _ = reactor.tcpClients[0]
-    factory.clientConnectionFailed(None, Failure(Refused()))
 
     assert ("192.0.2.1", 81, 3, protocol) == (host, port, timeout, factory.buildProtocol(None))
+
+
+def test_a_connection_that_fails_says_why():
+    """In words."""
+    reactor, protocol = MemoryReactorClock(), Protocol()
+    TcpNetwork(reactor).connect("192.0.2.1", 81, protocol, None, 3)
+    reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(Refused()))
+
     assert "refused" in protocol.failed.lower()
 
 
