@@ -8,6 +8,8 @@ ARGS ?=
 SECONDS ?= 60
 # What the tests start beside twgw: Debian's packages.
 SYSTEM_PACKAGES := mariadb-server-core postgresql samba-ad-dc samba-ad-provision slapd
+# A client of OAuth2 for Node.js: its version and digest.
+OAUTH_CLIENT := tests/wire/oauth4webapi/package-lock.json
 STEPS := tests lint types docs changelog examples
 
 SHELL := /bin/bash
@@ -87,6 +89,7 @@ soak: .venv/developed  ## load a running gateway, watch its memory (longer: make
 clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	@rm -rf .venv build dist .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info
 	rm -rf examples/*/build examples/*/*.egg-info examples/*/.pytest_cache examples/*/.hypothesis
+	rm -rf $(dir $(OAUTH_CLIENT))node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 
@@ -140,9 +143,10 @@ clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	fi
 	touch $@
 
-.venv/developed: .venv/installed .venv/system
+.venv/developed: .venv/installed .venv/system $(wildcard $(OAUTH_CLIENT))
 	@echo "Installing the tools of development into .venv ..."
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	.venv/bin/npm ci --silent --ignore-scripts --no-audit --no-fund --prefix $(dir $(OAUTH_CLIENT))
 	touch $@
 
 .venv/fuzzing: .venv/developed

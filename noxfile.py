@@ -10,6 +10,7 @@ nox.options.sessions = ["tests", "lint", "types", "docs", "changelog"]
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     session.install("--editable", ".[test]")
+    session.run("npm", "ci", "--ignore-scripts", "--prefix", "tests/wire/oauth4webapi", silent=True)
     session.run("python", "-m", "pytest", *session.posargs)
 
 

@@ -233,11 +233,12 @@ class Redeemed:
     """What became of a code or refresh token that somebody showed.
 
     ``fresh``: this use was the first and only good one.  Otherwise nothing may be issued for it; when it had been used
-    before, all of its family is revoked.
+    before, all of its family is revoked, which was done at the position ``ended``.
     """
 
     token: Token | None
     fresh: bool
+    ended: int | None = None
 
 
 @frozen

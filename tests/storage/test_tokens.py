@@ -134,6 +134,7 @@ def test_a_code_is_used_once(batch, write, read):
 
     second = write(use_once, "code", code.digest, client="c1")
     assert (False, "f1") == (second.fresh, second.token.family)
+    assert (None, read(log.head).pos) == (first.ended, second.ended)
     assert not is_valid(read, access)
 
 

@@ -11,9 +11,10 @@ import pytest
 from tests.wire.processes import PATIENCE, Node, free_port
 from twgw import jwt
 from twgw.credentials import Pepper, digest
-from twgw.model import Api, Lifecycle, Policy
-from twgw.registry import Client
-from twgw.storage import apis, applications, clients, keys, subscriptions
+from twgw.model import Api, Lifecycle, Policy, Route
+from twgw.passwords import hashed
+from twgw.registry import Client, User
+from twgw.storage import apis, applications, clients, keys, subscriptions, users
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
 
@@ -21,23 +22,35 @@ SECRET = "tw_cs_a-secret-of-a-test"
 PUBLIC = "https://login.test"
 NOW = 1_700_000_000.0
 PEPPER = Pepper.from_text("v1:" + "70" * 32)
+CALLBACK = "https://app.test/cb"
+PASSWORD = "the password of a test"
+LOGIN = {"grants": ["authorization_code", "refresh_token"], "redirect_uris": [CALLBACK]}
+CLIENTS = {
+    "batch": {},
+    "signed": {"token_format": "jwt"},
+    "web": LOGIN,
+    "browser": {**LOGIN, "public": True, "token_format": "jwt"},
+}
 
 
 def fill(database):
-    """An API, an application that is subscribed to it, and its clients."""
+    """An API with a scope, an application that is subscribed to it, its clients, and a user."""
 
     def write(function, *args, **kwargs):
         return database.call(function, *args, write=True, now=NOW, **kwargs)
 
     answer = Policy("mock-response", {"status": 200, "body": "hello"})
     write(applications.create_application, "shop", owner="bob")
-    policies = (Policy("oauth2"), Policy("subscription"), answer)
-    write(apis.create_api, Api("pets", "1", "/pets", policies=policies), owner="bob")
+    policies = (Policy("oauth2"), Policy("jwt-auth"), Policy("subscription"), answer)
+    read = Route("/read", policies=(Policy("scopes", {"scopes": ["read"]}),))
+    write(apis.create_api, Api("pets", "1", "/pets", policies=policies, routes=(read, Route())), owner="bob")
     write(apis.publish, "pets:1", 1)
     write(apis.set_state, "pets:1", Lifecycle.PUBLISHED, actor="bob")
     write(subscriptions.subscribe, "shop", "pets:1")
-    for name, settings in (("batch", {}), ("signed", {"token_format": "jwt"})):
-        write(clients.add_client, Client(name, "shop", "production", digest(PEPPER, SECRET), settings))
+    for name, settings in CLIENTS.items():
+        stored = "" if settings.get("public") else digest(PEPPER, SECRET)
+        write(clients.add_client, Client(name, "shop", "production", stored, settings))
+    write(users.create_user, User("ann", password_hash=hashed(PASSWORD)))
 
 
 class KeyManager:

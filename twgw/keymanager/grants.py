@@ -9,7 +9,7 @@ from twgw.keymanager import tokens
 from twgw.keymanager.form import METHODS
 from twgw.keymanager.parties import Kept, Party
 from twgw.registry import User
-from twgw.storage.tokens import add_token, use_once
+from twgw.storage.tokens import add_token
 
 
 class Proof(CodeChallenge):
@@ -81,10 +81,10 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
         """Use the code up: of any number who show it at once, one gets it back."""
         server = self.server
         for digest in server.world.digests(code):
-            redeemed = use_once(server.connection, "code", digest, client=client.client.id, now=server.now)
-            if redeemed.fresh and redeemed.token is not None:
-                server.origin = redeemed.token
-                return Kept(redeemed.token)
+            token = server.use("code", digest, client.client.id)
+            if token is not None:
+                server.origin = token
+                return Kept(token)
         return None
 
     def authenticate_user(self, authorization_code: Kept) -> User:
@@ -109,7 +109,7 @@ class RefreshToken(grants.RefreshTokenGrant):
         if token is None or token.client != client.client.id:
             return None
         if token.used_at is not None:
-            use_once(server.connection, "refresh", digest, client=token.client, now=server.now)  # ends the family
+            server.use("refresh", digest, token.client)  # ends the family
             return None
         return Kept(token) if server.good("refresh", digest) else None
 
@@ -121,8 +121,7 @@ class RefreshToken(grants.RefreshTokenGrant):
     def issue_token(self, user: User, refresh_token: Kept) -> Any:
         """Use the old one up, and make the next."""
         server, token = self.server, refresh_token.token
-        redeemed = use_once(server.connection, "refresh", token.digest, client=token.client, now=server.now)
-        if not redeemed.fresh:
+        if server.use("refresh", token.digest, token.client) is None:
             raise InvalidGrantError
         server.origin = token
         return super().issue_token(user, refresh_token)

@@ -30,7 +30,7 @@ from twgw.storage.apis import find_revision
 from twgw.storage.blocks import find_block
 from twgw.storage.clients import find_party
 from twgw.storage.subscriptions import served_to
-from twgw.storage.tokens import add_token, find_token
+from twgw.storage.tokens import add_token, find_token, use_once
 from twgw.storage.users import find_user
 
 KNOWN_APIS = 5000
@@ -91,7 +91,7 @@ class Server(AuthorizationServer):
         """The code or refresh token that is being redeemed."""
         self.scopes: tuple[str, ...] = ()
         self.position: int | None = None
-        """Of the log record that was written."""
+        """Of the log record that was written: the answer is held until gateways have applied it."""
         self.known_client = ""
         """The client that has shown who it is."""
         self.register_grant(ClientCredentials)
@@ -228,6 +228,12 @@ class Server(AuthorizationServer):
     def good(self, kind: str, digest: str) -> Token | None:
         """The token, while it may be used."""
         return tokens.good(find_token(self.connection, kind, digest), self.now)
+
+    def use(self, kind: str, digest: str, client: str) -> Token | None:
+        """Use up a code or refresh token; None when it was used before, which ends its family, in gateways too."""
+        redeemed = use_once(self.connection, kind, digest, client=client, now=self.now)
+        self.position = self.position if redeemed.ended is None else redeemed.ended
+        return redeemed.token if redeemed.fresh else None
 
     def living_user(self, token: Token) -> User:
         """Whose token it is, while that may log in.  Raises InvalidGrantError."""

@@ -66,9 +66,8 @@ def use_once(connection: Connection, kind: str, digest: str, *, client: str, now
         return Redeemed(None, fresh=False)
     if used.rowcount:
         return Redeemed(token, fresh=known.valid)
-    if token.used_at is not None:
-        revoke_family(connection, token.family, now=now)
-    return Redeemed(token, fresh=False)
+    ended = revoke_family(connection, token.family, now=now) if token.used_at is not None else None
+    return Redeemed(token, fresh=False, ended=ended)
 
 
 def revoke_token(connection: Connection, kind: str, digest: str, *, now: float) -> int | None:
