@@ -280,6 +280,20 @@ def test_certificates_reach_their_listeners(write, tmp_path):
     assert tmp_path / "k.pem" == load(write(text + "key = 'k.pem'"), {}, {}).gateway.listen[0].key
 
 
+def test_the_cluster_fits_together(write, tmp_path):
+    """Its files are in the data directory; it listens where nothing else does, on a node with the database."""
+    assert tmp_path / "twgw-data" / "cluster" / "node.pem" == load(write(""), {}, {}).cluster.certificate
+    text = "[cluster]\nlisten = 'tcp:8080'\nkeymanagers = ['gw1', 'gw2:x']\n"
+    assert ["twgw.toml: [cluster] keymanagers[1]: must be HOST or HOST:PORT"] == [
+        line.partition(", such")[0] for line in errors_of(write(text))
+    ]
+    assert [
+        "twgw.toml: [cluster] listen: stands beside keymanagers; a node has the database, or asks those that have",
+        'twgw.toml: [cluster] keymanagers: a node that asks others is none itself; set [node] roles = ["gateway"]',
+        "twgw.toml: [cluster] listen: listens where gateway.listen[0] does",
+    ] == errors_of(write(text.replace(":x", "")))
+
+
 def test_listeners_fit_together(write):
     """A listener without a certificate, two of one port, and a key without a certificate are refused."""
     assert [

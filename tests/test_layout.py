@@ -28,6 +28,7 @@ LAYERS = {
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
           key_import metrics newfile passwords secret_files
           admin/{__init__,status}
+          cluster/{__init__,authority,refusals,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           keymanager/{__init__,client,form,jwks,metadata,parties,rate,scopes,settings,tokens}
@@ -39,6 +40,7 @@ LAYERS = {
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
     3: """clock config ldap state threads storage/*
+          cluster/{commands,factory,here,protocol,tls}
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,listener,resource}""",
     # roles
@@ -58,6 +60,7 @@ LIBRARIES = {
     "attrs": ["*"],
     "authlib": ["twgw/keymanager/*"],
     "cattrs": ["twgw/settings.py"],
+    "cryptography": ["twgw/cluster/authority.py"],
     "click": ["twgw/cli.py", "twgw/cli_*.py"],
     "defusedxml": ["twgw/directory/wso2.py"],
     "flask": ["twgw/web/application.py", "twgw/*/endpoints.py", "twgw/keymanager/{pages,service}.py"],

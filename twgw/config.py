@@ -16,6 +16,7 @@ import attrs
 from attrs import frozen, validators
 
 from twgw.allowed_upstreams import AllowedUpstreams
+from twgw.cluster.settings import ClusterSettings
 from twgw.credentials import Pepper
 from twgw.database_url import DatabaseUrl
 from twgw.directory.settings import LdapStore, repeated
@@ -208,6 +209,7 @@ class Config:
     keymanager: KeyManagerSettings = setting("Tokens.", factory=KeyManagerSettings)
     state: StateFile = setting("Declarative state.", factory=StateFile)
     database: Database = setting("Database.", factory=Database)
+    cluster: ClusterSettings = setting("Other nodes.", factory=ClusterSettings)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
     ldap: tuple[LdapStore, ...] = setting("User stores.", default=())
@@ -317,6 +319,7 @@ def _settled(config: Config, *, default_plugins: bool) -> Config:
         admin=Admin(listen=_private(config.admin.listen)),
         status=Status(listen=_private(config.status.listen)),
         control=attrs.evolve(config.control, listen=_private(config.control.listen)),
+        cluster=config.cluster.settled(config.node.data_dir),
         plugins=Plugins(directories=directories),
     )
 
@@ -345,6 +348,9 @@ def _check(config: Config) -> Iterator[Fault]:
             listeners.append((path, private))
             if private.kind == "ssl":
                 yield Fault(path, "must be tcp:PORT; for TLS put a proxy before it")
+    cluster = config.cluster
+    listeners += [("cluster.listen", cluster.listen)] if cluster.listen else []
+    yield from cluster.faults(config.node.roles, file=bool(config.state.file), database=bool(config.database.url))
     for i, (path, listen) in enumerate(listeners):
         for other, earlier in listeners[:i]:
             if listen.port and listen.port == earlier.port and _overlap(listen.interface, earlier.interface):

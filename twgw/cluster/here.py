@@ -1,0 +1,43 @@
+"""What all connections of a node to others share.  Made by ``service.py``, given to every ``protocol.Peer``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.protocols.amp import Command
+
+from twgw.cluster.authority import Identity
+from twgw.cluster.commands import VERSIONS
+from twgw.cluster.refusals import Refusals
+from twgw.policy.interfaces import Log
+
+Answer = Callable[..., Any]
+"""Answers a command: called with the peer and the arguments; returns a mapping, or a Deferred of one."""
+
+
+@define(eq=False)
+class Here:
+    """What all connections of a node share.
+
+    ``answers`` has what each command is answered by; ``arrived`` and ``left`` are called with a peer that said hello,
+    and when it is gone.
+    """
+
+    identity: Identity
+    boot: str
+    now: Callable[[], float]
+    log: Log
+    refusals: Refusals
+    answers: Mapping[type[Command], Answer] = field(factory=dict)
+    arrived: Callable[[Any], object] = lambda _peer: None
+    left: Callable[[Any], object] = lambda _peer: None
+    abilities: tuple[str, ...] = ()
+    """What this version can do beside the least; both ends know the other's."""
+    versions: tuple[int, int] = VERSIONS
+    peers: set[Any] = field(factory=set)
+    """All that are connected, also those who said nothing yet."""
+
+    def look(self) -> None:
+        """See who is too slow or silent; called every second."""
+        for peer in list(self.peers):
+            peer.look()

@@ -1,0 +1,100 @@
+"""The section [cluster] of the configuration: how nodes find and recognize each other.  Pure."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+from attrs import frozen, validators
+
+from twgw.faults import Fault
+from twgw.listen import Listen
+from twgw.settings import setting
+
+PORT = 8091
+FOLDER = "cluster"
+"""Of the files in the data directory."""
+NAME = r"[A-Za-z0-9._-]{1,100}"
+"""What a cluster and a node may be called: it stands in certificates, as part of a URI."""
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
+
+
+@frozen
+class Address:
+    """Where a node is reached."""
+
+    host: str
+    port: int = PORT
+
+    @classmethod
+    def from_text(cls, text: str) -> "Address":
+        """Read ``HOST`` or ``HOST:PORT``; an IPv6 address stands in brackets.  Raises ValueError."""
+        found = _ADDRESS.fullmatch(text)
+        if not found or not 0 < int(found[2] or PORT) <= 65535:
+            raise ValueError(f"must be HOST or HOST:PORT, such as gateway1:{PORT}, an IPv6 address in brackets")
+        return cls(found[1].strip("[]"), int(found[2] or PORT))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
+class ClusterSettings:
+    """How nodes speak with each other: over TLS, with certificates of the cluster's own (twgw cluster init, join)."""
+
+    name: str = setting(
+        "Name of the cluster. It stands in the certificates of its nodes; those of another cluster are refused.",
+        default="twgw",
+        validator=validators.matches_re(NAME),
+    )
+    listen: Listen | None = setting(
+        f"Where a node with the database answers the others: tcp:{PORT}, with :interface=ADDRESS when only one address "
+        "is meant. TLS is spoken there in any case. Empty: nowhere.",
+        default=None,
+    )
+    advertise: Address | None = setting(
+        "HOST or HOST:PORT by which other nodes reach it. Empty: the name of the host, and the port of listen.",
+        default=None,
+    )
+    keymanagers: tuple[Address, ...] = setting(
+        f"HOST or HOST:PORT (else {PORT}) of the nodes with the database, for a node that has none. "
+        "The first that answers is asked.",
+        default=(),
+    )
+    ca: Path | None = setting(
+        f"PEM file of the certificate by which those of the cluster are known. Empty: {FOLDER}/ca.pem in data_dir.",
+        default=None,
+    )
+    certificate: Path | None = setting(
+        f"PEM file of this node's certificate. Empty: {FOLDER}/node.pem in data_dir.", default=None
+    )
+    key: Path | None = setting(
+        f"PEM file of its private key, for its owner alone to read. Empty: {FOLDER}/node-key.pem in data_dir.",
+        default=None,
+    )
+
+    def settled(self, data_dir: Path) -> "ClusterSettings":
+        """The same with every file named."""
+        folder = data_dir / FOLDER
+        return attrs.evolve(
+            self,
+            ca=self.ca or folder / "ca.pem",
+            certificate=self.certificate or folder / "node.pem",
+            key=self.key or folder / "node-key.pem",
+        )
+
+    def faults(self, roles: tuple[str, ...], *, file: bool, database: bool) -> Iterator[Fault]:
+        """What is wrong between it and the rest: the roles of the node, and whether a file or a database is named."""
+        if self.listen and self.listen.kind != "tcp":
+            yield Fault("cluster.listen", "must be tcp:PORT: TLS is spoken there in any case, with ca and certificate")
+        if self.listen and self.keymanagers:
+            yield Fault("cluster.listen", "stands beside keymanagers; a node has the database, or asks those that have")
+        if self.listen and file:
+            yield Fault("cluster.listen", "needs a database; take [state] file away and run: twgw config sync FILE")
+        if self.listen and "keymanager" not in roles:
+            yield Fault("cluster.listen", "needs keymanager in [node] roles")
+        if self.keymanagers and (file or database):
+            other = "[state] file" if file else "[database] url"
+            yield Fault("cluster.keymanagers", f"stands beside {other}; take one of them away")
+        if self.keymanagers and "keymanager" in roles:
+            yield Fault("cluster.keymanagers", 'a node that asks others is none itself; set [node] roles = ["gateway"]')
