@@ -22,6 +22,9 @@ from twgw.newfile import create
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PEPPER_BYTES = 32
+_FAIR = 256 - 256 % len(ALPHABET)
+_CHARACTERS = bytes(ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256))
+_BEYOND = bytes(range(_FAIR, 256))
 
 _KEY = re.compile(r"(tw_[a-z0-9]{1,16}_([0-9A-Za-z]{8})_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})", re.ASCII)
 _ENVIRONMENT = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
@@ -153,7 +156,11 @@ def _read(path: Path) -> Pepper:
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    """So many characters of the alphabet, each as likely as the others: bytes past its last multiple are dropped."""
+    text = ""
+    while len(text) < length:
+        text += secrets.token_bytes(length + 8).translate(_CHARACTERS, _BEYOND).decode()
+    return text[:length]
 
 
 def _check(body: str) -> str:

@@ -60,13 +60,14 @@ def test_a_client_is_found_with_what_may_stand_in_its_way(database, write, read)
     """The state of its application, and a block of that."""
     write(create_application, "shop", owner="bob")
     client = write(add_client, Client("web", "shop", "production", ""))
-    assert (client, Approval.ACTIVE, None) == read(find_party, "web")
+    assert (client, Approval.ACTIVE, None, read(log.head)) == read(find_party, "web")
     assert read(find_party, "nobody") is None
 
     write(update_application, "shop", {"state": Approval.PENDING})
     write(add_block, Block("application", "shop", expires_at=NOW + 5))
     write(add_block, Block("user", "shop"))
 
-    found, state, block = read(find_party, "web")
+    found, state, block, head = read(find_party, "web")
     assert (client, Approval.PENDING) == (found, state)
     assert (NOW, NOW + 5) == (block.at, block.expires_at)
+    assert read(log.head) == head

@@ -1,10 +1,14 @@
 """Tests of twgw.storage.database."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from twisted.internet.defer import Deferred
 
 from tests.storage.conftest import NOW
+from tests.storage.test_together import WAIT, Seen
 from twgw.registry import Head, Record
 from twgw.storage.database import Database
 from twgw.storage.errors import Conflict, Unavailable
@@ -79,3 +83,28 @@ def test_the_file_is_for_its_owner(tmp_path):
     found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     database.close()
     assert found == dict.fromkeys(("private.db", "private.db-wal", "private.db-shm"), 0o600)
+
+
+def test_writers_of_sqlite_who_wait_are_written_together(sqlite):
+    """One commit, so one wait for the disk; who is refused is refused alone."""
+    queue = sqlite._together._waiting = Seen()
+    begun, go, commits = Event(), Event(), []
+    event.listen(sqlite.writing, "commit", lambda _: commits.append(1))
+
+    def hold(connection):
+        begun.set()
+        assert go.wait(WAIT)
+        insert(connection, "first")
+
+    with ThreadPoolExecutor() as threads:
+        futures = [threads.submit(sqlite.call, hold, write=True)]
+        assert begun.wait(WAIT)
+        futures += [threads.submit(sqlite.call, insert, name, write=True) for name in "abcd"]
+        for _ in futures:
+            assert queue.joined.acquire(timeout=WAIT)
+        go.set()
+        assert [None] * 5 == [each.exception(WAIT) for each in futures]
+    assert (5, 2) == (sqlite.call(count), len(commits))
+
+    with pytest.raises(Conflict):
+        sqlite.call(insert, "a", write=True)

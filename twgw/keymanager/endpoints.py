@@ -159,7 +159,7 @@ def read(request: flask.Request) -> Request:
     if len(fields) > 1:
         raise Malformed("more than one Authorization field")
     shown: Shown | None = form.shown(fields[0] if fields else None, found)
-    return Request(request.method, request.base_url, found, shown)
+    return Request(request.method, f"{request.scheme}://{request.host}{request.path}", found, shown)
 
 
 def respond(reply: Reply) -> Response:

@@ -75,7 +75,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         """Keep its row."""
-        add_token(self.server.connection, self.issued.row, now=self.server.now)
+        add_token(self.server.connection, self.issued.row, now=self.server.now, pos=self.server.read_at)
 
     def query_authorization_code(self, code: str, client: Party) -> Kept | None:
         """Use the code up: of any number who show it at once, one gets it back."""

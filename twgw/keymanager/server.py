@@ -90,6 +90,8 @@ class Server(AuthorizationServer):
         self.origin: Token | None = None
         """The code or refresh token that is being redeemed."""
         self.scopes: tuple[str, ...] = ()
+        self.read_at: int | None = None
+        """Position of the log before anything else was read: who revokes what is read here has a later one."""
         self.position: int | None = None
         """Of the log record that was written: the answer is held until gateways have applied it."""
         self.known_client = ""
@@ -130,7 +132,8 @@ class Server(AuthorizationServer):
         found = find_party(self.connection, client_id)
         if found is None:
             return None
-        client, state, block = found
+        client, state, block, head = found
+        self.read_at = head.pos if self.read_at is None else self.read_at
         if client.revoked_pos is not None or state is not Approval.ACTIVE or self._holds(block):
             return None
         try:
@@ -201,12 +204,12 @@ class Server(AuthorizationServer):
             whom.id, whom.application, whom.environment, user.name if user else None, given, family
         )
         access, renewal = self._access(client.settings, grant), None
-        add_token(self.connection, access.row, now=self.now)
+        add_token(self.connection, access.row, now=self.now, pos=self.read_at)
         if renewable:
             seconds = client.settings.refresh_seconds or self.world.refresh_seconds
             kept = grant if self.origin is None else tokens.grant_of(self.origin)
             renewal = tokens.refresh(kept, self.world.digest, seconds, self.now)
-            add_token(self.connection, renewal.row, now=self.now)
+            add_token(self.connection, renewal.row, now=self.now, pos=self.read_at)
         return tokens.answer(access, renewal, self.now)
 
     def _access(self, settings: ClientSettings, grant: tokens.Grant) -> tokens.Issued:

@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 
-from twgw.registry import Approval, Block, Client
+from twgw.registry import Approval, Block, Client, Head
 from twgw.storage import log
 from twgw.storage.errors import Missing
 from twgw.storage.rows import change, free, mapping, require, to_text
 from twgw.storage.schema import application as application_table
 from twgw.storage.schema import block as block_table
 from twgw.storage.schema import client as table
+from twgw.storage.schema import cluster_head
 
 
 def add_client(connection: Connection, client: Client, *, now: float) -> Client:
@@ -65,13 +66,14 @@ def find_client(connection: Connection, id: str) -> Client | None:
     return _client(row) if row else None
 
 
-def find_party(connection: Connection, id: str) -> tuple[Client, Approval, Block | None] | None:
-    """A client, the state of its application and what blocks that, in one statement."""
+def find_party(connection: Connection, id: str) -> tuple[Client, Approval, Block | None, Head] | None:
+    """A client, the state of its application, what blocks that, and the head of the log, in one statement."""
     row = connection.execute(_PARTY, {"id": id}).one_or_none()
     if row is None:
         return None
     block = Block("application", row.application, at=row.blocked_at, expires_at=row.blocked_until)
-    return _client(row), Approval(row.application_state), None if row.blocked_at is None else block
+    blocked = None if row.blocked_at is None else block
+    return _client(row), Approval(row.application_state), blocked, Head(row.epoch, row.pos)
 
 
 def require_client(connection: Connection, id: str) -> Client:
@@ -96,14 +98,17 @@ def clients_of(connection: Connection, application: str) -> list[Client]:
 
 _PARTY = (
     select(
+        cluster_head.c.epoch,
+        cluster_head.c.pos,
         table,
         application_table.c.state.label("application_state"),
         block_table.c.at.label("blocked_at"),
         block_table.c.expires_at.label("blocked_until"),
     )
+    .select_from(cluster_head)
+    .join(table, table.c.id == bindparam("id"))
     .join(application_table, application_table.c.name == table.c.application)
     .outerjoin(block_table, and_(block_table.c.kind == "application", block_table.c.value == table.c.application))
-    .where(table.c.id == bindparam("id"))
 )
 
 

@@ -4,10 +4,11 @@ Made by ``tap.py`` and the commands.  The reactor's side awaits ``run``; what ha
 This file knows the vendors (``vendors.py`` their settings); no other does.
 
 A reading transaction sees one moment of the database and can write nothing.  A writing one sees what is committed, and
-locks what it changes; on SQLite it is the only one.
+locks what it changes; on SQLite it is the only one, and does the work of all who wait (``together.py``).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.engine import Engine
@@ -18,6 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from twgw.storage.errors import Conflict, Unavailable
+from twgw.storage.together import Together
 from twgw.storage.vendors import Verdict, engines, verdict
 
 T = TypeVar("T")
@@ -57,6 +59,8 @@ class Database:
         self._statement_timeout = statement_timeout
         self._reactor = reactor
         self._waiting = 0
+        alone = self.writing.dialect.name == "sqlite"
+        self._together = Together(partial(self._once, self.writing), statement_timeout) if alone else None
         self._threads = ThreadPool(0, 2 * pool_size, name="database") if reactor is not None else None
 
     def call(
@@ -76,7 +80,10 @@ class Database:
         """
         for left in reversed(range(ATTEMPTS)):
             try:
-                return self._once(self.writing if write else self.reading, function, args, kwargs)
+                if write and self._together is not None:
+                    return self._in_turn(function, args, kwargs)
+                engine = self.writing if write else self.reading
+                return self._once(engine, lambda connection: function(connection, *args, **kwargs))
             except _Undone as error:
                 if not left:
                     raise Unavailable(f"{self.name}: {error}; nothing was done, try again") from error.__cause__
@@ -115,12 +122,21 @@ class Database:
         self.reading.dispose()
         self.writing.dispose()
 
-    def _once(self, engine: Engine, function: Callable[..., T], args: Any, kwargs: Any) -> T:
+    def _in_turn(self, function: Callable[..., T], args: Any, kwargs: Any) -> T:
+        """In one transaction with others who wait for the only connection that writes."""
+        assert self._together is not None
+        try:
+            result: T = self._together.call(lambda connection: function(connection, *args, **kwargs))
+        except TimeoutError as error:
+            raise Unavailable(f"{self.name}: others are still writing; nothing was done, try again later") from error
+        return result
+
+    def _once(self, engine: Engine, function: Callable[[Any], T]) -> T:
         committing = False
         try:
             with engine.connect() as connection:
                 connection.begin()
-                result = function(connection, *args, **kwargs)
+                result = function(connection)
                 committing = True
                 connection.commit()
                 return result

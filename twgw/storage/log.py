@@ -18,7 +18,7 @@ KEPT_ROWS = 100_000
 
 def head(connection: Connection) -> Head:
     """How far the log is; inside a transaction that appended, its own last position."""
-    row = connection.execute(select(cluster_head.c.epoch, cluster_head.c.pos)).one()
+    row = connection.execute(_HEAD).one()
     return Head(row.epoch, row.pos)
 
 
@@ -101,3 +101,6 @@ BLOCKS = Record("block", "block")
 """Somebody is blocked, or no longer."""
 KEYS = Record("key", "key")
 """The keys for signing have changed."""
+
+
+_HEAD = select(cluster_head.c.epoch, cluster_head.c.pos)

@@ -23,9 +23,13 @@ MANY = 1000
 """Tokens of one family past which their application is the shorter thing to name."""
 
 
-def add_token(connection: Connection, token: Token, *, now: float) -> Token:
-    """Enter a token; it adds trust, and no record."""
-    issued = attrs.evolve(token, issued_at=now, issued_pos=log.head(connection).pos)
+def add_token(connection: Connection, token: Token, *, now: float, pos: int | None = None) -> Token:
+    """Enter a token; it adds trust, and no record.
+
+    ``pos`` is the position that was read, in this transaction, before or with all that allows the token; a revocation
+    of any of it that came later takes the token with it.  Without it, it is read now.
+    """
+    issued = attrs.evolve(token, issued_at=now, issued_pos=log.head(connection).pos if pos is None else pos)
     row = {
         "digest": issued.digest, "kind": issued.kind, "application": issued.application, "client": issued.client,
         "user_name": issued.user, "environment": issued.environment, "scopes": " ".join(issued.scopes),

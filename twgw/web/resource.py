@@ -25,8 +25,8 @@ POSITION = "twgw-position"
 """The field by which the application says what to wait for: ``position;status when it is not reached;seconds``."""
 NOT_YET = "it is kept, and not yet in force on this node; ask again whether it is, before you rely on it"
 
-THREADS = 8
-"""Of one listener; a thread mostly waits for the database, which has no more connections than that."""
+THREADS = 16
+"""Of one listener.  A thread mostly waits for the database; on SQLite those that wait are written together."""
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
