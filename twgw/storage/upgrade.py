@@ -30,12 +30,18 @@ class SchemaStatus:
         return self.current == self.wanted
 
 
-def upgrade(database: Database) -> SchemaStatus:
+def upgrade(database: Database, to: str = "") -> SchemaStatus:
     """Bring a database forward, and return what it was before.  Raises Unavailable.
 
-    A database of a later version is left as it is and refused.
+    ``to``: the schema of an earlier version; without it that of this one.  A database of a later version is left as it
+    is and refused.
     """
-    return database.call(_upgrade, write=True)
+    return database.call(_upgrade, to, write=True)
+
+
+def released() -> list[str]:
+    """Every schema that a database may have, the first one first."""
+    return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def schema_status(database: Database) -> SchemaStatus:
@@ -44,17 +50,13 @@ def schema_status(database: Database) -> SchemaStatus:
 
 
 def _status(connection: Connection) -> SchemaStatus:
-    script = ScriptDirectory.from_config(_config())
-    wanted = script.get_current_head()
-    assert wanted is not None
-    return SchemaStatus(MigrationContext.configure(connection).get_current_revision(), wanted)
+    return SchemaStatus(MigrationContext.configure(connection).get_current_revision(), released()[-1])
 
 
-def _upgrade(connection: Connection) -> SchemaStatus:
+def _upgrade(connection: Connection, to: str) -> SchemaStatus:
     lock_schema(connection)
     before = _status(connection)
-    known = {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if before.current is not None and before.current not in known:
+    if before.current is not None and before.current not in released():
         raise Unavailable(
             f"the database has schema {before.current}, which is later than this version of twgw ({before.wanted}); "
             "install the version that made it, or restore a backup"
@@ -62,7 +64,7 @@ def _upgrade(connection: Connection) -> SchemaStatus:
     if not before.is_current:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to or before.wanted)
     return before
 
 
