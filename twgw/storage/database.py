@@ -154,7 +154,7 @@ class Database:
         if found is Verdict.AGAIN or (found is Verdict.LOST and not committing):
             return _Undone(_line(error))
         if committing and found is not Verdict.REFUSED:
-            text = f"lost while committing ({_line(error)}); it may be done or not: look before doing it again"
+            text = f"failed while committing ({_line(error)}); it may be done or not: look before doing it again"
             return Unavailable(f"{self.name}: {text}", unknown=True)
         if found is Verdict.SCHEMA:
             return Unavailable(f"{self.name}: has not this version's tables ({_line(error)}); run: twgw db upgrade")

@@ -108,9 +108,10 @@ def _sqlite(place: URL, _: float, statement_timeout: float, options: dict[str, A
 def _postgresql(
     place: URL, connect_timeout: float, statement_timeout: float, options: dict[str, Any], reading: bool
 ) -> Engine:
+    given_up = statement_timeout + PATIENCE
     settings = {
         "statement_timeout": f"{statement_timeout * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{(statement_timeout + PATIENCE) * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{given_up * 1000:.0f}",
         "default_transaction_isolation": r"repeatable\ read" if reading else r"read\ committed",
         "default_transaction_read_only": "on" if reading else "off",
     }
@@ -125,7 +126,7 @@ def _postgresql(
         """Gives up a server that says nothing: one that is stopped does not keep its own time limit."""
 
         def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-            return super().wait(_within(gen, statement_timeout + PATIENCE), *args, **kwargs)
+            return super().wait(_within(gen, given_up), *args, **kwargs)
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:

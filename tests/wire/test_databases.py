@@ -1,0 +1,357 @@
+"""Databases that are killed, stopped, filled and cut off, while twgw writes to them.
+
+What was acknowledged is there afterwards, what was not is there whole or not at all, and the log has no gap.
+"""
+
+import re
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, select
+
+from tests.databases import SERVERS, clear
+from tests.storage.test_upgrade import is_as_wanted
+from tests.wire.storage_writer import NOW, write
+from twgw.registry import Record
+from twgw.storage import audit, log, vendors
+from twgw.storage.applications import create_application
+from twgw.storage.database import Database
+from twgw.storage.errors import Unavailable
+from twgw.storage.schema import credential
+from twgw.storage.upgrade import schema_status, upgrade
+
+WRITER = Path(__file__).with_name("storage_writer.py")
+KINDS = ["sqlite", "postgresql", "mariadb"]
+
+
+class Place:
+    """Where a database is, and its server if it has one."""
+
+    def __init__(self, url, server=None):
+        self.url = url
+        self.server = server
+
+    def open(self, **options):
+        return Database(self.url, **{"statement_timeout": 10, **options})
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """Servers that keep what they acknowledge, for this module alone: they are killed."""
+    running = {}
+
+    def server(kind):
+        if kind not in running:
+            running[kind] = SERVERS[kind](durable=True).start()
+        return running[kind]
+
+    yield server
+    for each in running.values():
+        each.end()
+
+
+@pytest.fixture
+def empty(request, servers, tmp_path):
+    """Make a database without tables."""
+    made = []
+
+    def empty(kind):
+        if kind == "sqlite":
+            return Place(f"sqlite:///{tmp_path}/twgw{len(made)}.db")
+        server = servers(kind)
+        name = f"t{len(made)}_{re.sub('[^a-z]', '_', request.node.name.lower())}"[:60]
+        made.append(name)
+        return Place(server.make(name), server)
+
+    return empty
+
+
+@pytest.fixture(params=KINDS)
+def place(request, empty):
+    """A database of each kind, with an application in it."""
+    place = empty(request.param)
+    database = place.open()
+    upgrade(database)
+    database.call(clear, write=True)
+    database.call(create_application, "batch", owner="ann", now=NOW, write=True)
+    database.close()
+    return place
+
+
+def is_whole(database, acknowledged=()):
+    """Everything acknowledged is there, every write is there whole, and log and audit have no gap."""
+    head = database.call(log.head).pos
+    records = database.call(log.since, 0, 1_000_000)
+    rows = database.call(lambda c: c.execute(select(credential.c.id, credential.c.revoked_pos)).all())
+    chain = database.call(audit.verify)
+
+    assert list(range(1, head + 1)) == [record.pos for record in records]
+    assert {(pos, key) for pos, key in acknowledged} <= {(row.revoked_pos, row.id) for row in rows}
+    assert sorted(row.revoked_pos for row in rows) == [record.pos for record in records if record.kind == "token"]
+    assert (len(rows), "") == (chain.entries, chain.fault)
+    return len(rows)
+
+
+def start_writer(url, name, *times, **options):
+    return subprocess.Popen(
+        [sys.executable, WRITER, url, name, *times], stdout=subprocess.PIPE, text=True, cwd=WRITER.parents[2], **options
+    )
+
+
+def told(lines):
+    """Positions and ids of lines of a writer that say that something was committed."""
+    return [(int(line.split()[0]), line.split()[1]) for line in lines if line[0].isdigit()]
+
+
+def test_writers_that_are_killed_lose_nothing(place):
+    """Two processes write at once and are killed in the middle, several times: kill -9 at any moment."""
+    acknowledged = []
+    for turn in range(2):
+        writers = [start_writer(place.url, f"{name}{turn}") for name in "ab"]
+        lines = [[writer.stdout.readline() for _ in range(5 + 20 * turn)] for writer in writers]
+        for writer, some in zip(writers, lines, strict=True):
+            writer.kill()
+            acknowledged += told([*some, *(line for line in writer.stdout if line.endswith("\n"))])
+            writer.wait()
+            writer.stdout.close()
+
+    database = place.open()
+    assert is_whole(database, acknowledged) >= len(acknowledged) >= 2 * (5 + 25)
+    database.call(write, "after", 1, write=True)
+    database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_server_that_is_killed_loses_nothing(place):
+    """While it is away, writes are refused in words; when it is back, the same process goes on."""
+    writer = start_writer(place.url, "a")
+    lines = [writer.stdout.readline() for _ in range(20)]
+    place.server.kill()
+    while not (line := writer.stdout.readline()).startswith("refused"):
+        lines.append(line)
+    place.server.start()
+    while not (line := writer.stdout.readline())[0].isdigit():
+        assert "nothing was done" in line
+    lines.append(line)
+    writer.kill()
+    lines += writer.stdout
+    writer.wait()
+    writer.stdout.close()
+
+    database = place.open()
+    is_whole(database, told(line for line in lines if line.endswith("\n")))
+    database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_server_that_was_away_is_used_again(place):
+    """A new transaction on an old connection is tried again on a new one; nobody has to start twgw anew."""
+    database = place.open()
+    database.call(write, "a", 1, write=True)
+    place.server.kill()
+    for call in (lambda: database.call(log.head), lambda: database.call(write, "a", 2, write=True)):
+        with pytest.raises(Unavailable, match="nothing was done") as caught:
+            call()
+        assert not caught.value.unknown
+    place.server.start()
+
+    assert 1 == database.call(log.head).pos
+    assert 2 == database.call(write, "a", 2, write=True)
+    assert 2 == is_whole(database)
+    database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_server_that_says_nothing_is_given_up(place, monkeypatch):
+    """One that is stopped, and keeps its connections open, holds nobody for ever; when it goes on, it is used again."""
+    with monkeypatch.context() as less:
+        less.setattr(vendors, "PATIENCE", 0.5)
+        hurried = place.open(statement_timeout=1, connect_timeout=2)
+    patient = place.open()
+    assert 0 == hurried.call(log.head).pos == patient.call(log.head).pos
+    place.server.pause()
+    try:
+        with pytest.raises(Unavailable, match="nothing was done"):  # after all its tries, and not never
+            hurried.call(log.head)
+    finally:
+        place.server.resume()
+
+    assert 0 == patient.call(log.head).pos
+    for database in (hurried, patient):
+        database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_commit_without_an_answer_is_said_to_be_unknown(place, monkeypatch):
+    """The server stops just before it is told to commit, and does it later: nobody was told that it was not done."""
+    with monkeypatch.context() as less:
+        less.setattr(vendors, "PATIENCE", 0.5)
+        hurried = place.open(statement_timeout=1, connect_timeout=2)
+    database = place.open()
+    database.call(write, "a", 1, write=True)
+
+    def stop(connection):
+        if connection.dialect.name == "postgresql":  # it would end a transaction that waits for so long
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        place.server.pause()
+
+    event.listen(hurried.writing, "commit", stop)
+    try:
+        with pytest.raises(Unavailable, match="it may be done or not: look before doing it again") as caught:
+            hurried.call(write, "a", 2, write=True)
+    finally:
+        place.server.resume()
+        hurried.close()
+
+    assert caught.value.unknown
+    deadline = time.monotonic() + 30
+    while database.call(log.head).pos < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert 2 == is_whole(database)
+    database.close()
+
+
+END = {
+    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    "mariadb": ("SELECT connection_id()", "KILL {}"),
+}
+
+
+def cut(database, connection):
+    """End the connection of a transaction from another one."""
+    own, end = END[database.name.partition(":")[0]]
+    number = connection.exec_driver_sql(own).scalar_one()
+    database.call(lambda other: other.exec_driver_sql(end.format(number)))
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_connection_lost_inside_a_transaction_is_no_failure(place):
+    """It is begun again, and done once."""
+    database = place.open()
+    tries = []
+
+    def twice(connection):
+        tries.append(log.append(connection, [Record("x", "x")], NOW))
+        if len(tries) == 1:
+            cut(database, connection)
+        return write(connection, "a", 1)
+
+    assert 2 == database.call(twice, write=True)
+
+    assert [1, 1] == tries
+    assert ["x", "token"] == [record.kind for record in database.call(log.since, 0)]
+    database.close()
+
+
+# --- disks ---
+
+
+def test_a_full_disk_is_said_to_be_so(empty):
+    """Nothing is done, reading goes on, and so does writing as soon as there is room."""
+    database = empty("sqlite").open()
+    upgrade(database)
+    database.call(create_application, "batch", owner="ann", now=NOW, write=True)
+    room = database.call(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+    def limit(pages):
+        database.call(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").all(), write=True)
+
+    def write_all():
+        for number in range(1000):
+            acknowledged.append((database.call(write, "a", number, write=True), f"a-{number}"))
+
+    acknowledged = []
+    limit(room + 3)
+    with pytest.raises(Unavailable, match="database or disk is full; nothing was done") as caught:
+        write_all()
+
+    assert not caught.value.unknown
+    assert len(acknowledged) == is_whole(database, acknowledged)
+    limit(1_000_000)
+    database.call(write, "b", 1, write=True)
+    assert len(acknowledged) + 1 == is_whole(database, acknowledged)
+    database.close()
+
+
+def test_a_file_that_may_not_grow_loses_nothing(empty):
+    """A process whose files reach their limit is refused, and what was acknowledged before is there."""
+    place = empty("sqlite")
+    database = place.open()
+    upgrade(database)
+    database.call(create_application, "batch", owner="ann", now=NOW, write=True)
+    limits = (60 * 4096,) * 2
+    writer = start_writer(place.url, "a", "200", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    lines = writer.communicate()[0].splitlines()
+
+    assert [] != [line for line in lines if line.startswith(("refused", "unknown"))]
+    assert len(told(lines)) <= is_whole(database, told(lines))
+    database.close()
+
+
+def test_a_disk_that_does_not_keep_its_word_is_not_believed(empty):
+    """When the disk fails to take what is committed, that is never acknowledged; what was acknowledged is there."""
+    place = empty("sqlite")
+    database = place.open()
+    upgrade(database)
+    database.call(create_application, "batch", owner="ann", now=NOW, write=True)
+    fail = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]
+    fail += ["inject=fsync,fdatasync:error=EIO:when=5+3"]
+    done = subprocess.run(
+        [*fail, sys.executable, WRITER, place.url, "a", "30"], capture_output=True, text=True, check=False,
+        cwd=WRITER.parents[2],
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+
+    assert 30 == len(lines), done.stderr
+    unknown = [line for line in lines if line.startswith("unknown")]
+    assert [] != unknown
+    assert all("disk I/O error" in line and "look before doing it again" in line for line in unknown)
+    assert len(told(lines)) <= is_whole(database, told(lines)) <= 30
+    database.close()
+
+
+# --- the schema; what it is like after each statement is tested in tests/storage/test_upgrade.py ---
+
+UPGRADE = """
+import sys
+from sqlalchemy import event
+from twgw.storage.database import Database
+from twgw.storage.upgrade import upgrade
+database = Database(sys.argv[1])
+
+def ask(_connection, _cursor, statement, *_):
+    if statement.lstrip().startswith("CREATE"):
+        print("may I?", flush=True)
+        input()
+
+event.listen(database.writing, "before_cursor_execute", ask)
+upgrade(database)
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_upgrade_that_is_killed_is_done_by_the_next(empty, kind):
+    """Kill -9 in the middle of it leaves nothing in the way."""
+    place = empty(kind)
+    for tables in (2, 6, 10):
+        command = [sys.executable, "-c", UPGRADE, place.url]
+        upgrading = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=WRITER.parents[2]
+        )
+        for _ in range(tables):
+            assert "may I?\n" == upgrading.stdout.readline()
+            upgrading.stdin.write("\n")
+            upgrading.stdin.flush()
+        upgrading.kill()
+        upgrading.communicate()
+    database = place.open()
+    assert not schema_status(database).is_current
+
+    upgrade(database)
+
+    is_as_wanted(database)
+    database.close()
