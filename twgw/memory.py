@@ -43,6 +43,7 @@ from twgw.policy.interfaces import Directory, Gateway
 from twgw.policy.registry import Plugin, find_plugins
 from twgw.state import parse_state
 from twgw.storage.database import Database
+from twgw.storage.reader import DatabaseReader
 from twgw.throttle.local import LocalLimiter
 
 UPSTREAM: Final = Upstream((Target("http://upstream.test"),))
@@ -235,7 +236,8 @@ class MemoryGateway:
             node="memory", trusted_proxies=options.get("trusted_proxies", ()),
         )  # fmt: skip
         if isinstance(configured, Database):
-            self.facts = registry.Facts(Cache(), configured.run, clock, self.log, self.metrics)
+            reader = DatabaseReader(configured)
+            self.facts = registry.Facts(Cache(), reader, clock, self.log, self.metrics)
             rights = registry.Rights(self.facts, clock)
             known = registry.Keys(self.facts, clock, lambda key: (digest(key),))
             self.gateway = attrs.evolve(self.gateway, credentials=known, subscriptions=rights)
@@ -251,7 +253,7 @@ class MemoryGateway:
         self.deployment: Deployment | None = None
         if isinstance(configured, Database):
             self.follower = Follower(
-                configured, self.facts, rights, execute, lambda: self._plugins, self.gateway, self._make_call, self._put
+                reader, self.facts, rights, execute, lambda: self._plugins, self.gateway, self._make_call, self._put
             )
             self.follower.load()
         else:

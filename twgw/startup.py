@@ -33,6 +33,7 @@ from twgw.state import load_state, parse_state
 from twgw.storage import apis, applications, credentials, keys, settings, subscriptions, tiers
 from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
+from twgw.storage.reader import DatabaseReader
 from twgw.storage.upgrade import upgrade
 
 InThread = Callable[..., "Deferred[Any]"]
@@ -123,6 +124,7 @@ class FromDatabase:
     reactor: Any
     peppers: Peppers = field(factory=Peppers)
     database: Database = field(init=False)
+    reader: DatabaseReader = field(init=False)
     facts: registry.Facts = field(init=False)
     credentials: registry.Keys = field(init=False)
     subscriptions: registry.Rights = field(init=False)
@@ -131,8 +133,9 @@ class FromDatabase:
 
     def __attrs_post_init__(self) -> None:
         self.database = open_database(self.config, self.reactor)
+        self.reader = DatabaseReader(self.database)
         cache = Cache(self.config.database.cached)
-        self.facts = registry.Facts(cache, self.database.run, self.clock, self.log, self.metrics)
+        self.facts = registry.Facts(cache, self.reader, self.clock, self.log, self.metrics)
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
         self.issuer = Issuer(self.config.issuer, self.clock.wall)
@@ -146,7 +149,7 @@ class FromDatabase:
     ) -> Follower:
         """Make what follows the log of the database."""
         self.follower = Follower(
-            self.database, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
+            self.reader, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
             self._read_keys,
         )  # fmt: skip
         return self.follower
@@ -179,9 +182,9 @@ class FromDatabase:
             self.log.info("{name}: filled with {what}", name=self.database.name, what=what)
 
     async def _read_keys(self) -> None:
-        kept = await self.database.run(keys.keys_of, "pepper", now=self.clock.wall())
-        self.peppers.known = tuple(Pepper.from_text(each.material) for each in kept)
-        self.issuer.use(await self.database.run(keys.keys_of, "signing", now=self.clock.wall()))
+        found = await self.reader.secrets(self.clock.wall())
+        self.peppers.known = tuple(Pepper.from_text(each.material) for each in found.peppers)
+        self.issuer.use(found.signing)
 
     def _ensure_signing(self, connection: Any) -> list[SecretKey]:
         return keys.ensure_key(connection, "signing", self._first_signing, now=self.clock.wall())

@@ -10,6 +10,7 @@ from twgw.model import Api, Credential, Lifecycle, Limit, Policy, Target, Tier, 
 from twgw.storage.apis import create_api, publish
 from twgw.storage.applications import create_application
 from twgw.storage.credentials import add_credential
+from twgw.storage.reader import DatabaseReader
 from twgw.storage.subscriptions import subscribe
 from twgw.storage.tiers import create_tier
 
@@ -110,7 +111,7 @@ def gateway(registry):
 def threads(gateway, registry, monkeypatch):
     """The threads in which that gateway reads keys and subscriptions; its log it reads at once."""
     made = Threads(registry.database)
-    monkeypatch.setattr(gateway.facts, "_run", made.run)
+    monkeypatch.setattr(gateway.facts, "_reader", DatabaseReader(made))
     return made
 
 

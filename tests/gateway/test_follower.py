@@ -16,6 +16,7 @@ from twgw.registry import News, Record
 from twgw.storage import log, served
 from twgw.storage.apis import delete_api, find_live, publish, save_revision, set_state
 from twgw.storage.errors import Unavailable
+from twgw.storage.reader import DatabaseReader
 from twgw.storage.schema import cluster_head
 from twgw.storage.settings import set_policies
 from twgw.storage.tiers import update_tier
@@ -118,6 +119,50 @@ def test_the_global_policies_are_in_force(gateway, registry, call):
     gateway.follower.reached(position)
 
     assert 418 == call()
+
+
+# --- when it cannot be had at the start ---
+
+
+@pytest.fixture
+def asking(monkeypatch):
+    """Readers that can be asked only when the reactor runs, as those that ask a key manager."""
+    monkeypatch.setattr(DatabaseReader, "at_start", lambda _reader: None)
+
+
+def test_a_gateway_that_must_ask_first_refuses_until_it_knows(registry, asking):
+    """With 503, whatever is asked for; then it serves like any other."""
+    gateway = MemoryGateway(registry.database)
+    before = gateway.get("/pets/7", headers={"X-API-Key": "secret"})
+    follower = gateway.follower
+
+    assert (503, "2") == (before.status, before.headers.get("retry-after"))
+    assert (None, 0) == (follower.deployment, follower.applied)
+
+    follower.look()
+
+    assert registry.database.call(log.head).pos == follower.applied
+    assert [200, 404] == [gateway.get(path, headers={"X-API-Key": "secret"}).status for path in ("/pets/7", "/x")]
+
+
+def test_it_serves_nothing_while_the_global_policies_are_wrong_there(registry, asking):
+    """It may lack one that is installed elsewhere; that is said once, not every second."""
+    registry.write(set_policies, (Policy("only-elsewhere"),))
+    gateway = MemoryGateway(registry.database)
+    for _ in range(3):
+        gateway.follower.look()
+    gateway.clock.advance(1)
+
+    assert 503 == gateway.get("/pets/7").status
+    assert ["policies[0].name: no policy 'only-elsewhere' is installed"] == [
+        line.partition(";")[0] for line in told(gateway)
+    ]
+    assert "only-elsewhere" in gateway.follower.fault
+
+    registry.write(set_policies, ())
+    gateway.follower.look()
+
+    assert 200 == gateway.get("/pets/7", headers={"X-API-Key": "secret"}).status
 
 
 # --- what holds nothing up ---

@@ -4,13 +4,14 @@ import pytest
 from twisted.internet.defer import execute
 
 from twgw.credentials import mint
-from twgw.gateway.registry import AT_ONCE, RIGHTS, TOGETHER, Keys
+from twgw.gateway.registry import AT_ONCE, TOGETHER, Keys
 from twgw.memory import MemoryGateway, digest
 from twgw.model import Credential, SubscriptionState, Tier
 from twgw.registry import Token, User
 from twgw.storage.applications import revoke_application, update_application
 from twgw.storage.credentials import revoke_credential, set_expiry
 from twgw.storage.errors import Unavailable
+from twgw.storage.facts import RIGHTS
 from twgw.storage.subscriptions import set_subscription, subscribe, unsubscribe
 from twgw.storage.tiers import create_tier
 from twgw.storage.tokens import add_token, revoke_token

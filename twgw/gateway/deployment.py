@@ -65,6 +65,8 @@ class Deployment:
     compiled: Mapping[str, Compiled]
     unrouted: Plan
     state: State
+    nowhere: Callable[[], Problem] = problems.no_route
+    """What is answered where no API is."""
 
     def find(self, exchange: Exchange, head: RequestHead) -> None:
         """Set plan, route, params and upstream_path of an exchange, or its problem and the plan for unrouted ones."""
@@ -77,7 +79,7 @@ class Deployment:
         if found.__class__ is NotAllowed:
             found = self._preflighted(exchange, head) or found
         if found.__class__ is not Leaf:
-            exchange.problem = problems.no_route()
+            exchange.problem = self.nowhere()
             if isinstance(found, NotAllowed):
                 exchange.problem = problems.wrong_method(found.allow)
             if head.underscores:
@@ -198,6 +200,11 @@ def deploy(
     return Deployment(
         previous.position + 1 if previous is not None else 1, _router(compiled, previous), compiled, unrouted, state
     )
+
+
+def nothing(plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall) -> Deployment:
+    """What is in force before there is a state: every request is told to come again."""
+    return attrs.evolve(deploy(State(), plugins, gateway, make_call), nowhere=problems.no_state)
 
 
 def _plugins_of(

@@ -1,6 +1,7 @@
-"""Keep what is deployed and what is known in step with the database: its log, applied in order.
+"""Keep what is deployed and what is known in step with the registry: its log, applied in order.
 
-Made by ``tap.py`` where a database is the state, as ``redeploy.py`` is where a file is.  Each record first makes old
+Made by ``startup.py`` where a database is the state, of this node or of a key manager that it asks, as ``redeploy.py``
+is where a file is.  Each record first makes old
 what it names; then the APIs that changed are compiled off the reactor and put in force in one turn; only then its
 position is reached, and whoever waits for that is told.
 
@@ -18,15 +19,14 @@ from twisted.python.failure import Failure
 
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.deployment import Deployment, MakeCall, deploy, guard
+from twgw.gateway.deployment import Deployment, MakeCall, deploy, guard, nothing
 from twgw.gateway.registry import Facts, Rights
 from twgw.model import State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
+from twgw.reader import Reader
 from twgw.registry import Head, News, Served
-from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
-from twgw.storage.served import read_all, read_news
 
 _OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
 
@@ -85,14 +85,14 @@ def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ..
 
 
 class Follower:
-    """Applies the log of a database.
+    """Applies the log of the registry.
 
     ``in_thread(function, *args)`` runs a function off the reactor, ``keys_changed`` reads the cluster's keys anew.
     """
 
     def __init__(
         self,
-        database: Database,
+        reader: Reader,
         facts: Facts,
         rights: Rights,
         in_thread: Callable[..., "Deferred[Any]"],
@@ -105,7 +105,7 @@ class Follower:
         self.deployment: Deployment | None = None
         self.applied = 0
         """The position that is in force."""
-        self._database = database
+        self._reader = reader
         self._facts = facts
         self._rights = rights
         self._in_thread = in_thread
@@ -131,7 +131,7 @@ class Follower:
 
     @property
     def outage(self) -> str:
-        """Why the database does not answer; empty while it does."""
+        """Why nobody answers what is not known; empty while somebody does."""
         return self._facts.outage
 
     @property
@@ -140,13 +140,21 @@ class Follower:
         return "\n".join(text for texts in self._faults.values() for text in texts)
 
     def load(self) -> None:
-        """Deploy everything now.  Raises Unavailable, and InvalidFileError for wrong global policies."""
-        head, served = self._database.call(read_all)
+        """Deploy everything now; until it can be had, refuse every request.
+
+        Raises Unavailable, and InvalidFileError for wrong global policies.
+        """
         self._plugins = self._find_plugins()
+        found = self._reader.at_start()
+        if found is None:
+            self._anew = True
+            self._swap(nothing(self._plugins, self._gateway, self._make_call))
+            return
+        head, served = found
         try:
             ready = self._compiled(served)
         except SettingsError as error:
-            name = self._database.name
+            name = self._reader.name
             raise InvalidFileError(f"{name}: {fault.path}: {fault.text}" for fault in error.faults) from error
         self._facts.cache.reset(head.epoch, head.pos)
         self._install(served, ready)
@@ -183,8 +191,8 @@ class Follower:
         anew, self._anew = self._anew, False
         try:
             since = Head(self._facts.cache.epoch, self.applied)
-            news = None if anew else await self._database.run(read_news, since)
-            everything = await self._database.run(read_all) if news is None else None
+            news = None if anew else await self._reader.news(since)
+            everything = await self._reader.everything() if news is None else None
         except Unavailable as error:
             self._anew = self._anew or anew
             self._facts.lose(str(error))
@@ -243,7 +251,7 @@ class Follower:
         self._faults = ready.faults
         count = len(ready.deployment.compiled)
         self._gateway.log.info(
-            "{name}: {count} {noun} in force", name=self._database.name, count=count,
+            "{name}: {count} {noun} in force", name=self._reader.name, count=count,
             noun="API" if count == 1 else "APIs",
         )  # fmt: skip
 
@@ -267,7 +275,15 @@ class Follower:
 
     def _broke(self, failure: Failure) -> None:
         self._anew = True  # what was done of it is not known
-        self._gateway.log.error("the log could not be applied: {error}", error=failure.getTraceback())
+        error = failure.value
+        if not isinstance(error, SettingsError):
+            self._gateway.log.error("the log could not be applied: {error}", error=failure.getTraceback())
+            return
+        texts = tuple(f"{fault.path}: {fault.text}" for fault in error.faults)
+        if texts != self._faults.get(""):
+            for text in texts:
+                self._gateway.log.error("{fault}; nothing can be served", fault=text)
+        self._faults = {"": texts}
 
     def _done(self, _result: object) -> None:
         self._busy = False

@@ -61,6 +61,11 @@ def no_route() -> Problem:
     return Problem(404, "No API at this address", code=900906)
 
 
+def no_state() -> Problem:
+    """The gateway does not know its APIs yet: it has begun, and nobody answered so far who knows them."""
+    return Problem(503, "The gateway is not ready", "try again in a few seconds", headers=(("Retry-After", "2"),))
+
+
 def wrong_method(allow: Sequence[str]) -> Problem:
     """The path is known, the method is not."""
     return Problem(405, "Method not allowed", headers=(("Allow", ", ".join(allow)),), code=900906)

@@ -1,4 +1,4 @@
-"""Whose key is this, and may its application call that API: from what is known of the registry, or from the database.
+"""Whose key is this, and may its application call that API: from what is known of the registry, or by reading there.
 
 Implements ``Credentials`` and ``Subscriptions`` of ``policy/interfaces.py`` where a database is the state, as
 ``lookup.py`` does where a file is.  What is known costs no query while ``cache.py`` says that it holds.  The rest
@@ -7,25 +7,19 @@ is read once, however many requests wait for it, several things in a transaction
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from math import inf
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from twgw.cache import Cache, Fact, Fill, Fills
 from twgw.credentials import well_formed
 from twgw.gateway.running import Pause
-from twgw.model import Credential, Environment, Subscription, Tier
+from twgw.model import Credential, Subscription, Tier
 from twgw.policy.interfaces import Clock, Log, Metrics, Unanswered
-from twgw.registry import CredentialEntry, Head, SubscriptionEntry, Token
-from twgw.storage import log
-from twgw.storage.credentials import find_by_digest
+from twgw.reader import Found, Key, Reader, Right
 from twgw.storage.errors import Unavailable
-from twgw.storage.subscriptions import find_subscription, rights_of
-from twgw.storage.tokens import find_token
 
 TOGETHER = 64
 """Things that are read in one transaction."""
@@ -33,99 +27,24 @@ AT_ONCE = 2
 """Such transactions at the same time."""
 PATIENCE = 3.0
 """Seconds after which a request waits no longer for the database."""
-RIGHTS = 32
-"""Subscriptions that are read with a key; an application that has more is asked for each."""
-
-TOKENS = {"token": "access", "jti": "jti"}
-"""Kinds that policies ask for, as the key manager calls them; nothing else that it keeps opens an API."""
-
-Run = Callable[..., "Deferred[Any]"]
-"""``Database.run``."""
-
-
-class Key(NamedTuple):
-    """A credential that is asked for: what its fact is called here, its kind, its digests under the peppers in use."""
-
-    fact: bytes
-    kind: str
-    digests: tuple[str, ...]
-
-
-class Right(NamedTuple):
-    """A subscription that is asked for, and what its fact is called."""
-
-    application: str
-    api: str
-
-
-def read(connection: Any, wanted: Sequence[Key | Right], now: float) -> list[tuple[Fact, dict[Right, Fact]]]:
-    """What the database says of each thing, and of the rights that come with a key.
-
-    In a transaction that sees one moment; the position is read first, so that nothing is older than it.
-    """
-    head = log.head(connection)
-    return [
-        (_right(head, one, find_subscription(connection, *one)), {})
-        if isinstance(one, Right) else _key(connection, head, one, now)
-        for one in wanted
-    ]  # fmt: skip
-
-
-def _key(connection: Any, head: Head, key: Key, now: float) -> tuple[Fact, dict[Right, Fact]]:
-    tags = tuple(map(log.token_tag, key.digests))
-    for digest in key.digests:
-        known = find_token(connection, TOKENS[key.kind], digest) if key.kind in TOKENS else find_by_digest(
-            connection, key.kind, digest
-        )  # fmt: skip
-        if known.entry is None or not known.valid:
-            continue
-        credential = _credential(known.entry, key.kind)
-        ends = inf if credential.expires_at is None else credential.expires_at
-        if ends <= now:
-            continue
-        application, user = credential.application, credential.user
-        tags += (f"app:{application}", *((f"user:{user}",) if user else ()))
-        tier, entries = rights_of(connection, application, RIGHTS)
-        rights = {right: _right(head, right, one) for one in entries for right in [Right(application, one.api)]}
-        return Fact(head.pos, head.epoch, ends, tags, attrs.evolve(credential, tier=tier)), rights
-    return Fact(head.pos, head.epoch, inf, tags, None), {}
-
-
-def _credential(entry: CredentialEntry | Token, kind: str) -> Credential:
-    if isinstance(entry, CredentialEntry):
-        return attrs.evolve(entry.credential, user=entry.user)
-    return Credential(
-        kind=kind,
-        id=entry.digest.partition(":")[2][:16],
-        application=entry.application,
-        scopes=entry.scopes,
-        environment=Environment(entry.environment or Environment.PRODUCTION),
-        user=entry.user,
-        expires_at=entry.expires_at,
-    )
-
-
-def _right(head: Head, right: Right, entry: SubscriptionEntry | None) -> Fact:
-    tags = (f"sub:{right.application}/{right.api}", f"app:{right.application}")
-    return Fact(head.pos, head.epoch, inf, tags, Subscription(entry.api, entry.tier, entry.state) if entry else None)
 
 
 class Facts:
     """What is known, and reading what is not."""
 
     def __init__(
-        self, cache: Cache, run: Run, clock: Clock, own_log: Log, metrics: Metrics, most_waiting: int = 10_000
+        self, cache: Cache, reader: Reader, clock: Clock, own_log: Log, metrics: Metrics, most_waiting: int = 10_000
     ) -> None:
         self.cache = cache
         self.outage = ""
-        """Why the database does not answer; empty while it does."""
-        self._run = run
+        """Why nobody answers what is not known; empty while somebody does."""
+        self._reader = reader
         self._wall = clock.wall
         self._now = clock.now
         self._log = own_log
         self._fills = Fills(most_waiting)
         self._under_way = 0
-        reads = "Keys and subscriptions that were read from the database, by what came of it."
+        reads = "Keys and subscriptions that were read from the registry, by what came of it."
         self._reads = metrics.counter("twgw_registry_reads", reads, ("result",))
 
     def __len__(self) -> int:
@@ -133,12 +52,12 @@ class Facts:
         return len(self._fills)
 
     async def get(self, wanted: Key | Right) -> Any:
-        """What the database says of something, None when there is no such thing.  Raises Unanswered."""
+        """What the registry says of something, None when there is no such thing.  Raises Unanswered."""
         if self.outage:
             raise Unanswered(self.outage)
         waiter = Pause()
         if not self._fills.join(wanted, waiter, self._now()):
-            raise Unanswered("too many keys are being read from the database")
+            raise Unanswered("too many keys are being read from the registry")
         self._ask()
         return await waiter
 
@@ -150,10 +69,10 @@ class Facts:
     async def _fill(self, fills: list[Fill]) -> None:
         """Read some things, and tell those who wait for them."""
         asked = self._wall()
-        found: list[tuple[Fact, dict[Right, Fact]]] = []
+        found: list[Found] = []
         failed: Exception | None = None
         try:
-            found = await self._run(read, [fill.key for fill in fills], asked)
+            found = await self._reader.facts([fill.key for fill in fills], asked)
         except Unavailable as error:
             failed = Unanswered(str(error))
         except Exception as error:  # noqa: BLE001 - whoever waits has to be told
@@ -187,16 +106,16 @@ class Facts:
     def _broke(self, failure: Failure) -> None:
         self._log.error("a request failed when its key was read: {error}", error=failure.getTraceback())
 
-    # --- when the database is away -------------------------------------------------------------------------
+    # --- when nobody answers ---------------------------------------------------------------------------------
 
     def look(self) -> None:
         """See whether somebody waits for too long; called every second."""
         since = self._fills.waited_since()
         if since is not None and self._now() - since > PATIENCE:
-            self.lose(f"the database has not answered for {PATIENCE:.0f} s")
+            self.lose(f"{self._reader.whom} has not answered for {PATIENCE:.0f} s")
 
     def lose(self, reason: str) -> None:
-        """The database is away: what is known is served, and nobody waits for the rest."""
+        """Nobody answers: what is known is served, and nobody waits for the rest."""
         if not self.outage:
             self._log.error("{reason}; what is known is served, the rest is refused with 503", reason=reason)
         self.outage = reason
@@ -204,9 +123,9 @@ class Facts:
             waiter.fail(Unanswered(reason))
 
     def regain(self) -> None:
-        """The database answers."""
+        """Somebody answers."""
         if self.outage:
-            self._log.info("the database answers again")
+            self._log.info("{whom} answers again", whom=self._reader.whom)
         self.outage = ""
 
 

@@ -1,0 +1,69 @@
+"""What a gateway reads of the registry, wherever that is: in a database of its node, or with a key manager.
+
+``storage/reader.py`` reads the one, ``cluster/remote.py`` asks the other; ``gateway/follower.py`` and
+``gateway/registry.py`` know no difference.
+"""
+
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple, Protocol
+
+from attrs import field, frozen
+
+from twgw.cache import Fact
+from twgw.registry import Head, News, SecretKey, Served
+
+
+class Key(NamedTuple):
+    """A credential that is asked for: what its fact is called here, its kind, its digests under the peppers in use."""
+
+    fact: bytes
+    kind: str
+    digests: tuple[str, ...]
+
+
+class Right(NamedTuple):
+    """A subscription that is asked for, and what its fact is called."""
+
+    application: str
+    api: str
+
+
+Found = tuple[Fact, dict[Right, Fact]]
+"""What is known of one thing, and of the rights that come with a key."""
+
+
+@frozen
+class Secrets:
+    """The secrets of the cluster that a gateway needs, each kind with the newest first."""
+
+    peppers: tuple[SecretKey, ...] = field(repr=False)
+    signing: tuple[SecretKey, ...] = field(repr=False)
+    issuer: str = ""
+    """In whose name tokens are signed; empty: in that of the node itself."""
+
+
+class Reader(Protocol):
+    """Reads the registry.  Every method raises ``storage.errors.Unavailable`` when nobody answers."""
+
+    @property
+    def name(self) -> str:
+        """Where the registry is, for the log."""
+
+    @property
+    def whom(self) -> str:
+        """Who is asked, in words: the database."""
+
+    def at_start(self) -> tuple[Head, Served] | None:
+        """The same as ``everything``, before the reactor runs; None where that cannot be."""
+
+    def everything(self) -> Awaitable[tuple[Head, Served]]:
+        """Everything that is to be in force, and as of which position."""
+
+    def news(self, since: Head) -> Awaitable[News | None]:
+        """What followed a position; None when that can no longer be said."""
+
+    def facts(self, wanted: Sequence[Key | Right], now: float) -> Awaitable[list[Found]]:
+        """What is known of each thing, as of a position that was read before it.  ``now`` in UNIX seconds."""
+
+    def secrets(self, now: float) -> Awaitable[Secrets]:
+        """The secrets that are not retired."""

@@ -1,0 +1,56 @@
+"""A gateway's reads from the database of its own node: the ``Reader`` of ``reader.py``.  Made by ``startup.py``.
+
+What a key manager answers to gateways without a database is read with it, too.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.engine import Connection
+from twisted.internet.defer import Deferred
+
+from twgw.reader import Found, Key, Right, Secrets
+from twgw.registry import Head, News, Served
+from twgw.storage.database import Database
+from twgw.storage.facts import read_facts
+from twgw.storage.keys import keys_of
+from twgw.storage.served import read_all, read_news
+
+
+class DatabaseReader:
+    """Reads in threads of the database."""
+
+    whom = "the database"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def name(self) -> str:
+        """Where the database is."""
+        return self._database.name
+
+    def at_start(self) -> tuple[Head, Served]:
+        """Everything, at once."""
+        return self._database.call(read_all)
+
+    def everything(self) -> "Deferred[tuple[Head, Served]]":
+        """Everything that is to be in force."""
+        return self._database.run(read_all)
+
+    def news(self, since: Head) -> "Deferred[News | None]":
+        """What followed a position."""
+        return self._database.run(read_news, since)
+
+    def facts(self, wanted: Sequence[Key | Right], now: float) -> "Deferred[list[Found]]":
+        """What is known of each thing."""
+        return self._database.run(read_facts, wanted, now)
+
+    def secrets(self, now: float) -> "Deferred[Secrets]":
+        """The secrets that are not retired."""
+        return self._database.run(read_secrets, now)
+
+
+def read_secrets(connection: Connection, now: float) -> Secrets:
+    """The secrets that a gateway needs, as of one moment."""
+    peppers, signing = (tuple(keys_of(connection, kind, now=now)) for kind in ("pepper", "signing"))
+    return Secrets(peppers, signing)
