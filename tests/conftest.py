@@ -3,14 +3,13 @@
 ``database`` runs a test on SQLite, PostgreSQL and MariaDB; ``sqlite`` is for tests of which one database is enough.
 """
 
-import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests import slapd as ldap_server
-from tests.databases import MEMORY, SERVERS, clear, sqlite_template
+from tests.databases import MEMORY, SERVERS, clear, sqlite_copy, sqlite_template
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
 
@@ -51,11 +50,8 @@ def template(memory):
 @pytest.fixture
 def sqlite(template, memory):
     """A database in a file of its own, with the tables of this version and nothing in them."""
-    with tempfile.TemporaryDirectory(dir=memory) as name:
-        shutil.copy(template, f"{name}/twgw.db")
-        database = Database(f"sqlite:///{name}/twgw.db")
+    with sqlite_copy(template, memory) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])

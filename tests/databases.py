@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
@@ -174,6 +175,16 @@ def clear(connection):
             connection.execute(table.delete())
     connection.execute(cluster_head.update().values(epoch=1, pos=0))
     connection.execute(audit_head.update().values(seq=0, hash=""))
+
+
+@contextmanager
+def sqlite_copy(template, folder):
+    """A database in a file of its own, as in the template."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        shutil.copy(template, f"{name}/twgw.db")
+        database = Database(f"sqlite:///{name}/twgw.db")
+        yield database
+        database.close()
 
 
 def sqlite_template(folder):

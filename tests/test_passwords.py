@@ -5,7 +5,7 @@ from argon2 import PasswordHasher, Type, extract_parameters
 
 from twgw import passwords
 from twgw.memory_world import FakeClock, run_now
-from twgw.passwords import LONGEST, REMEMBERED, Passwords, hashed, is_hashed, matches
+from twgw.passwords import LONGEST, REMEMBERED, Passwords, fault_of, hashed, is_hashed, matches
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 STORED = CHEAP.hash("right")
@@ -137,3 +137,12 @@ def test_a_guess_is_dear():
     found = extract_parameters(hashed("a"))
 
     assert (Type.ID, 64 * 1024, 3) == (found.type, found.memory_cost, found.time_cost)
+
+
+@pytest.mark.parametrize(("password", "words"), [
+    ("short", "must be 8 to 256 characters"), ("x" * 257, "must be 8 to 256 characters"),
+    ("Margaret", "must be harder to guess"), ("aaaaaaaaaa", "must be harder to guess"), ("correct horse", ""),
+])  # fmt: skip
+def test_what_is_no_good_password(password, words):
+    """Length counts; the name of the account and one letter over and over do not."""
+    assert words == fault_of(password, "margaret")

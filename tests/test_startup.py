@@ -105,9 +105,12 @@ def test_a_first_start_makes_a_database_with_a_demo(node, tmp_path):
     assert ["demo:1.0"] == list(deployment.compiled)
     assert [f"Try it: curl -i -H 'X-API-Key: {key}' {ORIGIN}/demo/hello", startup.NOT_KEPT] == backing.lines(ORIGIN)
     assert [startup.NOT_KEPT] == backing.lines("")
-    assert ["made its tables", "filled with the demo"] == [
+    secret = backing.config.node.data_dir / "admin.secret"
+    admin = f"The first admin logs in with the secret in {secret}"
+    assert ["made its tables", "filled with the demo", admin] == [
         line.removeprefix(f"{backing.database.name}: ") for _, line in backing.log.lines
     ]
+    assert secret.read_text().startswith("tw_admin_")
 
 
 def test_a_second_start_changes_nothing(node):

@@ -5,7 +5,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python import usage
 
 from twgw.config import load
-from twgw.tap import Node, Options, TwistedLog
+from twgw.tap import Node, Options
 
 
 def options(*words):
@@ -103,28 +103,6 @@ def test_a_node_can_sign(tmp_path):
 
     assert 3 == len(token.split("."))
     assert file.exists()
-
-
-def test_every_reading_of_a_node_can_be_taken(tmp_path):
-    """No gauge is left out of a scrape, also once files are written."""
-    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data")}, {}))
-    made.files.lines("access.log")
-
-    readings = {sample.name: sample for family in made.metrics.collect() for sample in family.samples}
-
-    assert [] == [name for name in readings if name.startswith("twgw_metrics_failed_reads")]
-    assert {"path": str(tmp_path / "data" / "access.log")} == readings["twgw_log_lines_dropped"].labels
-
-
-def test_the_log_has_a_least_level():
-    """What is below it is not written."""
-    log, written = TwistedLog("warn"), []
-    log._logger.emit = lambda level, text, **fields: written.append(text)
-    log.info("a")
-    log.warn("b")  # noqa: G010 - not logging's
-    log.error("c")
-
-    assert ["b", "c"] == written
 
 
 STORE = """[[ldap]]

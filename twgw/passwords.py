@@ -17,6 +17,8 @@ from twgw.policy.interfaces import Clock, Run
 
 LONGEST = 1024
 """Characters of a password; longer ones are wrong without being compared."""
+NEW = (8, 256)
+"""Characters of a new password."""
 REMEMBERED = 10_000
 """Comparisons that are remembered at most."""
 PATIENCE = 10
@@ -32,6 +34,16 @@ _hasher = PasswordHasher()  # argon2id, 64 MiB, 3 passes: RFC 9106, 4, the secon
 def hashed(password: str) -> str:
     """What is stored of a password, ``$argon2id$…``.  Blocks for some tens of milliseconds."""
     return _hasher.hash(password)
+
+
+def fault_of(password: str, name: str) -> str:
+    """Why this is no good new password for somebody; empty when it is one."""
+    least, most = NEW
+    if not least <= len(password) <= most:
+        return f"must be {least} to {most} characters"
+    if password.lower() == name.lower() or len(set(password)) < 3:
+        return "must be harder to guess"
+    return ""
 
 
 def is_hashed(text: str) -> bool:

@@ -35,6 +35,7 @@ from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.upgrade import upgrade
+from twgw.web.login import first_admin
 
 InThread = Callable[..., "Deferred[Any]"]
 """Runs a function off the reactor."""
@@ -167,6 +168,9 @@ class FromDatabase:
         self.issuer.use(self.database.call(self._ensure_signing, write=True))
         if self.config.database.url is None and self.database.call(_is_empty):
             self._fill()
+        found = first_admin(self.database, self.config.node.data_dir, self.peppers.digest, self.clock.wall())
+        if found is not None:
+            self.log.info("The first admin logs in with the secret in {path}", path=str(found))
 
     def _fill(self) -> None:
         """Put a first state into the database, unless another node was quicker."""

@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
-from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
 from twgw import __version__
-from twgw.admin.endpoints import site
+from twgw.admin.endpoints import root, site
+from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
 from twgw.checking import check_files
 from twgw.clock import ReactorClock
@@ -39,10 +39,13 @@ from twgw.keymanager.service import EVERY as HOUSEKEEPING
 from twgw.keymanager.service import Service as KeyManager
 from twgw.ldap import Servers
 from twgw.listen import Listen
+from twgw.log import TwistedLog
 from twgw.metrics import Registry
+from twgw.model import Limit
 from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
+from twgw.readings import collected
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.storage import ledger
 from twgw.storage.errors import Unavailable
@@ -50,6 +53,9 @@ from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
 from twgw.web.application import Ground, create
 from twgw.web.listener import WebListener
+from twgw.web.login import people_of
+from twgw.web.people import People
+from twgw.web.rate import Rate
 from twgw.web.resource import Served
 
 PASSWORDS_AT_ONCE, PASSWORDS_WAITING = 2, 32
@@ -120,30 +126,6 @@ def _give_up(faults: Iterable[str]) -> NoReturn:
     raise SystemExit(1)
 
 
-class TwistedLog:
-    """The ``Log`` of ``policy/interfaces.py`` on Twisted's logger."""
-
-    def __init__(self, level: str) -> None:
-        self._logger = Logger(namespace="twgw")
-        self._least = LogLevel.lookupByName(level)
-
-    def info(self, text: str, **fields: Any) -> None:
-        """Something worth knowing."""
-        self._emit(LogLevel.info, text, fields)
-
-    def warn(self, text: str, **fields: Any) -> None:
-        """Something to look at."""
-        self._emit(LogLevel.warn, text, fields)
-
-    def error(self, text: str, **fields: Any) -> None:
-        """Something broken."""
-        self._emit(LogLevel.error, text, fields)
-
-    def _emit(self, level: Any, text: str, fields: dict[str, Any]) -> None:
-        if level >= self._least:
-            self._logger.emit(level, text, **fields)
-
-
 class Node(MultiService):
     """All roles of one process."""
 
@@ -160,6 +142,7 @@ class Node(MultiService):
         self.backing = self._backing(clock, log)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
+        self.people: People | None = None
         self.gateway = Gateway(
             clock=clock,
             credentials=self.backing.credentials,
@@ -179,10 +162,14 @@ class Node(MultiService):
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
         self.key_manager = self._control(clock, log)
-        exposed = self._measured()
-        for where in (config.admin.listen if "admin" in config.node.roles else None, config.status.listen):
-            if where is not None:
-                self.addService(Listener(reactor, where, site(self.status, exposed)))
+        exposed = collected(
+            self.metrics, self.status, traffic=self.traffic, limiter=self.limiter, files=self.files,
+            user_stores=self.user_stores,
+        )  # fmt: skip
+        if config.admin.listen is not None and "admin" in config.node.roles:
+            self.addService(self._admin(config.admin.listen, exposed, clock, log))
+        if config.status.listen is not None:
+            self.addService(Listener(reactor, config.status.listen, site(self.status, exposed)))
 
     def _backing(self, clock: Clock, log: TwistedLog) -> Backing:
         """What the state comes from."""
@@ -202,20 +189,42 @@ class Node(MultiService):
         if where is None or "keymanager" not in config.node.roles or not isinstance(backing, FromDatabase):
             return None
         wall, in_log = clock.wall, ThreadLog(self._reactor, log)
-        directory = self._ask_directory if config.ldap else None
         manager = KeyManager(
-            config.keymanager, backing.database, backing.issuer, backing.peppers, wall, in_log.warn, directory
-        )
-        ground = Ground(backing.database, ledger, lambda *_: None, wall, in_log)
-        served = Served(
-            self._reactor, create(ground, (), manager.blueprints()), backing.reached, config.control.public_url,
+            config.keymanager, backing.database, backing.issuer, backing.peppers, wall, in_log.warn,
+            self._people(backing),
+        )  # fmt: skip
+        stands_on = Ground(backing.database, ledger, lambda *_: None, wall, in_log)
+        answers = Served(
+            self._reactor, create(stands_on, (), manager.blueprints()), backing.reached, config.control.public_url,
             config.control.trusted_proxies,
         )  # fmt: skip
-        self.addService(WebListener(self._reactor, where, served))
+        self.addService(WebListener(self._reactor, where, answers))
         rounds = TimerService(HOUSEKEEPING, lambda: Deferred.fromCoroutine(manager.one_round()))
         rounds.clock = self._reactor
         self.addService(rounds)
         return manager
+
+    def _admin(self, where: Listen, exposed: CollectorRegistry, clock: Clock, log: TwistedLog) -> Service:
+        """The admin listener: how the node is and, where a database is the state, the admin REST."""
+        backing, traffic = self.backing, self.traffic
+        if not isinstance(backing, FromDatabase):
+            return Listener(self._reactor, where, site(self.status, exposed))
+        stands_on = ground(
+            backing.database, backing.peppers, self._people(backing), ThreadLog(self._reactor, log), clock.wall,
+            check=check_by(traffic.find_plugins, self.gateway, traffic.make_call),
+            status=lambda: self.status().document(), plugins=traffic.find_plugins,
+        )  # fmt: skip
+        rest, answers = served(self._reactor, stands_on, backing.reached), root(self.status, exposed)
+        answers.putChild(b"admin", rest.resource())
+        return WebListener(self._reactor, where, rest, answers)
+
+    def _people(self, backing: FromDatabase) -> People:
+        """Who logs in, on every listener of the control plane: failures count together."""
+        if self.people is None:
+            said = self._config.keymanager
+            rate = Rate(Limit(said.client_rate, 60), Limit(said.address_rate, 60))
+            self.people = people_of(backing.database, rate, self._ask_directory if self._config.ldap else None)
+        return self.people
 
     def _ask_directory(self, name: str, password: str) -> Any:
         """Called in threads."""
@@ -248,35 +257,6 @@ class Node(MultiService):
             )
             for store in self._config.ldap
         }  # fmt: skip
-
-    def _measured(self) -> CollectorRegistry:
-        """Everything that ``/metrics`` shows."""
-        gauge, traffic = self.metrics.gauge, self.traffic
-        gauge("twgw_client_connections", "Client connections that are open.", (), lambda: len(traffic.edges))
-        gauge("twgw_refused_connections", "Client connections refused since the start: too many were open.", (),
-              lambda: traffic.refused_connections)  # fmt: skip
-        gauge("twgw_upstream_connections", "Connections to upstreams that are open.", ("target",),
-              lambda: {(each.place.url,): len(each.connections) for each in traffic.fleet.servers})  # fmt: skip
-        gauge("twgw_limit_counters", "Counters of limits in memory.", (), lambda: len(self.limiter))
-        gauge("twgw_limit_counters_refused", "Charges refused since the start: too many counters.", (),
-              lambda: self.limiter.refused_full)  # fmt: skip
-        gauge("twgw_log_lines_dropped", "Lines that a file did not take since the start.", ("path",),
-              self.files.dropped)  # fmt: skip
-        gauge("twgw_state_position", "Position of the state in force.", (), lambda: self.status().position)
-        gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
-              lambda: bool(traffic.source.fault))  # fmt: skip
-        gauge("twgw_certificate_expires_at", "UNIX time at which the certificate of a listener ends.", ("listener",),
-              lambda: {(f"ssl:{each.where.port}",): each.expires_at for each in traffic.certificates})  # fmt: skip
-        gauge("twgw_certificate_faulty", "Listeners whose certificate could not be read again: an older one serves.",
-              (), lambda: sum(bool(each.fault) for each in traffic.certificates))  # fmt: skip
-        gauge("twgw_ldap_available", "0 while a user store is left alone, as it did not answer.", ("store",),
-              lambda: {(name,): store.available for name, store in self.user_stores.items()})  # fmt: skip
-        gauge("twgw_ready", "1 while the node is ready.", (), lambda: self.status().ready)
-        registry = CollectorRegistry()
-        registry.register(self.metrics)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
-        return registry
 
     def status(self) -> Status:
         """What ``/readyz`` says."""

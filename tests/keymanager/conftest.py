@@ -15,12 +15,12 @@ from twgw.credentials import Pepper, digest
 from twgw.keymanager.endpoints import KeyManager
 from twgw.keymanager.jwks import ring_of
 from twgw.keymanager.pages import Pages
-from twgw.keymanager.rate import Rate
 from twgw.keymanager.server import World
 from twgw.model import Api, Limit, Policy, Route, Target, Upstream
 from twgw.registry import Client, SecretKey, User
 from twgw.storage import apis, applications, clients, subscriptions, users
 from twgw.web.application import Ground, create
+from twgw.web.rate import Rate
 
 ISSUER = "https://login.test"
 NOW = 1_800_000_000.0

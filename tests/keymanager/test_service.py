@@ -10,11 +10,14 @@ from twgw.issuer import Issuer
 from twgw.keymanager.jwks import ANNOUNCED_SECONDS
 from twgw.keymanager.service import KIND, PIECE, Service
 from twgw.keymanager.settings import KeyManagerSettings
+from twgw.model import Limit
 from twgw.registry import Session, Token
 from twgw.storage import keys, log, sessions, tokens
 from twgw.storage.clients import update_client
 from twgw.storage.errors import Unavailable
 from twgw.web.application import Ground, create
+from twgw.web.login import people_of
+from twgw.web.rate import Rate
 
 DAY = 86400
 
@@ -27,7 +30,8 @@ def service(sqlite):
     rows = sqlite.call(keys.ensure_key, KIND, lambda: jwt.generate("ES256").to_text(), now=NOW, write=True)
     issuer = Issuer(ISSUER, clock)
     issuer.use(rows)
-    return Service(KeyManagerSettings(), sqlite, issuer, Peppers((PEPPER,)), clock, lambda *_, **__: None)
+    people = people_of(sqlite, Rate(Limit(1000, 60), Limit(1000, 60)))
+    return Service(KeyManagerSettings(), sqlite, issuer, Peppers((PEPPER,)), clock, lambda *_, **__: None, people)
 
 
 def run(service):

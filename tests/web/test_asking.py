@@ -5,7 +5,8 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twgw.model import Limit, Tier
+from tests.web.nouns import Tier
+from twgw.model import Limit
 from twgw.settings import setting
 from twgw.web.asking import (
     after,
@@ -15,6 +16,8 @@ from twgw.web.asking import (
     fingerprint,
     idempotency_key,
     limit_of,
+    merged,
+    patch_of,
     query_of,
     tag_of,
     text_of,
@@ -134,7 +137,7 @@ def test_an_idempotency_key_is_a_word():
     """In quotes or not."""
     assert ["a-1", "a-1", None] == [idempotency_key(text) for text in ('"a-1"', "a-1", None)]
     assert 400 == refused(idempotency_key, "a b").status
-    assert 400 == refused(idempotency_key, "a" * 256).status
+    assert 400 == refused(idempotency_key, "a" * 101).status
 
 
 def test_requests_differ_by_method_path_and_body():
@@ -151,3 +154,13 @@ def test_requests_differ_by_method_path_and_body():
 def test_how_long_an_answer_may_be_held(prefer, seconds):
     """Ten seconds, or what the client prefers, a minute at most (RFC 7240)."""
     assert seconds == wait_of(prefer)
+
+
+def test_a_patch_changes_what_it_names():
+    """The rest stays, and null puts something at its default (RFC 7396)."""
+    before = Query(name="a", count=3, ratio=0.5)
+
+    assert Query(name="b", count=3, ratio=None) == merged(Query, before, {"name": "b", "ratio": None})
+    assert before == merged(Query, before, patch_of(b"{}", "application/merge-patch+json"))
+    assert "count" == refused(merged, Query, before, {"count": "x"}).members["faults"][0]["path"]
+    assert 422 == refused(patch_of, b"[]", JSON).status

@@ -129,7 +129,8 @@ class Node:
         settings = {
             "node": {"data_dir": "data"}, "gateway": gateway,
             "state": {} if state is None else {"file": "apis.yaml"},
-            "admin": {"listen": f"tcp:{self.admin}:interface=127.0.0.1"}, **sections,
+            "admin": {"listen": f"tcp:{self.admin}:interface=127.0.0.1"},
+            "control": {"listen": f"tcp:{free_port()}:interface=127.0.0.1"}, **sections,
         }  # fmt: skip
         lines = []
         for section, values in settings.items():

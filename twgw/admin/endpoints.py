@@ -33,8 +33,8 @@ class _Text(Resource):
         return body
 
 
-def site(status: Callable[[], Status], metrics: CollectorRegistry) -> Site:
-    """The three endpoints as one site."""
+def root(status: Callable[[], Status], metrics: CollectorRegistry) -> Resource:
+    """The three endpoints; others may be put beside them."""
 
     def healthz(_request: Request) -> tuple[int, str, bytes]:
         return 200, "text/plain; charset=utf-8", b"alive\n"
@@ -47,13 +47,18 @@ def site(status: Callable[[], Status], metrics: CollectorRegistry) -> Site:
         encode, kind = choose_encoder(request.getHeader("accept") or "")
         return 200, kind, encode(metrics)
 
-    root = Resource()
+    found = Resource()
     answers: dict[bytes, Callable[[Request], tuple[int, str, bytes]]] = {
         b"healthz": healthz, b"readyz": readyz, b"metrics": exposition,
     }  # fmt: skip
     for name, answer in answers.items():
-        root.putChild(name, _Text(answer))
-    made: Any = Site(root, timeout=30)
+        found.putChild(name, _Text(answer))
+    return found
+
+
+def site(status: Callable[[], Status], metrics: CollectorRegistry) -> Site:
+    """The three endpoints as one site."""
+    made: Any = Site(root(status, metrics), timeout=30)
     made.displayTracebacks = False
     made.noisy = False
     made.log = lambda _request: None  # scrapes are no news

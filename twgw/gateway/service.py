@@ -87,7 +87,7 @@ class GatewayService(Service):
             dns_ttl=options.dns_ttl,
             detach=run_detached,
         )
-        self.source = make_source(self._find_plugins, gateway, self._make_call, self._swap)
+        self.source = make_source(self.find_plugins, gateway, self.make_call, self._swap)
         self.edges: set[Edge] = set()
         self._fronts: list[tuple[Front, Listen]] = []
         self._ports: list[Any] = []
@@ -97,10 +97,12 @@ class GatewayService(Service):
         self.draining = False
         self.refused_connections = 0
 
-    def _find_plugins(self) -> dict[str, Plugin]:
+    def find_plugins(self) -> dict[str, Plugin]:
+        """The policies that are installed now."""
         return dict(find_plugins(self._config.plugins.directories))
 
-    def _make_call(self, upstream: Upstream) -> Call:
+    def make_call(self, upstream: Upstream) -> Call:
+        """What calls an upstream.  Raises SettingsError for one that may not be called."""
         if upstream.targets[0].url == ECHO:
             return echo
         self._config.allowed.check(upstream)

@@ -20,12 +20,12 @@ from twgw.keymanager import form
 from twgw.keymanager.form import Malformed, Shown
 from twgw.keymanager.jwks import CACHE_SECONDS
 from twgw.keymanager.metadata import metadata
-from twgw.keymanager.rate import Rate
 from twgw.keymanager.server import Reply, Request, Server, World
 from twgw.registry import User
 from twgw.storage.errors import Unavailable
 from twgw.web.application import permits
 from twgw.web.permissions import Permission
+from twgw.web.rate import Rate
 
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 RETRY_AFTER = 5

@@ -16,18 +16,15 @@ from twgw.keymanager.client import ClientSettings
 from twgw.keymanager.endpoints import KeyManager
 from twgw.keymanager.jwks import due, overlap
 from twgw.keymanager.pages import Pages
-from twgw.keymanager.people import People
-from twgw.keymanager.rate import Rate
 from twgw.keymanager.server import World
 from twgw.keymanager.settings import KeyManagerSettings
-from twgw.model import Limit
-from twgw.policy.interfaces import DirectoryUser, Refusal
 from twgw.settings import structure
 from twgw.storage import keys
 from twgw.storage.clients import list_client_settings
 from twgw.storage.errors import Unavailable
 from twgw.storage.sessions import prune_sessions
 from twgw.storage.tokens import prune_tokens
+from twgw.web.people import People
 
 EVERY = 60.0
 """Seconds between two rounds of housekeeping."""
@@ -47,12 +44,11 @@ class Service:
     wall: Callable[[], float]
     warn: Callable[..., None]
     """The log, from threads."""
-    directory: Callable[[str, str], DirectoryUser | Refusal] | None = None
+    people: People
 
     def blueprints(self) -> tuple[Blueprint, ...]:
         """Everything that it answers."""
         said = self.settings
-        rate = Rate(Limit(said.client_rate, 60), Limit(said.address_rate, 60))
         world = World(
             issuer=self.issuer.name,
             digest=self.peppers.digest,
@@ -62,8 +58,8 @@ class Service:
             refresh_seconds=said.refresh_seconds,
             password_grant=said.password_grant,
         )
-        people = People(self.database, rate, self.directory)
-        manager = KeyManager(world, self.database, self.wall, rate, people.log_in, self.warn)
+        people = self.people
+        manager = KeyManager(world, self.database, self.wall, people.rate, people.log_in, self.warn)
         return manager.blueprint(), Pages(manager).blueprint()
 
     async def one_round(self) -> None:

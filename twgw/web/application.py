@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from twgw.faults import SettingsError
 from twgw.policy.exchange import Problem
-from twgw.web.asking import body_of, fingerprint, idempotency_key, query_of, wait_of
+from twgw.web.asking import body_of, fingerprint, idempotency_key, patch_of, query_of, wait_of
 from twgw.web.openapi import document
 from twgw.web.permissions import Permission, reach
 from twgw.web.refusals import Refusal, invalid, not_found, not_known, not_permitted, refuse
@@ -63,6 +63,10 @@ class Ground:
     log: Log
     known: Mapping[type[Exception], int] = field(factory=dict)
     """Errors of the store that say themselves, in words, what to do; with the status of each."""
+    lent: Any = None
+    """What views are lent beside the database."""
+    seal: Callable[[str], str] = str
+    """Makes of the fingerprint of a request one that may be stored: what it is of may hold a password."""
 
 
 class UnguardedError(Exception):
@@ -156,24 +160,31 @@ def _serving(ground: Ground, view: View) -> Callable[..., Response]:
         conditions = Conditions(
             request.path,
             request.headers.get("If-Match"),
-            idempotency_key(request.headers.get("Idempotency-Key")) if view.method == "POST" else None,
-            fingerprint(view.method, request.full_path, data),
+            idempotency_key(request.headers.get("Idempotency-Key")) if view.repeatable else None,
+            ground.seal(fingerprint(view.method, request.full_path, data)),
         )
         call = Call(
             flask.g.caller,
             flask.g.reach,
-            body_of(view.body, data, request.content_type or "") if view.body else None,
+            _body(view, data, request.content_type or ""),
             query_of(view.query, query) if view.query else None,
             flask.g.now,
             request.remote_addr or "",
+            lent=ground.lent,
         )
         return _response(_done(ground, view, call, arguments, conditions))
 
     return serve
 
 
+def _body(view: View, data: bytes, content_type: str) -> Any:
+    if view.body is None:
+        return None
+    return patch_of(data, content_type) if view.patches else body_of(view.body, data, content_type)
+
+
 def _done(ground: Ground, view: View, call: Call, arguments: Mapping[str, str], conditions: Conditions) -> Done:
-    def transact(function: Callable[[Any], Any]) -> Done:
+    def transact(function: Callable[[Call, Any], Any]) -> Done:
         def run(connection: Any) -> Done:
             return perform(view, call, function, arguments, conditions, ground.ledger, connection)
 
@@ -182,7 +193,7 @@ def _done(ground: Ground, view: View, call: Call, arguments: Mapping[str, str], 
     if view.outside:
         done: Done = view.function(call, transact, **arguments)
         return done
-    return transact(lambda connection: view.function(call, connection, **arguments))
+    return transact(lambda call, connection: view.function(call, connection, **arguments))
 
 
 def _response(done: Done) -> Response:
@@ -212,6 +223,8 @@ def _refused(ground: Ground, error: Exception) -> Response:
         return problem_response(invalid(error.faults).problem)
     if (status := next((status for kind, status in ground.known.items() if isinstance(error, kind)), 0)) != 0:
         again = (("Retry-After", str(RETRY_AFTER)),) if status == 503 else ()
+        if getattr(error, "changed", False):
+            status = 412
         return problem_response(Problem(status, HTTPStatus(status).phrase, str(error), again))
     if isinstance(error, HTTPException) and error.code and error.code >= 400:
         kept = tuple((name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After"))

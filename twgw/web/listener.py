@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from twgw.listen import Listen
@@ -19,7 +20,9 @@ IDLE = 60
 class WebListener(Service):
     """One plain TCP listener; for TLS a proxy stands before it."""
 
-    def __init__(self, reactor: Any, where: Listen, served: Served) -> None:
+    def __init__(self, reactor: Any, where: Listen, served: Served, root: Resource | None = None) -> None:
+        """``root``: what is answered, where that is more than the application."""
+        self._root = root or served.resource()
         self._reactor = reactor
         self._where = where
         self._served = served
@@ -27,7 +30,7 @@ class WebListener(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Bind."""
-        site: Any = Site(self._served.resource(), requestFactory=self._served.request, timeout=IDLE)
+        site: Any = Site(self._root, requestFactory=self._served.request, timeout=IDLE)
         site.displayTracebacks = False
         site.noisy = False
         site.log = lambda _request: None  # who changed what is in the audit

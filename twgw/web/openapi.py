@@ -80,9 +80,20 @@ def _operation(view: View) -> dict[str, Any]:
     if view.permission is Permission.ANYONE:
         found["security"] = []
     if view.body:
-        body = {"application/json": {"schema": _bounded(schema(view.body))}}
-        found["requestBody"] = {"required": True, "content": body}
+        said = {"schema": _bounded(_patch(schema(view.body)) if view.patches else schema(view.body))}
+        kinds = ("application/json", "application/merge-patch+json") if view.patches else ("application/json",)
+        found["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, said)}
     return found
+
+
+def _patch(found: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a merge patch: every member may be left out, and null puts one at its default (RFC 7396)."""
+    properties = {
+        name: {"anyOf": [said, {"type": "null"}], "description": said.get("description", "")}
+        if "default" in said else said
+        for name, said in found["properties"].items()
+    }  # fmt: skip
+    return {**found, "properties": properties, "required": []}
 
 
 def _parameters(view: View) -> Iterable[dict[str, Any]]:
@@ -103,9 +114,9 @@ def _parameters(view: View) -> Iterable[dict[str, Any]]:
             }
     if view.current:
         yield _header("If-Match", "The ETag of what is to be changed.", required=view.method == "PUT")
-    if view.method == "POST":
+    if view.repeatable:
         text = "A text of your own: whoever repeats the request with it gets the first answer, for a day."
-        yield _header("Idempotency-Key", text, pattern=r"^[!#-~]{1,255}$")
+        yield _header("Idempotency-Key", text, pattern=r"^[!#-~]{1,100}$")
     if view.writes:
         text = "wait=SECONDS: how long the answer may be held until the change is in force; respond-async: not at all."
         yield _header("Prefer", text)

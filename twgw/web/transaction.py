@@ -8,10 +8,10 @@ none of these can be there without the others.  Pure but for the connection, whi
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from twgw.schema import as_written
-from twgw.web.asking import check_match, cursor, tag_of, text_of
+from twgw.web.asking import check_match, cursor, merged, tag_of, text_of
 from twgw.web.refusals import refuse
 from twgw.web.view import Answer, Call, Page, View
 
@@ -63,7 +63,7 @@ class Ledger(Protocol):
 def perform(
     view: View,
     call: Call,
-    function: Callable[[Any], Any],
+    function: Callable[[Call, Any], Any],
     arguments: Mapping[str, str],
     conditions: Conditions,
     ledger: Ledger,
@@ -72,7 +72,7 @@ def perform(
     """Do what a call asks, in the transaction of this connection.  Raises a Refusal: then nothing of it is kept.
 
     Args:
-        function: what the view does, given the connection.
+        function: what the view does, given the call, which now knows what was there before, and the connection.
         arguments: the parameters of the path.
     """
     key = conditions.idempotency_key
@@ -83,7 +83,8 @@ def perform(
     before = view.current(call, connection, **arguments) if view.current else None
     if before is not None:
         check_match(conditions.if_match, text_of(before), needed=view.method == "PUT")
-    answer = function(connection)
+    body = merged(view.body, before, call.body) if view.patches and view.body else call.body
+    answer = function(evolve(call, body=body, before=before), connection)
     done = answered(view, answer)
     if view.writes:
         subject = done.headers.get("Location", conditions.path)

@@ -9,8 +9,8 @@
 ``application.py`` serves them, ``openapi.py`` shows them.  A view is given the call and a connection in a transaction
 of its own, and returns an object of the class that it names, a Page of them, an Answer around one, or None (204).
 A view that is slow before it needs the database, as one that hashes a password, says ``outside=True``: in place of the
-connection it is given ``transact``, which runs a function of a connection as that transaction, and it returns what that
-returns.  Views run in threads and never wait for the cluster.
+connection it is given ``transact``, which runs a function of call and connection as that transaction, and it returns
+what that returns.  Views run in threads and never wait for the cluster.
 """
 
 import re
@@ -37,6 +37,8 @@ class Caller:
     name: str
     roles: frozenset[Role]
     via: str = ""
+    session: str = field(default="", repr=False)
+    """The digest of the login that was shown."""
 
 
 @frozen
@@ -52,6 +54,10 @@ class Call:
     """UNIX seconds."""
     address: str = ""
     """Of the client, after trusted proxies."""
+    before: Any = None
+    """What ``current`` of the view has found; ``before.stamp`` makes sure that nobody changes it in between."""
+    lent: Any = None
+    """What the control plane lends to its views: a ``Lent`` of ``lent.py``."""
 
     @property
     def actor(self) -> str:
@@ -120,6 +126,16 @@ class View:
     def writes(self) -> bool:
         """Whether it may change something."""
         return self.method in UNSAFE
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it takes an Idempotency-Key: those of somebody are kept apart from those of others."""
+        return self.method == "POST" and self.permission is not Permission.ANYONE
+
+    @property
+    def patches(self) -> bool:
+        """Whether its body is a merge patch of what is there (RFC 7396), and not the whole."""
+        return self.method == "PATCH"
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -1,24 +1,23 @@
 """Who logs in with a name and a password: a user of the registry, or of a directory.
 
-Called by ``endpoints.py`` (the password grant) and ``pages.py``, in threads.  Somebody who is not there, a wrong
-password and an account that is switched off get the same answer after the same time; failures count (``rate.py``).
+Called by ``login.py`` and by the key manager (its pages, the password grant), in threads; made by ``tap.py``, one for
+all.  Somebody who is not there, a wrong password and an account that is switched off get the same answer after the same
+time; failures count (``rate.py``).  Pure: the registry is two functions.
 """
 
 import math
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import attrs
 from attrs import define, field
 
-from twgw.keymanager.rate import Rate
 from twgw.passwords import matches
 from twgw.policy.exchange import Problem
 from twgw.policy.interfaces import DirectoryUser
 from twgw.policy.interfaces import Refusal as Refused
 from twgw.registry import User
-from twgw.storage.users import create_user, find_user
+from twgw.web.rate import Rate
 from twgw.web.refusals import Refusal
 
 AT_ONCE = 2
@@ -26,18 +25,14 @@ AT_ONCE = 2
 LONGEST_NAME = 100
 
 
-class Store(Protocol):
-    """The database, from a thread."""
-
-    def call(self, function: Callable[..., Any], *args: Any, write: bool = False, **kwargs: Any) -> Any:
-        """Run a function of a connection in one transaction."""
-
-
 @define(eq=False)
 class People:
     """Tells who somebody is."""
 
-    store: Store
+    find: Callable[[str], User | None]
+    """The user of the registry with this name."""
+    enter: Callable[[User, float], User]
+    """Enters a user at this time, unless one of that name is there; who is there then."""
     rate: Rate
     directory: Callable[[str, str], DirectoryUser | Refused] | None = None
     """Whom the user stores know by this name and password; None where there are none.  Blocks."""
@@ -52,7 +47,7 @@ class People:
         if wait := self.rate.wait(account, address, now):
             again = (("Retry-After", str(math.ceil(wait))),)
             raise Refusal(Problem(429, "Too many attempts", "wait before you try again", again))
-        user = self.store.call(find_user, name) if 0 < len(name) <= LONGEST_NAME else None
+        user = self.find(name) if 0 < len(name) <= LONGEST_NAME else None
         if (user is None and self.directory is not None) or (user is not None and user.store != "local"):
             found = self._elsewhere(name, password, user, now)
         else:
@@ -74,16 +69,11 @@ class People:
             raise Refusal(problem)
         if not isinstance(found, DirectoryUser) or len(found.name) > LONGEST_NAME:
             return None
-        kept: User = user if user is not None and user.name == found.name else self._entered(found, now)
+        kept: User = user if user is not None and user.name == found.name else self.enter(_wanted(found), now)
         if kept.store != found.store or not kept.active:
             return None  # a local user of that name is somebody else
         return attrs.evolve(kept, roles=tuple(dict.fromkeys((*kept.roles, *found.roles))))
 
-    def _entered(self, found: DirectoryUser, now: float) -> User:
-        wanted = User(found.name, found.display_name[:200], found.mail[:254], found.store)
 
-        def enter(connection: Any) -> User:
-            return find_user(connection, found.name) or create_user(connection, wanted, now=now)
-
-        made: User = self.store.call(enter, write=True)
-        return made
+def _wanted(found: DirectoryUser) -> User:
+    return User(found.name, found.display_name[:200], found.mail[:254], found.store)

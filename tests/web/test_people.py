@@ -1,15 +1,15 @@
-"""Tests of twgw.keymanager.people."""
+"""Tests of twgw.web.people."""
 
 import pytest
 
-from twgw.keymanager.people import People
-from twgw.keymanager.rate import FAILURES, Rate
 from twgw.model import Limit
 from twgw.passwords import hashed
 from twgw.policy.interfaces import DirectoryUser
 from twgw.policy.interfaces import Refusal as Refused
 from twgw.registry import User
 from twgw.storage.users import create_user, find_user, list_users, update_user
+from twgw.web.login import people_of
+from twgw.web.rate import FAILURES, Rate
 from twgw.web.refusals import Refusal
 
 NOW = 1_800_000_000.0
@@ -39,7 +39,7 @@ def people(sqlite):
         sqlite.call(create_user, user, now=NOW, write=True)
 
     def make(directory=None):
-        return People(sqlite, Rate(Limit(1000, 60), Limit(1000, 60)), directory)
+        return people_of(sqlite, Rate(Limit(1000, 60), Limit(1000, 60)), directory)
 
     return make
 

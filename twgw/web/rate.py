@@ -1,7 +1,8 @@
-"""How often the token endpoints may be asked: by client, by address, and by failures, in bounded memory.
+"""How often somebody may try: by client or account, by address, and by failures, in bounded memory.
 
-Called by ``endpoints.py``, in threads, before anything is looked up.  Whoever claims to be a client does not shut it
-out: failures are counted for each address apart, and a request counts for a client once it is known to be its own.
+Called by ``people.py`` and by the token endpoints, in threads, before anything is looked up.  Whoever claims to be a
+client does not shut it out: failures are counted for each address apart, and a request counts for a client once it is
+known to be its own.
 """
 
 import threading
@@ -13,7 +14,7 @@ from twgw.model import Algorithm, Limit
 from twgw.throttle.limiter import State, fresh
 
 FAILURES = Limit(20, 60, Algorithm.SLIDING_WINDOW)
-"""Failures that one address may have with one client in a minute."""
+"""Failures that one address may have with one client or account in a minute."""
 REMEMBERED = 20_000
 """Counters; the ones that were used last are kept."""
 

@@ -1,9 +1,9 @@
-"""Tests of twgw.keymanager.rate."""
+"""Tests of twgw.web.rate."""
 
 import threading
 
-from twgw.keymanager.rate import FAILURES, Rate
 from twgw.model import Limit
+from twgw.web.rate import FAILURES, Rate
 
 NOW = 1_800_000_000.0
 

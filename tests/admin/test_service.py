@@ -1,0 +1,47 @@
+"""Tests of twgw.admin.service."""
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+
+from tests.admin.conftest import an_api
+from twgw.admin.service import DESCRIBED_AT, check_by, served
+from twgw.model import Api, Policy
+from twgw.policy.registry import find_plugins
+from twgw.settings import structure
+from twgw.testing import MemoryGateway
+
+
+def api(**fields):
+    return structure(Api, an_api(**fields))
+
+
+@pytest.fixture(scope="module")
+def check():
+    """As of a gateway with the bundled policies."""
+    gateway = MemoryGateway(Api("pets", "1.0", "/pets"))
+    return check_by(lambda: find_plugins(()), gateway.gateway, lambda upstream: lambda exchange: None)
+
+
+def test_an_api_is_compiled_as_the_gateway_does(check):
+    """What is wrong is told with the path inside the API."""
+    wrong = api(policies=[{"name": "no-such"}])
+
+    assert () == check((), api())
+    assert ["policies[0].name"] == [fault.path for fault in check((), wrong)]
+    assert ["policies[0].name"] == [fault.path for fault in check([Policy("no-such")], None)]
+
+
+def test_it_is_described(world):
+    """The document is there for whoever wants to write a client, without a login."""
+    told = world.client.get(DESCRIBED_AT).json
+
+    assert ("3.1.0", "twgw") == (told["openapi"], told["info"]["title"])
+    assert {"/admin/v1/apis", "/admin/v1/login"} <= set(told["paths"])
+
+
+def test_it_answers_from_threads_of_its_own(world):
+    """And none is there before the node starts."""
+    answers = served(MemoryReactorClock(), world.ground, lambda position: None)
+
+    assert (0, False) == (answers.calls, answers.stopping)
+    assert answers.resource().isLeaf

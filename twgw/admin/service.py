@@ -1,0 +1,83 @@
+"""The admin REST of a node, put together, on the listener that also tells how the node is.  Made by ``tap.py``."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from twgw.admin.rest import ROLE
+from twgw.credentials import Peppers
+from twgw.faults import Fault, SettingsError
+from twgw.gateway.deployment import MakeCall, deploy
+from twgw.model import Api, Policy, State
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin
+from twgw.storage import ledger
+from twgw.storage.errors import Conflict, Missing, Unavailable
+from twgw.web import login
+from twgw.web.application import Ground, create
+from twgw.web.lent import Lent
+from twgw.web.people import People
+from twgw.web.resource import Served
+
+KNOWN = {Missing: 404, Conflict: 409, Unavailable: 503}
+"""What storage raises, and the status of each."""
+DESCRIBED_AT = "/admin/v1/openapi.json"
+
+Check = Callable[[Sequence[Policy], Api | None], Sequence[Fault]]
+
+
+class Log(Protocol):
+    """The log of the node, for threads."""
+
+    def warn(self, text: str, **fields: Any) -> None:
+        """Something to look at."""
+
+    def error(self, text: str, **fields: Any) -> None:
+        """Something broken."""
+
+
+def ground(
+    store: Any,
+    peppers: Peppers,
+    people: People,
+    log: Log,
+    wall: Callable[[], float],
+    *,
+    check: Check,
+    status: Callable[[], Mapping[str, object]],
+    plugins: Callable[[], Mapping[str, Plugin]],
+) -> Ground:
+    """What the views stand on.
+
+    Args:
+        store: the database.
+        people: who logs in with a name and a password.
+        check: what is wrong with an API below some global policies.
+        status: what the node says of itself.
+        plugins: the policies that are installed.
+    """
+    who = login.Login(store, peppers.digests, people)
+    lent = Lent(peppers.digest, peppers.digests, check=check, status=status, plugins=plugins, login=who, warn=log.warn)
+    return Ground(
+        store, ledger, who.authenticate, wall, log, KNOWN, lent,
+        seal=lambda fingerprint: peppers.digest(fingerprint).rpartition(":")[2],
+    )  # fmt: skip
+
+
+def served(reactor: Any, stands_on: Ground, reached: Callable[[int], Awaitable[object]]) -> Served:
+    """The admin REST, to be put below ``/admin``; ``reached`` waits for a position of the log to be in force."""
+    app = create(stands_on, (*ROLE, login.views), described_at=DESCRIBED_AT, title="twgw admin")
+    return Served(reactor, app, reached)
+
+
+def check_by(plugins: Callable[[], Mapping[str, Plugin]], gateway: Gateway, make_call: MakeCall) -> Check:
+    """What says, by compiling it as the gateway does, what is wrong with an API; the paths are the API's own."""
+
+    def check(policies: Sequence[Policy], api: Api | None) -> Sequence[Fault]:
+        state = State(policies=tuple(policies), apis=() if api is None else (api,))
+        try:
+            deploy(state, plugins(), gateway, make_call)
+        except SettingsError as error:
+            return [Fault(fault.path.removeprefix("apis[0]").removeprefix("."), fault.text) for fault in error.faults]
+        return ()
+
+    return check
