@@ -193,7 +193,9 @@ def delete_key(call: Call, connection: Connection, key: str) -> Answer:
     return Answer(position=stored.revoke_credential(connection, KIND, key, now=call.now), unreached=503)
 
 
-@views.view("POST", "/revocations", permission=WRITE, body=Revoked, answers=ShownKey)
+@views.view(
+    "POST", "/revocations", permission=WRITE, body=Revoked, answers=ShownKey, errors={404: "There is no such key."}
+)
 def revoke(call: Call, connection: Connection) -> Answer:
     """Take a key back for ever, by itself or by its id: for whoever has found one where it does not belong."""
     said = call.body.key.strip()
