@@ -42,6 +42,17 @@ class Server:
         """Start it, and wait until it answers."""
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.identity)
+        return self.ready()
+
+    def recover(self):
+        """Bring it back after it died, or wait until it did so by itself."""
+        if self.dies:
+            self.process.wait(WAIT)
+            return self.start()
+        return self.ready()
+
+    def ready(self):
+        """Wait until it answers."""
         deadline = monotonic() + WAIT
         while True:
             database = Database(self.url(self.own), connect_timeout=2)
@@ -101,6 +112,7 @@ class PostgreSQL(Server):
     """A PostgreSQL cluster."""
 
     own = "postgres"
+    dies = False  # it begins anew by itself when one of its processes died
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -141,6 +153,7 @@ class MariaDB(Server):
     """A MariaDB server."""
 
     own = "mysql"
+    dies = True
 
     def __init__(self, **options):
         super().__init__(**options)

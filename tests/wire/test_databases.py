@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,13 @@ def test_a_connection_lost_inside_a_transaction_is_no_failure(place):
 # --- disks ---
 
 
+def write_until_refused(database, name, acknowledged):
+    with pytest.raises(Unavailable) as caught:  # noqa: PT012 - which of them fails is up to the database
+        for number in range(1000):
+            acknowledged.append((database.call(write, name, number, write=True), f"{name}-{number}"))
+    return caught.value
+
+
 def test_a_full_disk_is_said_to_be_so(empty):
     """Nothing is done, reading goes on, and so does writing as soon as there is room."""
     database = empty("sqlite").open()
@@ -260,20 +268,71 @@ def test_a_full_disk_is_said_to_be_so(empty):
     def limit(pages):
         database.call(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").all(), write=True)
 
-    def write_all():
-        for number in range(1000):
-            acknowledged.append((database.call(write, "a", number, write=True), f"a-{number}"))
-
     acknowledged = []
     limit(room + 3)
-    with pytest.raises(Unavailable, match="database or disk is full; nothing was done") as caught:
-        write_all()
+    error = write_until_refused(database, "a", acknowledged)
 
-    assert not caught.value.unknown
+    assert "database or disk is full; nothing was done" in str(error)
+    assert not error.unknown
     assert len(acknowledged) == is_whole(database, acknowledged)
     limit(1_000_000)
     database.call(write, "b", 1, write=True)
     assert len(acknowledged) + 1 == is_whole(database, acknowledged)
+    database.close()
+
+
+@contextmanager
+def bad_disk(place, database, calls, error, *paths):
+    """System calls of the server fail; of PostgreSQL those of the process that writes for us."""
+    server = place.server.process.pid
+    if "postgresql" in place.url:
+        server = database.call(lambda c: c.exec_driver_sql("SELECT pg_backend_pid()").scalar_one(), write=True)
+    command = ["strace", "-f", "-o", "/dev/null", "-p", str(server), *(word for path in paths for word in ("-P", path))]
+    command += ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            assert "attached" in tracer.stderr.readline()
+            yield
+        finally:
+            tracer.terminate()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_full_disk_of_a_server_is_said_to_be_so(place):
+    """As with a file of one's own: nothing is done, and writing goes on as soon as there is room."""
+    database, acknowledged = place.open(), []
+    calls, paths, said = "fallocate", [], "is full"
+    if "postgresql" in place.url:
+        calls, said = "pwrite64,pwritev,fallocate", "No space left on device"
+        where = database.call(lambda c: c.exec_driver_sql("SELECT pg_relation_filepath('audit')").scalar_one())
+        paths = [str(place.server.folder / "data" / where)]
+    with bad_disk(place, database, calls, "ENOSPC", *paths):
+        error = write_until_refused(database, "a", acknowledged)
+
+    assert said in str(error)
+    assert "nothing was done" in str(error)
+    assert not error.unknown
+    assert len(acknowledged) == is_whole(database, acknowledged)
+    database.call(write, "b", 1, write=True)
+    assert len(acknowledged) + 1 == is_whole(database, acknowledged)
+    database.close()
+
+
+@pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
+def test_a_disk_of_a_server_that_does_not_keep_its_word_is_not_believed(place):
+    """The server dies of it; nobody was told that it is done, and what was acknowledged is there when it is back."""
+    database, acknowledged = place.open(), []
+    for number in range(3):
+        acknowledged.append((database.call(write, "a", number, write=True), f"a-{number}"))
+    with bad_disk(place, database, "fsync,fdatasync", "EIO"):
+        error = write_until_refused(database, "b", acknowledged)
+
+    assert "failed while committing" in str(error)
+    assert "look before doing it again" in str(error)
+    assert error.unknown
+    place.server.recover()
+    assert len(acknowledged) <= is_whole(database, acknowledged) <= len(acknowledged) + 1
+    database.call(write, "c", 1, write=True)
     database.close()
 
 
