@@ -18,7 +18,7 @@ RESET = struct.pack("ii", 1, 0)
 class Scripted:
     """A server that answers the path ``/name`` with ``answers[name]``: bytes, and how the connection ends.
 
-    Other paths get a plain answer.
+    Other paths get a plain answer.  It comes after the body, as nobody can be refused who was answered already.
     """
 
     def __init__(self):
@@ -49,6 +49,13 @@ class Scripted:
                     data += piece
                     continue
                 self.heads.append(head)
+                if b"\r\nTransfer-Encoding: chunked" in head:
+                    while not data.endswith(b"0\r\n\r\n"):
+                        piece = client.recv(65536)
+                        if not piece:
+                            return
+                        data += piece
+                    data = b""
                 answer, ending = self.answers.get(head.split()[1].decode().strip("/"), (OK, ""))
                 client.sendall(answer)
                 if ending == "reset":
