@@ -28,7 +28,7 @@ LAYERS = {
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
           key_import metrics newfile passwords reader secret_files
           admin/{__init__,status}
-          cluster/{__init__,authority,refusals,settings}
+          cluster/{__init__,authority,encoding,refusals,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           keymanager/{__init__,client,form,jwks,metadata,parties,scopes,settings,tokens}

@@ -31,7 +31,7 @@ from twgw.reader import Key, Right, Secrets
 from twgw.registry import Block, Head, News, Record, SecretKey, Served
 
 API = Api(
-    "pets", "1.0", "/pets", (Route("/{id}", ("GET", "POST"), policies=(Policy("size-limit", {"bytes": 5}),)),),
+    "pets", "1.0", "/pets", routes=(Route("/{id}", ("GET", "POST"), policies=(Policy("size-limit", {"bytes": 5}),)),),
     upstream=Upstream((Target("http://pets.test", weight=3), Target("http://other.test"))), hosts=("a.test",),
     state=Lifecycle.DEPRECATED, policies=(Policy("key-auth"), Policy("mock-response", {"status": 418, "x": [1.5]})),
     tiers=("Gold",), default_version=True,
@@ -70,7 +70,7 @@ FOUND = [
         Fact(7, 3, EPOCH, ("tok:a", "app:shop"), CREDENTIAL),
         {
             Right("shop", "pets:1.0"): Fact(7, 3, inf, ("sub:x",), Subscription("pets:1.0", "Gold")),
-            Right("shop", "b"): Fact(7, 3, inf, (), Subscription("b", None, SubscriptionState.BLOCKED)),
+            Right("shop", "b"): Fact(7, 3, inf, (), Subscription("b", None, SubscriptionState.PAUSED)),
         },
     ),
     (Fact(7, 3, inf, ("sub:x",), Subscription("pets:1.0", None)), {}),
