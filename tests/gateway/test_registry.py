@@ -8,11 +8,12 @@ from twgw.gateway.registry import AT_ONCE, TOGETHER, Keys
 from twgw.memory import MemoryGateway, digest
 from twgw.model import Credential, SubscriptionState, Tier
 from twgw.registry import Token, User
+from twgw.storage import facts
 from twgw.storage.applications import revoke_application, update_application
 from twgw.storage.credentials import revoke_credential, set_expiry
 from twgw.storage.errors import Unavailable
 from twgw.storage.facts import RIGHTS
-from twgw.storage.subscriptions import set_subscription, subscribe, unsubscribe
+from twgw.storage.subscriptions import rights_of, set_subscription, subscribe, unsubscribe
 from twgw.storage.tiers import create_tier
 from twgw.storage.tokens import add_token, revoke_token
 from twgw.storage.users import create_user, revoke_user
@@ -63,6 +64,22 @@ def test_a_subscription_that_did_not_come_with_the_key_is_read_alone(registry, b
     threads.work()
 
     assert (2, [200]) == (threads.transactions, statuses(waiting))
+
+
+def test_rights_come_with_the_first_key_of_an_application(gateway, registry, call, monkeypatch):
+    """With the others they would be read for nothing; what has changed of them is read when it is used."""
+    asked = []
+    monkeypatch.setattr(facts, "rights_of", lambda *args: asked.append(args[1]) or rights_of(*args))
+    for name in ("second", "third"):
+        registry.key(name)
+
+    assert [200, 200] == [call("secret"), call("second")]
+    assert ["shop"] == asked
+
+    position = registry.write(set_subscription, "shop", "pets:1.0", tier="Gold", state=SubscriptionState.PAUSED)
+    gateway.follower.reached(position)
+    assert [403, 403] == [call("third"), call("second")]
+    assert ["shop"] == asked
 
 
 def test_a_mistyped_key_is_not_asked_for(begin, threads):

@@ -47,6 +47,21 @@ def test_reading_writes_nothing(database):
     assert 0 == database.call(count)
 
 
+def test_a_read_of_single_statements_may_see_what_came_between(database):
+    """Without a snapshot, on the servers; it can write nothing either."""
+
+    def twice(connection, name):
+        before = count(connection)
+        database.call(insert, name, write=True)
+        return before, count(connection)
+
+    assert (0, 0) == database.call(twice, "a")
+    assert database.call(twice, "b", snapshot=False) in {(1, 1), (1, 2)}
+    assert 2 == database.call(count, snapshot=False)
+    with pytest.raises(Unavailable, match="nothing was done"):
+        database.call(insert, "c", snapshot=False)
+
+
 def test_the_same_again_is_a_conflict(database):
     """What the tables forbid is a Conflict, and undone."""
     database.call(insert, write=True)

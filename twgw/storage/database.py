@@ -33,8 +33,8 @@ WAITING = 2000
 class Database:
     """A database and its connections: some for reading, some for writing.
 
-    ``pool_size`` connections of each kind; SQLite has one for writing.  Times in seconds.  Without a reactor, ``run``
-    does its work at once.
+    ``pool_size`` connections of each kind; SQLite has one for writing, PostgreSQL some more for single statements.
+    Times in seconds.  Without a reactor, ``run`` does its work at once.
     """
 
     def __init__(
@@ -47,14 +47,13 @@ class Database:
         statement_timeout: float = 30,
         reactor: Any = None,
     ) -> None:
-        pair = engines(
+        self.reading, self.writing, self._apart = engines(
             url,
             password=password,
             pool_size=pool_size,
             connect_timeout=connect_timeout,
             statement_timeout=statement_timeout,
         )
-        self.reading, self.writing = pair
         self.name = url
         self._statement_timeout = statement_timeout
         self._reactor = reactor
@@ -68,11 +67,14 @@ class Database:
         function: Callable[..., T],
         *args: Any,
         write: bool = False,
+        snapshot: bool = True,
         **kwargs: Any,
     ) -> T:
         """What ``function(connection, *args, **kwargs)`` returns, after its transaction was committed.
 
         What it raises undoes the transaction.  It may be called again, in a new one, when the database undid the first.
+        Without ``snapshot`` each statement that reads may see a later moment than the one before; that saves asking the
+        server to begin and to end.
 
         Raises:
             Unavailable: the database did not do it; ``unknown`` when nobody can say whether it did.
@@ -82,7 +84,7 @@ class Database:
             try:
                 if write and self._together is not None:
                     return self._in_turn(function, args, kwargs)
-                engine = self.writing if write else self.reading
+                engine = self.writing if write else self.reading if snapshot else self._apart
                 return self._once(engine, lambda connection: function(connection, *args, **kwargs))
             except _Undone as error:
                 if not left:
@@ -120,6 +122,7 @@ class Database:
         if self._threads is not None and self._threads.started:
             self._threads.stop()
         self.reading.dispose()
+        self._apart.dispose()
         self.writing.dispose()
 
     def _in_turn(self, function: Callable[..., T], args: Any, kwargs: Any) -> T:

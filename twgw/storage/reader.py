@@ -15,6 +15,9 @@ from twgw.storage.facts import read_facts
 from twgw.storage.keys import keys_of
 from twgw.storage.served import read_all, read_news
 
+FAMILIAR = 10_000
+"""Applications whose rights are not read again; past that the memory begins anew."""
+
 
 class DatabaseReader:
     """Reads in threads of the database."""
@@ -23,6 +26,8 @@ class DatabaseReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._familiar: set[str] = set()
+        """Applications whose rights came with a key already: of another of their keys they are not read again."""
 
     @property
     def name(self) -> str:
@@ -43,7 +48,14 @@ class DatabaseReader:
 
     def facts(self, wanted: Sequence[Key | Right], now: float) -> "Deferred[list[Found]]":
         """What is known of each thing."""
-        return self._database.run(read_facts, wanted, now)
+        done = self._database.run(read_facts, wanted, now, self._familiar, snapshot=False)
+        return done.addCallback(self._note)
+
+    def _note(self, found: list[Found]) -> list[Found]:
+        if len(self._familiar) >= FAMILIAR:
+            self._familiar = set()
+        self._familiar.update(right.application for _, rights in found for right in rights)
+        return found
 
     def secrets(self, now: float) -> "Deferred[Secrets]":
         """The secrets that are not retired."""

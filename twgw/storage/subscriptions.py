@@ -5,7 +5,7 @@ Called by the store, the gateway's lookup and the admin REST.
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Integer, bindparam, delete, insert, select
 from sqlalchemy.engine import Connection
 
 from twgw.model import SubscriptionState
@@ -79,7 +79,7 @@ def subscriptions_of(connection: Connection, application: str) -> list[Subscript
 
 def rights_of(connection: Connection, application: str, limit: int) -> tuple[str | None, list[SubscriptionEntry]]:
     """The tier of an application and what it is subscribed to, at most so many, in one statement."""
-    rows = connection.execute(_RIGHTS.limit(limit), {"name": application}).all()
+    rows = connection.execute(_RIGHTS, {"name": application, "most": limit}).all()
     return rows[0].application_tier if rows else None, [_entry(row) for row in rows if row.api is not None]
 
 
@@ -103,6 +103,7 @@ _RIGHTS = (
     .select_from(application_table)
     .outerjoin(table, table.c.application == application_table.c.name)
     .where(application_table.c.name == bindparam("name"))
+    .limit(bindparam("most", type_=Integer))
 )
 
 

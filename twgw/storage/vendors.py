@@ -35,6 +35,8 @@ SCHEMA_LOCK = 0x74776777
 """Number of the lock under which the schema is changed."""
 SCHEMA_WAIT = 600
 """Seconds that a node waits for another that changes the schema."""
+APART = 2
+"""Connections of PostgreSQL for single statements."""
 
 
 class Verdict(Enum):
@@ -66,17 +68,22 @@ def address(url: str) -> URL:
 
 def engines(
     url: str, *, password: str | None, pool_size: int, connect_timeout: float, statement_timeout: float
-) -> tuple[Engine, Engine]:
-    """One engine that only reads and sees one moment, and one that writes.  Nothing is connected yet."""
+) -> tuple[Engine, Engine, Engine]:
+    """An engine that only reads and sees one moment, one that writes, and one that reads a statement at a time.
+
+    Nothing is connected yet.  The last is the first where a transaction need not be asked for by a message of its own.
+    """
     place = address(url)
     if password:
         place = place.set(password=password)
     make = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[place.get_backend_name()]
     options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": connect_timeout, "pool_use_lifo": True}
-    return (
-        make(place, connect_timeout, statement_timeout, options, True),
-        make(place, connect_timeout, statement_timeout, options, False),
-    )
+    reading = make(place, connect_timeout, statement_timeout, options, True)
+    writing = make(place, connect_timeout, statement_timeout, options, False)
+    if make is not _postgresql:
+        return reading, writing, reading
+    apart = {**options, "pool_size": APART, "isolation_level": "AUTOCOMMIT"}
+    return reading, writing, make(place, connect_timeout, statement_timeout, apart, True)
 
 
 def _sqlite(place: URL, _: float, statement_timeout: float, options: dict[str, Any], reading: bool) -> Engine:
