@@ -14,9 +14,9 @@ from attrs import field, frozen
 from twgw.model import Api, Credential, Lifecycle, Policy, SubscriptionState, Tier
 
 
-@frozen
+@frozen(order=True)
 class Head:
-    """How far the cluster log is.  A new ``epoch`` begins when a database lost what it had promised."""
+    """How far the cluster log is.  A new ``epoch`` begins when a database lost what it had promised; it is further."""
 
     epoch: int
     pos: int

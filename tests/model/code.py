@@ -1,0 +1,61 @@
+"""The parts of the cluster as they are, or with a rule taken away: the same text, with some words replaced.
+
+Used by the explorer beside this file and by the simulation in ``tests/cluster/``.
+"""
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+PARTS = ("clocks", "lease", "grants", "completion")
+FOLDER = Path(__file__).parent.parent.parent / "twgw/cluster"
+
+MUTANTS = {
+    # of the gateway
+    "a lease counts from its answer":
+        ("lease", "asked.later(given.seconds)", "Moment.now(self._clocks).later(given.seconds)"),
+    "a lease counts before the log is in force": ("lease", "if need > self.applied:", "if False:"),
+    # of the key manager that grants
+    "a lease demands nothing": ("grants", "seconds, self.known)", "seconds, Head(0, 0))"),
+    "a lease outlasts the session": ("grants", "min(self._terms.lease, self.left())", "self._terms.lease"),
+    "leases are given without a session":
+        ("grants", "if seconds <= 0:", "seconds = self._terms.lease\n        if False:"),
+    "a session counts from the answer":
+        ("grants", "= began.later(", "= Moment.now(self._clocks).later("),
+    "a renewal does not say how far the log is": ("grants", "self.learn(head)\n", "pass\n"),
+    "a holder that asks again counts as a newcomer":
+        ("grants", "if hold is None or hold.ends.is_over(now):", "if True:"),
+    "nobody waits for holders": ("grants", "*(hold.acked for hold in holds)", ""),
+    "a key manager is done with more than it knows": ("grants", "[self.known, *(", "[Head(9, 9), *("),
+    "a hold ends too early": ("grants", "self._terms.wait(seconds))", "self._terms.wait(seconds) - 1)"),
+    "whoever asks has everything in force":
+        ("grants", "hold.acked = max(hold.acked, asked.applied)", "hold.acked = self.known"),
+    # of whoever waits
+    "the log need not have been seen": ("completion", "[self.view.head, *(", "[Head(9, 9), *("),
+    "nobody waits for sessions": ("completion", "for each in waited_for)])", "for each in ())])"),
+    "silence goes on through a renewal":
+        ("completion", "if each.id in same else now", "if each.id in since else now"),
+    "the wait is shorter than a session": ("completion", "since.later(self._term)", "since.later(self._term - 1)"),
+}  # fmt: skip
+"""Each rule, what says it, and what stands there without it."""
+
+
+def load(name=None):
+    """The parts as they are, or without one rule."""
+    part, before, after = MUTANTS.get(name, ("", "", ""))
+    kept = {key: sys.modules.pop(key) for key in [f"twgw.cluster.{each}" for each in PARTS] if key in sys.modules}
+    made = {}
+    try:
+        for each in PARTS:
+            source = (FOLDER / f"{each}.py").read_text()
+            if each == part:
+                assert 1 == source.count(before), name
+                source = source.replace(before, after)
+            module = sys.modules[f"twgw.cluster.{each}"] = ModuleType(f"twgw.cluster.{each}")
+            exec(compile(source, f"{each}.py", "exec"), module.__dict__)  # noqa: S102 - it is our own text
+            made[each] = module
+    finally:
+        for each in PARTS:
+            sys.modules.pop(f"twgw.cluster.{each}", None)
+        sys.modules.update(kept)
+    return SimpleNamespace(**made)

@@ -1,0 +1,81 @@
+"""Since when a position of the log is in force over the whole cluster: then a revocation may say that it is done.
+
+Whoever waits looks at the sessions of the key managers in the database, after its own commit.  Each session says with
+what it is done (``grants.py``).  One whose row has not changed for as long as a session lasts counts no longer: what
+it granted has ended, and should it come back, its renewal reads how far the log is by then.
+And even without the database: when that much time has passed since the commit, no lease is good that does not know.
+
+Pure; ``membership.py`` asks.
+"""
+
+from attrs import frozen
+
+from twgw.cluster.clocks import Clocks, Moment, Terms
+from twgw.cluster.messages import RelayDone
+from twgw.registry import Head
+
+
+@frozen
+class Session:
+    """A session of a key manager, as the database has it."""
+
+    id: str
+    node: str
+    beats: int
+    """Counts its renewals."""
+    done: Head
+    """What was in force wherever a lease of it was good, when it was renewed."""
+
+
+@frozen
+class View:
+    """The log and the sessions in one moment of the database."""
+
+    head: Head
+    sessions: tuple[Session, ...] = ()
+
+
+class Completion:
+    """What one process knows of the sessions."""
+
+    def __init__(self, clocks: Clocks, terms: Terms) -> None:
+        self.view = View(Head(0, 0))
+        """Of the last look."""
+        self._clocks = clocks
+        self._term = terms.wait(terms.session)
+        self._since: dict[str, Moment] = {}
+        """For each session a moment by which it had its beats."""
+        self._told: dict[str, Head] = {}
+
+    def saw(self, view: View) -> None:
+        """The database was looked at, in a transaction that has just returned."""
+        now = Moment.now(self._clocks)
+        before = {each.id: each.beats for each in self.view.sessions}
+        since, told = self._since, self._told
+        same = {each.id for each in view.sessions if before.get(each.id) == each.beats}
+        self._since = {each.id: since[each.id] if each.id in same else now for each in view.sessions}
+        self._told = {each.id: told[each.id] for each in view.sessions if each.id in told}
+        self.view = view
+
+    def told(self, it: RelayDone) -> None:
+        """A key manager says itself with what it is done, before that stands in the database."""
+        if it.session in self._since:
+            self._told[it.session] = max(it.done, self._told.get(it.session, it.done))
+
+    @property
+    def silent(self) -> list[Session]:
+        """Sessions that have ended without a word: their rows may go, if they have these beats still."""
+        return [each for each in self.view.sessions if self.has_passed(self._since[each.id])]
+
+    @property
+    def done(self) -> Head:
+        """What is in force wherever any lease is good."""
+        waited_for = [each for each in self.view.sessions if each not in self.silent]
+        return min([self.view.head, *(max(each.done, self._told.get(each.id, each.done)) for each in waited_for)])
+
+    def has_passed(self, since: Moment) -> bool:
+        """Whether every session has ended that was not renewed since a moment.
+
+        What was committed before that moment is then in force wherever any lease is good.
+        """
+        return since.later(self._term).is_over(Moment.now(self._clocks))

@@ -1,0 +1,69 @@
+"""What gateways and key managers tell each other.  Plain values: ``commands.py`` says how they go over a wire.
+
+Each of them may be lost, come late, twice, or in another order; what they mean rests on positions alone.
+"""
+
+from attrs import frozen
+
+from twgw.registry import Head
+
+
+@frozen
+class LeaseAsked:
+    """A gateway asks a key manager for a lease."""
+
+    gateway: str
+    """Made anew at each start of a process."""
+    number: int
+    """Of the question: the gateway knows when it asked, and a lease counts from then."""
+    applied: Head
+    """What the gateway has in force."""
+
+
+@frozen
+class LeaseGiven:
+    """The answer: the gateway may trust what it knows for so long, once it has ``need`` in force."""
+
+    gateway: str
+    number: int
+    seconds: float
+    """From the moment at which the gateway asked, by its own clocks."""
+    need: Head
+
+
+@frozen
+class LeaseReturned:
+    """A gateway uses no lease any more that answered a question up to a number: it stops."""
+
+    gateway: str
+    number: int
+
+
+@frozen
+class News:
+    """A key manager tells its gateways how far the log is, so that they read it at once."""
+
+    head: Head
+
+
+@frozen
+class Ack:
+    """A gateway tells its key managers what it has in force."""
+
+    gateway: str
+    applied: Head
+
+
+@frozen
+class Relay:
+    """A key manager that appended to the log tells the others how far it is."""
+
+    head: Head
+
+
+@frozen
+class RelayDone:
+    """A key manager tells the others: whoever may trust what it knows by a lease of mine has this in force."""
+
+    session: str
+    done: Head
