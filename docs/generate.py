@@ -187,7 +187,8 @@ def metrics() -> Iterator[str]:
     """Every metric that a node has, once a request was served by the default policies."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"TWGW_NODE_DATA_DIR": folder}
-        nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in ({"TWGW_STATE_FILE": "a"}, {})]
+        file = {"TWGW_STATE_FILE": "a", "TWGW_MEMCACHED_SERVERS": "localhost"}
+        nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in (file, {})]
         served = MemoryGateway(State(apis=(Api("demo", "1", "/", upstream=Upstream((Target("echo:"),))),)))
         served.get("/")
         registries = [*(node.metrics for node in nodes), served.metrics]

@@ -10,6 +10,7 @@ import pytest
 
 from tests import slapd as ldap_server
 from tests.databases import MEMORY, SERVERS, clear, sqlite_copy, sqlite_template
+from tests.memcached_server import MemcachedServer
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
 
@@ -69,5 +70,13 @@ def database(request):
 def slapd(tmp_path_factory):
     """An LDAP server with some thousand users; a test that stops it starts one of its own."""
     server = ldap_server.make(tmp_path_factory.mktemp("slapd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def memcached():
+    """A memcached with nothing in it."""
+    server = MemcachedServer().start()
     yield server
     server.stop()

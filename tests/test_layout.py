@@ -34,12 +34,13 @@ LAYERS = {
           keymanager/{__init__,client,form,jwks,metadata,parties,scopes,settings,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}
-          throttle/{__init__,callers,fields,limiter,local,presets,tiers}
+          throttle/{__init__,accounts,asking,bucket_account,callers,fields,fixed_account,limiter,local,presets}
+          throttle/{reservation,servers,settings,shared,sliding_account,tables,tiers}
           web/{__init__,asking,names,openapi,people,permissions,rate,refusals,settings,transaction,view}""",
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
-    3: """clock config ldap log state threads storage/*
+    3: """clock config ldap log memcached state threads storage/*
           cluster/{commands,factory,here,protocol,tls}
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,lent,listener,resource}""",
@@ -49,7 +50,7 @@ LAYERS = {
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           web/login""",
     # the test kit and the check: everything below the whole
-    5: "checking memory memory_* readings startup testing admin/service",
+    5: "checking memory memory_* readings shared_limits startup testing admin/service",
     # the whole
     6: "tap cli cli_*",
 }
@@ -74,6 +75,7 @@ LIBRARIES = {
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
     "prometheus_client": ["twgw/metrics.py", "twgw/readings.py", "twgw/admin/endpoints.py", "twgw/tap.py"],
     "psycopg": ["twgw/storage/vendors.py"],
+    "pymemcache": ["twgw/memcached.py"],
     "pymysql": ["twgw/storage/vendors.py"],
     "rich": ["twgw/cli.py", "twgw/cli_*.py"],
     "sqlalchemy": ["twgw/storage/*", "twgw/admin/*", "twgw/web/login.py"],  # outside storage/: a connection's name
@@ -94,6 +96,7 @@ UNTESTED = {
     "twgw/storage/migrations/versions/v0001_registry.py": "run by Alembic: tests/storage/test_upgrade.py",
     "twgw/cluster/messages.py": "values without behaviour: tested by who sends and takes them",
     "twgw/policy/interfaces.py": "protocols: tested by what implements them",
+    "twgw/throttle/asking.py": "nouns without behaviour: tested by the accounts that take and give them",
 }
 
 LONG = {

@@ -28,6 +28,7 @@ from twgw.model import not_negative, positive
 from twgw.schema import commented_toml, leaves, lists, sections
 from twgw.secret_files import put_secrets, table_of
 from twgw.settings import Network, fields, setting, structure, written_type
+from twgw.throttle.settings import Memcached
 from twgw.web.settings import Control
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
@@ -210,6 +211,7 @@ class Config:
     state: StateFile = setting("Declarative state.", factory=StateFile)
     database: Database = setting("Database.", factory=Database)
     cluster: ClusterSettings = setting("Other nodes.", factory=ClusterSettings)
+    memcached: Memcached = setting("Shared limits.", factory=Memcached)
     plugins: Plugins = setting("Policies.", factory=Plugins)
     log: Log = setting("Log.", factory=Log)
     ldap: tuple[LdapStore, ...] = setting("User stores.", default=())

@@ -10,6 +10,7 @@ from twgw.files import LineFiles
 from twgw.gateway.service import GatewayService
 from twgw.metrics import Registry
 from twgw.throttle.local import LocalLimiter
+from twgw.throttle.shared import SharedLimiter
 
 
 def collected(
@@ -17,7 +18,7 @@ def collected(
     status: Callable[[], Status],
     *,
     traffic: GatewayService,
-    limiter: LocalLimiter,
+    limiter: LocalLimiter | SharedLimiter,
     files: LineFiles,
     user_stores: Mapping[str, UserStore],
 ) -> CollectorRegistry:

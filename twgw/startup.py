@@ -43,9 +43,16 @@ PEPPER_FILE = "pepper"
 LEFT_BEHIND = "apis.yaml"
 """Made in the data directory by versions that had no database."""
 NOT_KEPT = "Kept in memory only: what is counted against limits, which begins anew at each start"
+COUNTED = "Limits are counted on memcached ({}), in memory only, for all nodes that name the same servers"
 RIGHTS = 100
 FIRST = "admin"
 """Whose all that is that the first start makes."""
+
+
+def not_kept(config: Config) -> str:
+    """What a restart begins anew, and of what."""
+    servers = config.memcached.servers
+    return COUNTED.format(", ".join(map(str, servers))) if servers else NOT_KEPT
 
 
 class Backing(Protocol):
@@ -107,7 +114,7 @@ class FromFile:
 
     def lines(self, _address: str) -> list[str]:
         """What is not kept."""
-        return [NOT_KEPT]
+        return [not_kept(self.config)]
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -209,7 +216,8 @@ class FromDatabase:
             path = self._opened(key) if key and address else None
         except Unavailable:
             path = None
-        return [NOT_KEPT] if path is None or key is None else [how_to_call(key, path, address), NOT_KEPT]
+        kept = not_kept(self.config)
+        return [kept] if path is None or key is None else [how_to_call(key, path, address), kept]
 
     def _opened(self, key: str) -> str | None:
         """The base path of an API that a key opens; without a host name, as the call has none."""

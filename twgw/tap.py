@@ -46,6 +46,7 @@ from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
+from twgw.shared_limits import SharedLimits
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.storage import ledger
 from twgw.storage.errors import Unavailable
@@ -137,8 +138,10 @@ class Node(MultiService):
         log = TwistedLog(config.log.level)
         clock = ReactorClock(reactor)
         self.files = LineFiles(config.node.data_dir, clock, log)
-        self.limiter = LocalLimiter(clock)
         self.metrics = Registry()
+        shared = config.memcached.servers
+        self.shared = SharedLimits(reactor, config.memcached, clock, self.metrics) if shared else None
+        self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
         self.backing = self._backing(clock, log)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
@@ -159,6 +162,8 @@ class Node(MultiService):
             issuer=self.backing.issuer,
         )
         self.traffic = GatewayService(reactor, config, self.gateway, self.backing.make_source, self.files.flush)
+        if self.shared:
+            self.addService(self.shared.looks)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
         self.key_manager = self._control(clock, log)
@@ -269,6 +274,7 @@ class Node(MultiService):
             fault=source.fault,
             outage=source.outage,
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
+            counters=self.shared.faults() if self.shared else (),
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
@@ -333,6 +339,8 @@ class Node(MultiService):
         await maybeDeferred(super().stopService)
         for threads in self.threads:
             threads.stop()
+        if self.shared:
+            self.shared.stop()
         self.backing.close()
         self.files.close()
 

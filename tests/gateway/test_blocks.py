@@ -164,7 +164,7 @@ def test_a_blocked_caller_is_refused_before_a_subscription_is_looked_for(registr
 
     assert 403 == call(path="/cats/1")
     assert b"900805" in gateway.get("/cats/1", headers={"X-API-Key": "secret"}).body
-    assert {} == gateway.gateway.limiter._tables
+    assert {} == gateway.gateway.limiter._counters._tables
 
 
 def test_blocks_hold_for_what_is_deployed_later_and_from_the_start(registry, gateway, call):

@@ -41,6 +41,7 @@ def assess(
     fault: str,
     outage: str = "",
     certificates: Iterable[str] = (),
+    counters: Iterable[str] = (),
 ) -> Status:
     """Judge a node.
 
@@ -50,6 +51,7 @@ def assess(
         fault: what is wrong with the state as it is now, a line for each fault.
         outage: why the database does not answer.
         certificates: what is wrong with those of the listeners as their files are now.
+        counters: why servers of memcached do not count, a line for each.
     """
     reasons = []
     if apis is None:
@@ -59,4 +61,5 @@ def assess(
     warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
     warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
+    warnings += [f"memcached: {line}; limits counted there are degraded to the share of one node" for line in counters]
     return Status(node, position, apis or 0, tuple(reasons), tuple(warnings))

@@ -11,6 +11,8 @@ from math import ceil
 from twgw.model import Algorithm, Charge, Unit
 from twgw.policy.interfaces import Decision
 
+DEGRADED = " (degraded)"
+"""Ends the name of a charge that a node decided alone, as the others could not be asked."""
 LARGEST = 999_999_999_999_999
 """The largest integer that a structured field can carry (RFC 9651, 3.3.1)."""
 
@@ -28,9 +30,11 @@ def quoted(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _constant(name: str, amount: int, period: float, of_bytes: bool) -> tuple[str, str]:
     """The member of ``RateLimit-Policy``, and the beginning of the one of ``RateLimit``."""
-    label = quoted(name)
+    label = quoted(name.removesuffix(DEGRADED))
     counted = ';qu="content-bytes"' if of_bytes else ""
-    return f"{label};q={min(amount, LARGEST)}{counted};w={min(max(ceil(period), 1), LARGEST)}", f"{label};r="
+    degraded = ";degraded" if name.endswith(DEGRADED) else ""
+    policy = f"{label};q={min(amount, LARGEST)}{counted};w={min(max(ceil(period), 1), LARGEST)}{degraded}"
+    return policy, f"{label};r="
 
 
 def _constants(charge: Charge) -> tuple[str, str]:

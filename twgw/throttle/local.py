@@ -2,33 +2,17 @@
 
 Made by ``tap.py`` and lent to policies as ``gateway.limiter``; the pipeline calls ``take_all`` for each request, the
 service ``prune`` from a timer.  ``Limiter`` in ``policy/interfaces.py`` is what it keeps to.
-
-A counter is known by the definition of its limit and by the key, so an edited limit starts a fresh one, and a reload
-that changes nothing keeps them all.  A counter whose limit is whole again is let go within seconds: each ``take_all``
-looks at two that are due, so that memory follows what is in use and no single request pays for it.
 """
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
-from math import ceil, inf
 
 from twgw.model import Charge, Limit
 from twgw.policy.interfaces import Clock, Decision
 from twgw.throttle.limiter import FixedWindow, State, fresh
+from twgw.throttle.tables import Tables
 
-KNOWN_OBJECTS = 4096
 WHEN_FULL = 1.0
 """Seconds after which a charge is asked to come back when there is no room for its counter."""
-
-
-class Table:
-    """The counters of one limit by their key; never empty."""
-
-    __slots__ = ("counters", "limit")
-
-    def __init__(self, limit: Limit) -> None:
-        self.limit = limit
-        self.counters: dict[str, State] = {}
 
 
 class LocalLimiter:
@@ -37,25 +21,14 @@ class LocalLimiter:
     def __init__(self, clock: Clock, max_keys: int = 1_000_000) -> None:
         self._wall = clock.wall
         self._latest = 0.0
-        self._max_keys = max_keys
-        self._size = 0
-        self._tables: dict[Limit, Table] = {}
-        self._known: dict[int, tuple[Limit, Table]] = {}
-        """The table by the identity of a Limit: hashing one costs more than the whole decision.
-
-        It holds the Limit, so that no other object can get its identity.
-        """
-        self._due: dict[int, list[tuple[Table, str]]] = {}
-        """Each counter once, under the second (rounded up) in which it expires or will be looked at again."""
-        self._seconds: list[int] = []
-        """The keys of ``_due``, a heap."""
-        self._next_due: float = inf
+        self._counters: Tables[State] = Tables(max_keys)
+        self._known = self._counters.known
         self.refused_full = 0
         """Charges refused because there was no room for their counter."""
 
     def __len__(self) -> int:
         """How many counters are kept."""
-        return self._size
+        return len(self._counters)
 
     def take_all(self, charges: Sequence[Charge]) -> list[Decision]:
         """Take every charge, or none of them when one does not fit.
@@ -68,7 +41,7 @@ class LocalLimiter:
             now = self._latest  # or a counter that was let go would come back empty
         else:
             self._latest = now
-            if now >= self._next_due:
+            if now >= self._counters.next_due:
                 self.prune(now, 2)
         # One charge on a counter that was used before is nearly all of the traffic, and most of it on a fixed window.
         if len(charges) == 1:
@@ -98,7 +71,7 @@ class LocalLimiter:
         return self._take(charges, now)
 
     def _take(self, charges: Sequence[Charge], now: float) -> list[Decision]:
-        if self._size + len(charges) > self._max_keys:
+        if not self._counters.room(len(charges)):
             self.prune(now, 64)
         states: list[State | None] = []
         new: dict[tuple[Limit, str], State] = {}
@@ -107,7 +80,7 @@ class LocalLimiter:
         for charge in charges:
             if charge.cost < 0:
                 raise ValueError(f"the cost of a charge must not be negative: {charge.cost}")
-            state = self._find(charge) or self._fresh(charge, new)
+            state = self._counters.find(charge.limit, charge.key) or self._fresh(charge, new)
             states.append(state)
             if state is None:
                 fits.append(False)
@@ -120,7 +93,7 @@ class LocalLimiter:
                 if state is not None:
                     state.commit(now, charge.cost)
             for (limit, key), state in new.items():
-                self._keep(limit, key, state)
+                self._counters.keep(limit, key, state)
         decisions = []
         for charge, state, allowed in zip(charges, states, fits, strict=True):
             if state is None:
@@ -130,67 +103,17 @@ class LocalLimiter:
             decisions.append(Decision(charge, allowed, state.remaining(now), state.reset_after(now), wait))
         return decisions
 
-    def _find(self, charge: Charge) -> State | None:
-        limit = charge.limit
-        known = self._known.get(id(limit))
-        if known is None:
-            table = self._tables.get(limit)
-            if table is None:
-                return None
-            if len(self._known) >= KNOWN_OBJECTS:
-                self._known.clear()
-            known = self._known[id(limit)] = (limit, table)
-        return known[1].counters.get(charge.key)
-
     def _fresh(self, charge: Charge, new: dict[tuple[Limit, str], State]) -> State | None:
         """A counter that is kept when all charges fit; None when there is no room."""
         name = (charge.limit, charge.key)
         if name not in new:
-            if self._size + len(new) >= self._max_keys:
+            if not self._counters.room(len(new) + 1):
                 self.refused_full += 1
                 return None
             new[name] = fresh(charge.limit)
         return new[name]
 
-    def _keep(self, limit: Limit, key: str, state: State) -> None:
-        table = self._tables.get(limit)
-        if table is None:
-            table = self._tables[limit] = Table(limit)
-        table.counters[key] = state
-        self._size += 1
-        self._schedule(state.expires(), table, key)
-
-    def _schedule(self, expires: float, table: Table, key: str) -> None:
-        second = ceil(expires)
-        due = self._due.get(second)
-        if due is None:
-            due = self._due[second] = []
-            heappush(self._seconds, second)
-            self._next_due = self._seconds[0]
-        due.append((table, key))
-
     def prune(self, now: float, at_most: int) -> int:
         """Look at no more than ``at_most`` counters that are due; how many were let go."""
-        now = max(now, self._latest)
-        gone = 0
-        while at_most > 0 and self._seconds and self._seconds[0] <= now:
-            due = self._due[self._seconds[0]]
-            while due and at_most > 0:
-                at_most -= 1
-                table, key = due.pop()
-                expires = table.counters[key].expires()
-                if expires > now:
-                    self._schedule(expires, table, key)
-                    continue
-                del table.counters[key]
-                gone += 1
-                if not table.counters:
-                    # Every way to the table goes with it: one limit must never count in two.
-                    del self._tables[table.limit]
-                    self._known.clear()
-            if not due:
-                del self._due[heappop(self._seconds)]
-        self._size -= gone
-        self._latest = now
-        self._next_due = self._seconds[0] if self._seconds else inf
-        return gone
+        self._latest = max(now, self._latest)
+        return self._counters.prune(self._latest, at_most)

@@ -1,0 +1,66 @@
+"""A real memcached for tests, on a private port, without evictions as twgw wants it."""
+
+import shutil
+import signal
+import socket
+import subprocess
+
+from tests.slapd import wait_for
+from tests.wire.processes import PATIENCE, free_port
+
+
+class MemcachedServer:
+    """One server.  ``name`` is how a setting names it."""
+
+    def __init__(self, *options):
+        self._program = shutil.which("memcached") or "/usr/bin/memcached"
+        self._options = options or ("-M", "-o", "no_slab_reassign")
+        self.port = free_port()
+        self.name = f"127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self):
+        """Serve, with no data."""
+        try:
+            self.process = subprocess.Popen(
+                [self._program, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-u", "nobody", *self._options],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise FileNotFoundError("memcached is missing: make .venv/developed installs it") from error
+        wait_for(self.port, self.process)
+        return self
+
+    def ask(self, text):
+        """What it answers to some commands."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+            sock.sendall(text.encode() + b"mn\r\n")
+            data = b""
+            while not data.endswith(b"MN\r\n"):
+                data += sock.recv(65536)
+            return data.decode().removesuffix("MN\r\n")
+
+    def names(self):
+        """The keys of all that it holds."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+            sock.sendall(b"lru_crawler metadump all\r\n")
+            data = b""
+            while not data.endswith(b"END\r\n"):
+                data += sock.recv(65536)
+        return [line.split()[0].removeprefix("key=") for line in data.decode().splitlines() if line.startswith("key=")]
+
+    def hang(self):
+        """Go on holding connections, and answer nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self):
+        """Answer again."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self):
+        """Be gone, with all data."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait(PATIENCE)
+            self.process = None

@@ -1,0 +1,220 @@
+"""One server of memcached, as a node sees it: batches, outages, and whether it has kept its data."""
+
+from tests.throttle.simulation import START, FakeMemcached
+from twgw.throttle.reservation import Add
+from twgw.throttle.servers import IDLE, MARGIN, PATIENCE, RANDOM, CounterServer
+
+
+class Node:
+    """A node on a server, with time and turns that a test makes go on."""
+
+    def __init__(self, server, time=0.0, number=7):
+        self.server, self.time = server, time
+        self.turn, self.under_way, self.batches = [], [], []
+        self.number = number
+        self.counters = CounterServer("m", self.send, self.turn.append, self.wall, self.random)
+
+    def wall(self):
+        return START + self.time
+
+    def random(self, below):
+        self.number = (self.number * 7919 + 13) % (RANDOM - 1)
+        return self.number % below
+
+    def send(self, commands, answered):
+        self.batches.append(commands)
+        self.under_way.append((commands, answered))
+
+    def go_on(self, *, answers=True):
+        """The turn ends, and what was sent is answered."""
+        while self.turn or self.under_way:
+            while self.turn:
+                self.turn.pop(0)()
+            while self.under_way:
+                commands, answered = self.under_way.pop(0)
+                answered([self.server.do(command) for command in commands] if answers else None)
+
+    def look(self, seconds=IDLE):
+        self.time += seconds
+        self.counters.tick()
+        self.go_on()
+
+
+def add(key="a"):
+    return [Add(key, 1, 1, 60)]
+
+
+def test_what_is_asked_for_in_one_turn_is_one_batch():
+    """What comes while it is under way is the next one; each is answered with its own part."""
+    node, heard = Node(FakeMemcached()), []
+    for key in "ab":
+        node.counters.ask(lambda key=key: [*add(key), *add(key)], heard.append)
+    assert [] == node.batches
+    node.turn.pop()()
+    node.counters.ask(lambda: add("a"), heard.append)
+    assert 1 == len(node.batches)
+    node.go_on()
+
+    assert [6, 3] == [len(batch) for batch in node.batches]
+    assert [[1, 2], [1, 2], [3]] == [[reply.value for reply in replies] for replies in heard]
+    assert 2 == node.counters.batches
+
+
+def test_a_batch_that_is_not_answered_begins_an_outage():
+    """Which ends with the first look that is answered; meanwhile it is looked at often."""
+    node, heard = Node(FakeMemcached()), []
+    node.counters.ask(add, heard.append)
+    node.go_on(answers=False)
+
+    assert [[None]] == heard
+    assert (True, START, 1) == (node.counters.down, node.counters.down_since, node.counters.failures)
+    node.time = 1
+    node.counters.tick()
+    node.go_on(answers=False)
+    assert START == node.counters.down_since
+    node.look(0.25)
+    assert not node.counters.down
+
+
+def test_a_batch_of_which_nothing_is_heard_is_given_up():
+    """Nobody waits longer; no other one is sent until its end is known, and its answers are not used."""
+    node, heard = Node(FakeMemcached()), []
+    node.counters.ask(add, heard.append)
+    node.turn.pop()()
+    node.counters.ask(add, heard.append)
+    node.time = PATIENCE + 0.1
+    node.counters.tick()
+
+    assert [[], []] == heard
+    assert node.counters.down
+    node.time = 5
+    node.counters.tick()
+    assert 1 == len(node.batches)
+    node.go_on()
+    assert [[], []] == heard
+    assert node.counters.down
+    node.look(0.25)
+    assert not node.counters.down
+
+
+def test_an_idle_server_is_looked_at():
+    """So that an outage is known before anybody asks."""
+    node = Node(FakeMemcached())
+    node.look(0)
+    node.look(0.5)
+    assert 1 == node.counters.batches
+    node.look(0.5)
+    assert 2 == node.counters.batches
+
+
+def test_a_fresh_server_has_lost_nothing():
+    """Neither for the first node nor for the next ones, how often they look."""
+    server = FakeMemcached()
+    nodes = [Node(server), Node(server, number=99)]
+    for _ in range(3):
+        for node in nodes:
+            node.look()
+    assert [0, 0] == [node.counters.lost_at for node in nodes]
+    assert [0, 0] == [node.counters.losses for node in nodes]
+
+
+def test_a_loss_is_known_to_all_who_come_later():
+    """One who knew the server sees it and marks the time, whether it or a newcomer finds it empty first."""
+    for first in ("witness", "newcomer"):
+        server = FakeMemcached()
+        nodes = {"witness": Node(server), "newcomer": Node(server, 10, number=99)}
+        nodes["witness"].look()
+        server.items.clear()
+        nodes["witness"].time = 10
+        nodes[first].look()
+        for node in (*nodes.values(), *nodes.values()):
+            node.look(1)
+        latest = Node(server, 13, number=5)
+        latest.look(0)
+
+        lost = {node.counters.lost_at for node in (*nodes.values(), latest)}
+        assert 1 == len(lost)
+        assert START + 10 + MARGIN <= lost.pop() <= START + 14
+        assert 1 == nodes["witness"].counters.losses
+
+
+def test_old_data_that_come_back_are_a_loss():
+    """A dump with a mark that is known, but which counted fewer looks."""
+    server = FakeMemcached()
+    node = Node(server)
+    node.look()
+    dump = dict(server.items)
+    node.look()
+    node.look()
+    server.items = dump
+    node.look()
+    assert 1 == node.counters.losses
+    assert node.counters.lost_at > START
+
+
+def test_several_witnesses_agree():
+    """Each may write a mark; the latest counts, and then there is peace."""
+    server = FakeMemcached()
+    nodes = [Node(server, number=number) for number in range(1, 6)]
+    for node in nodes:
+        node.look()
+    server.items.clear()
+    for node in nodes:
+        node.time += 1
+        node.counters.tick()
+    for node in nodes:
+        node.go_on()
+    for _ in range(3):
+        for node in nodes:
+            node.look()
+    losses = [node.counters.losses for node in nodes]
+    lost = {node.counters.lost_at for node in nodes}
+    for node in nodes:
+        node.look()
+    assert losses == [node.counters.losses for node in nodes]
+    assert lost == {node.counters.lost_at for node in nodes}
+    assert max(lost) < START + 5
+
+
+def test_a_spoiled_mark_is_written_anew():
+    """Nonsense, nothing, or a time to come: all counts as used up, and nobody is kept busy with it."""
+    for value in ("x", 0, (1 << 64) - 1, 1 << 63):
+        server = FakeMemcached()
+        node = Node(server)
+        node.look()
+        for key in server.items:
+            server.items[key] = (value, 1)
+        before = node.counters.batches
+        node.look()
+        assert 1 == node.counters.losses
+        assert START < node.counters.lost_at < START + 5
+        assert node.counters.batches <= before + 2
+        node.look()
+        node.look()
+        assert 1 == node.counters.losses
+
+
+def test_who_spoils_it_again_and_again_gets_no_more_than_a_batch_each_time():
+    """A mark is written at once, the next ones with the looks that are due anyway."""
+    server = FakeMemcached()
+    node = Node(server)
+    node.look()
+    before = node.counters.batches
+    for _ in range(8):
+        for key in server.items:
+            server.items[key] = ("x", 1)
+        node.counters.ask(tuple, lambda _: None)
+        node.go_on()
+    assert node.counters.batches <= before + 10
+    assert not node.counters.down
+
+
+def test_a_server_without_room_is_one_that_is_down():
+    """It cannot count."""
+    node = Node(FakeMemcached())
+    node.server.do = lambda command: "SERVER_ERROR Out of memory during counter creation"
+    heard = []
+    node.counters.ask(add, heard.append)
+    node.go_on()
+    assert [[None]] == heard
+    assert node.counters.down

@@ -1,0 +1,149 @@
+"""The one door to memcached: batches of commands, each sent in one piece, by a thread for each server.
+
+The only file that imports pymemcache, which connects.  Its ``raw_command`` loses all but the last piece of an answer
+that comes in several, so its socket is written to and read from here.  A server that hangs delays no other one, and
+nothing is ever asked twice: a command whose answer did not come may have been done.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from pymemcache.client.base import Client
+from pymemcache.exceptions import MemcacheError
+
+from twgw.throttle.reservation import Add, Answer, Command, Reply
+from twgw.throttle.settings import ServerAddress
+
+Answered = Callable[[list[Reply] | None], None]
+END = b"MN\r\n"
+MOST_BYTES = 256
+"""Of the answer to one command."""
+OLDEST = (1, 6, 18)
+"""The version of memcached that the commands were tried with."""
+_VALUE = re.compile(rb"VA (\d{1,9})((?: [a-zA-Z]\S*)*)\Z")
+_NUMBER = re.compile(rb" *[0-9]{1,20} *")
+
+
+class GarbledError(Exception):
+    """What came is no answer to what was asked."""
+
+
+def written(commands: Sequence[Command]) -> bytes:
+    """Commands as they are sent, in one piece; the last one has the server say that it has done all of them."""
+    lines = []
+    for number, command in enumerate(commands):
+        if isinstance(command, Add):
+            key, initial, delta, lifetime = command
+            lines.append(f"ma {key} N{lifetime} J{initial} D{delta} v c O{number}\r\n")
+        else:
+            key, value, cas, lifetime = command
+            data = str(value)
+            only = f" C{cas}" if cas else ""
+            lines.append(f"ms {key} {len(data)} T{lifetime}{only} O{number}\r\n{data}\r\n")
+    return "".join(lines).encode("ascii") + b"mn\r\n"
+
+
+def read(data: bytes, commands: Sequence[Command]) -> list[Reply]:
+    """The answers to them.  Raises GarbledError."""
+    lines = iter(data.split(b"\r\n"))
+    replies = [_reply(next(lines, b""), lines, number) for number, _ in enumerate(commands)]
+    if [b"MN", b""] != list(lines):
+        raise GarbledError("there are other answers than were asked for")
+    return replies
+
+
+def _reply(line: bytes, lines: Iterator[bytes], number: int) -> Reply:
+    word, _, rest = line.partition(b" ")
+    opaque = b"O%d" % number
+    if word in {b"CLIENT_ERROR", b"SERVER_ERROR", b"ERROR"}:
+        return line[:100].decode("ascii", "replace")
+    if word == b"VA" and (head := _VALUE.match(line)):
+        data = next(lines, b"")
+        flags = {flag[:1]: flag[1:] for flag in head[2].split()}
+        if flags.get(b"O") == opaque[1:] and len(data) == int(head[1]) and _NUMBER.fullmatch(data):
+            return Answer(int(data), int(flags.get(b"c", b"0")))
+    elif word in {b"HD", b"EX", b"NF", b"NS"} and rest == opaque:
+        return Answer() if word == b"HD" else word.decode()
+    raise GarbledError("the answer is none that memcached gives")
+
+
+class Memcached:
+    """One server.  ``send`` is called, and answers, in the thread of the reactor."""
+
+    def __init__(self, reactor: Any, address: ServerAddress, timeout: float) -> None:
+        self._reactor = reactor
+        self._timeout = timeout
+        self._client = Client(address.place, connect_timeout=timeout, timeout=timeout, no_delay=True)
+        self._tasks: SimpleQueue[tuple[Sequence[Command], Answered] | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        self.fault = ""
+        """Why the last batch was not answered; empty when it was."""
+        self.version = ""
+
+    def send(self, commands: Sequence[Command], answered: Answered) -> None:
+        """Do all of them, in order; ``answered`` is told what became of each, or None when nobody knows."""
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name="memcached", daemon=True)
+            self._thread.start()
+        self._tasks.put((commands, answered))
+
+    def stop(self) -> None:
+        """End the thread, after what it is doing; nobody is answered after that."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._tasks.put(None)
+            thread.join()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            commands, answered = task
+            replies: list[Reply] | None = None
+            try:
+                replies = self._exchange(commands)
+                self.fault = ""
+            except (OSError, MemcacheError, GarbledError, ValueError) as error:
+                self._client.close()
+                self.fault = _words(error)
+            self._reactor.callFromThread(answered, replies)
+        self._client.close()
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
+        deadline = time.monotonic() + self._timeout
+        if self._client.sock is None:
+            self._connect()
+        data = bytearray()
+        sock: Any = self._client.sock
+        sock.sendall(written(commands))
+        most = MOST_BYTES * (len(commands) + 1)
+        while not data.endswith(END) or (len(data) > len(END) and not data.endswith(b"\n" + END)):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            sock.settimeout(left)
+            piece = sock.recv(65536)
+            if not piece:
+                raise ConnectionError("it closed the connection")
+            data += piece
+            if len(data) > most:
+                raise GarbledError("the answer is longer than any that memcached gives")
+        return read(bytes(data), commands)
+
+    def _connect(self) -> None:
+        version = self._client.version()
+        self.version = version.decode("ascii", "replace")[:40]
+        numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", self.version)
+        if not numbers or tuple(map(int, numbers.groups())) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            raise GarbledError(f"it is {self.version or 'of no version'}; memcached {oldest} or newer is needed")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,69 @@
+"""Limits that several nodes count together: the limiter of ``throttle/shared.py``, on the servers of ``[memcached]``.
+
+Made by ``tap.py`` where servers are named.
+"""
+
+import secrets
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from twisted.application.internet import TimerService
+
+from twgw.memcached import Memcached
+from twgw.metrics import Registry
+from twgw.policy.interfaces import Clock
+from twgw.throttle.servers import CounterServer
+from twgw.throttle.settings import Memcached as Settings
+from twgw.throttle.shared import SharedLimiter
+
+EVERY = 0.25
+"""Seconds between two looks at what the servers owe."""
+
+
+class SharedLimits:
+    """The limiter, its servers, and the timer that looks after them."""
+
+    def __init__(self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry) -> None:
+        later = partial(reactor.callLater, 0)
+        self._doors = [Memcached(reactor, address, settings.timeout) for address in settings.servers]
+        self.servers = [
+            CounterServer(str(address), door.send, later, clock.wall, secrets.randbelow, settings.namespace)
+            for address, door in zip(settings.servers, self._doors, strict=True)
+        ]
+        self.limiter = SharedLimiter(clock, self.servers, lambda: settings.nodes, secrets.randbelow, settings.namespace)
+        self.looks = TimerService(EVERY, self._look)
+        self.looks.clock = reactor
+        self._measured(metrics)
+
+    def _look(self) -> None:
+        for server in self.servers:
+            server.tick()
+
+    def faults(self) -> Iterator[str]:
+        """Why a server does not count just now, a line for each."""
+        for server, door in zip(self.servers, self._doors, strict=True):
+            if server.down:
+                yield f"{server.name}: {door.fault or 'it does not answer'}"
+
+    def stop(self) -> None:
+        """End the threads."""
+        for door in self._doors:
+            door.stop()
+
+    def _measured(self, metrics: Registry) -> None:
+        limiter, servers = self.limiter, self.servers
+        gauge, each = metrics.gauge, ("server",)
+        gauge("twgw_memcached_available", "0 while a server of memcached does not answer: limits are degraded.", each,
+              lambda: {(server.name,): not server.down for server in servers})  # fmt: skip
+        gauge("twgw_memcached_batches", "Batches sent to memcached since the start.", each,
+              lambda: {(server.name,): server.batches for server in servers})  # fmt: skip
+        gauge("twgw_memcached_failures", "Batches since the start of which nobody knows what became of them.", each,
+              lambda: {(server.name,): server.failures for server in servers})  # fmt: skip
+        gauge("twgw_memcached_losses", "Times since the start that data were lost; what was counted counts as used up.",
+              each, lambda: {(server.name,): server.losses for server in servers})  # fmt: skip
+        gauge("twgw_limit_counter_faults", "Counters since the start that could not be used, by the reason.",
+              ("fault",), lambda: {(fault,): count for fault, count in limiter.faults.items()})  # fmt: skip
+        gauge("twgw_limit_waited", "Requests since the start that waited for memcached.", (), lambda: limiter.waited)
+        gauge("twgw_limit_degraded", "Charges since the start that were decided without the other nodes.", (),
+              lambda: limiter.alone)  # fmt: skip

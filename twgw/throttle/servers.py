@@ -1,0 +1,181 @@
+"""A server that keeps counters, as one node sees it: does it answer, and has it kept its data?
+
+What is asked for in one turn of the reactor is sent in one batch, and what is asked for while that is under way in the
+next.  Each batch ends by looking at two values of the server itself.  One of them, the mark, is made once and says
+since when the server has its data; the other one grows with each look.  When either is not what it was, data were lost
+or old ones came back.  Who sees that writes a mark with the time: all that was counted before counts as used up, for
+every node, also for one that comes later.  A server that nobody has known before is marked with 0: nothing was lost.
+
+Pure.  Made by ``tap.py``, asked by ``shared.py``; ``tick`` is called a few times a second.
+"""
+
+from collections.abc import Callable, Sequence
+from math import ceil
+
+from twgw.throttle.reservation import Add, Answer, Command, Put, Reply
+
+AT_ONCE = 500
+"""Requests for numbers in one batch."""
+IDLE = 1.0
+"""Seconds after which a server is looked at that nobody asks for anything."""
+PATIENCE = 0.5
+"""Seconds after which a batch is given up of which nothing was heard, however that came."""
+MARGIN = 0.25
+"""Seconds that a mark is ahead of its time, for clocks that differ."""
+FARTHEST = 60.0
+"""Seconds that a mark may be ahead of our clock; one that is farther was not written by a node."""
+EIGHTHS = 8
+"""A mark has its time in eighths of a second, and 28 random bits below it."""
+RANDOM = 1 << 28
+
+Sent = Callable[[list[Reply] | None], None]
+Send = Callable[[Sequence[Command], Sent], None]
+Request = tuple[Callable[[], Sequence[Command]], Callable[[Sequence[Reply]], None]]
+"""What makes commands when they are sent, and what is told what became of them."""
+
+
+class CounterServer:
+    """One server.  ``send`` sends a batch and tells what became of it; ``later`` calls something in the next turn."""
+
+    def __init__(
+        self, name: str, send: Send, later: Callable[[Callable[[], None]], object], wall: Callable[[], float],
+        random: Callable[[int], int], namespace: str = "",
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._send = send
+        self._later = later
+        self._wall = wall
+        self._random = random
+        self._mark_key, self._looks_key = f"{namespace}:mark", f"{namespace}:looks"
+        self._waiting: list[Request] = []
+        self._under_way: list[Request] | None = None
+        self._planned = False
+        self._busy = False
+        self._sent_at = 0.0
+        self._mark = self._looks = 0
+        self._looked_at = self._lost_last = 0.0
+        """When the data were last known to be there, and when not."""
+        self._repairs: list[Command] = []
+        self.down = False
+        """Whether it did not answer when it was last asked."""
+        self.down_since = 0.0
+        self.lost_at = 0.0
+        """What was counted before this time, in UNIX time, counts as used up."""
+        self.batches = 0
+        self.failures = 0
+        self.losses = 0
+        """Losses that happened while this node knew the server."""
+
+    def ask(self, make: Callable[[], Sequence[Command]], answered: Callable[[Sequence[Reply]], None]) -> None:
+        """Send what ``make`` makes when its turn comes; ``answered`` is told once, with None for what nobody knows."""
+        self._waiting.append((make, answered))
+        if not self._busy and not self._planned:
+            self._planned = True
+            self._later(self._flush)
+
+    def tick(self) -> None:
+        """Give up what takes too long; look at a server that is down, or that nobody asked for a while."""
+        now = self._wall()
+        if self._busy:
+            if now - self._sent_at > PATIENCE:
+                self._give_up(now)
+        elif not self._planned and (self.down or now - self._sent_at >= IDLE):
+            self._flush()
+
+    def _flush(self) -> None:
+        self._planned = False
+        if self._busy:
+            return
+        now = self._wall()
+        batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+        commands: list[Command] = []
+        parts = []
+        for make, answered in batch:
+            made = make()
+            parts.append((len(made), answered))
+            commands += made
+        commands += self._look(now)
+        self._busy, self._under_way, self._sent_at = True, batch, now
+        self.batches += 1
+
+        def told(replies: list[Reply] | None) -> None:
+            self._busy = False
+            if self._under_way is batch:
+                self._under_way = None
+                self._told(now, parts, replies, len(commands))
+            if self._waiting and not self._planned:
+                self._flush()
+
+        self._send(commands, told)
+
+    def _told(
+        self, asked_at: float, parts: list[tuple[int, Callable[[Sequence[Reply]], None]]],
+        replies: list[Reply] | None, expected: int,
+    ) -> None:  # fmt: skip
+        if replies is None or len(replies) != expected or not self._looked(asked_at, *replies[-2:]):
+            replies = [None] * expected
+            self._failed()
+        else:
+            self.down = False
+        place = 0
+        for size, answered in parts:
+            answered(replies[place : place + size])
+            place += size
+
+    def _give_up(self, now: float) -> None:
+        """Nobody waits for the batch any more; its end, if it comes, only says that the next one may be sent."""
+        batch, self._under_way = self._under_way, None
+        waiting, self._waiting = self._waiting, []
+        self._sent_at = now
+        if batch is not None:
+            self._failed()
+        for _, answered in [*(batch or ()), *waiting]:
+            answered([])
+
+    def _failed(self) -> None:
+        self.failures += 1
+        if not self.down:
+            self.down = True
+            self.down_since = self._wall()
+
+    # --- has it kept its data? ---
+
+    def _look(self, now: float) -> list[Command]:
+        mark = self._new_mark(now) if self._mark else self._random(RANDOM - 1) + 1
+        repairs, self._repairs = self._repairs, []
+        return [*repairs, Add(self._mark_key, mark, 0, 0), Add(self._looks_key, 1, 1, 0)]
+
+    def _new_mark(self, now: float) -> int:
+        return ceil((now + MARGIN) * EIGHTHS) * RANDOM + self._random(RANDOM)
+
+    def _looked(self, asked_at: float, mark: Reply, looks: Reply) -> bool:
+        """Whether the server can be used."""
+        if any(reply is None or (isinstance(reply, str) and "SERVER" in reply) for reply in (mark, looks)):
+            return False  # it has no room even for these
+        now = self._wall()
+        count = looks.value if isinstance(looks, Answer) else 0
+        if isinstance(mark, Answer) and mark.value > 0 and count > 0:
+            since = mark.value // RANDOM / EIGHTHS
+            kept = mark.value % RANDOM == self._mark % RANDOM and count > self._looks
+            if since <= now + FARTHEST and (kept or not self._mark or since >= self._looked_at):
+                if since > self.lost_at:
+                    self.losses += bool(self._mark)
+                    self.lost_at = since
+                self._mark, self._looks, self._looked_at = mark.value, count, asked_at
+                return True
+        self._lost(now, count)
+        return True
+
+    def _lost(self, now: float, count: int) -> None:
+        """Tell every node.  What a look found that is no number is made one."""
+        self.losses += 1
+        again = now - self._lost_last < IDLE  # whoever spoils the mark again and again does not keep us busy with it
+        self._lost_last = now
+        mark = self._new_mark(now)
+        self.lost_at = max(self.lost_at, mark // RANDOM / EIGHTHS)
+        self._mark, self._looks, self._looked_at = mark, count, now
+        self._repairs = [Put(self._mark_key, mark)]
+        if not count:
+            self._repairs.append(Put(self._looks_key, 1))
+        if not again:
+            self.ask(tuple, lambda _: None)
