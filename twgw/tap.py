@@ -37,7 +37,6 @@ from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
 from twgw.keymanager.service import EVERY as HOUSEKEEPING
 from twgw.keymanager.service import Service as KeyManager
-from twgw.ldap import Servers
 from twgw.listen import Listen
 from twgw.log import TwistedLog
 from twgw.metrics import Registry
@@ -255,6 +254,10 @@ class Node(MultiService):
         outcomes = self.metrics.counter(
             "twgw_ldap_requests", "Users asked for, in user stores that are LDAP directories.", ("store", "outcome")
         )
+        if not self._config.ldap:
+            return {}
+        from twgw.ldap import Servers  # a tenth of a second that a node without them starts earlier
+
         return {
             store.name: UserStore(
                 store, Servers(store, now), now, self._threads(f"ldap-{store.name}", store.threads, store.max_waiting),

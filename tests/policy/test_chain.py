@@ -63,6 +63,21 @@ def test_an_api_without_policies_has_only_its_upstream():
     assert not chains.protected
 
 
+def test_a_row_of_policies_is_ordered_once():
+    """Other settings, and other code under the same name, make a chain of their own."""
+    seen = []
+
+    def module(word):
+        return SimpleNamespace(twgw_receive=hookimpl(lambda exchange, settings: seen.append((word, settings.word))))
+
+    one, other = Plugin("p", module("one"), "test"), Plugin("p", module("other"), "test")
+
+    for plugin, word in ((one, "a"), (one, "b"), (other, "c")):
+        run(compiled(Attachment(plugin, Settings(word))).receive)
+
+    assert [("one", "a"), ("one", "b"), ("other", "c")] == seen
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_the_order_is_that_of_pluggy(seed):
     """For any mixture of plain, tryfirst, trylast and wrapping policies the calls come as pluggy makes them."""
@@ -91,7 +106,7 @@ def test_the_order_is_that_of_pluggy(seed):
     manager = pluggy.PluginManager("twgw")
     manager.add_hookspecs(hookspecs)
     for attachment in reversed(attachments):
-        manager.register(attachment)
+        manager.register(attachment.plugin.module)
     exchange = Exchange(Request("GET", "/"))
 
     def outcome(call):

@@ -5,13 +5,14 @@ hook does not have, or an order that it refuses fails the deployment, never a re
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from functools import lru_cache
 from types import CoroutineType
 from typing import Any, NamedTuple
 
 import attrs
 import pluggy
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from twgw import hookimpl
 from twgw.model import Charge, Credential
@@ -27,6 +28,10 @@ DECIDING = ("twgw_receive", "twgw_authenticate", "twgw_authorize", "twgw_throttl
 """The hooks that decide; a shadow policy's other hooks are not called, its log hook excepted."""
 
 
+ROWS = 1000
+"""Rows of policies whose order is remembered."""
+
+
 class PolicyFailed(Exception):
     """A policy raised, or returned what its hook may not return; the request is refused."""
 
@@ -39,15 +44,13 @@ class ChainError(Exception):
     """A policy does not fit the hooks; said at deploy time."""
 
 
+@define(eq=False)
 class Attachment:
     """One use of a policy.  Compared by identity, so one policy can stand twice in an API with different settings."""
 
-    def __init__(self, plugin: Plugin, settings: object, *, shadow: bool = False) -> None:
-        self.plugin = plugin
-        self.settings = settings
-        self.shadow = shadow
-        for name in plugin.functions:  # as its own attributes: pluggy looks nowhere else
-            setattr(self, name, getattr(plugin.module, name))
+    plugin: Plugin
+    settings: object
+    shadow: bool = field(default=False, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -98,16 +101,48 @@ class Chains:
     """Query parameters that hold secrets (``secret_query`` of a policy's Settings); never to be written down."""
 
 
-@define
-class _UpstreamCall:
-    """The core's own forward hook, in the chain like any policy's: a cache or a breaker stands around it."""
+class _Place:
+    """A policy in a row of them, as pluggy is shown it.  Compared by identity: one may stand there twice."""
 
-    call: Callable[[Exchange], Awaitable[Response]]
+    def __init__(self, plugin: Plugin, at: int) -> None:
+        self.plugin = plugin
+        self.at = at
+        for name in plugin.functions:
+            setattr(self, name, getattr(plugin.module, name))
+
+    def __dir__(self) -> tuple[str, ...]:
+        """Where pluggy looks for implementations: it takes long over each name."""
+        return self.plugin.functions
+
+
+class _Upstream:
+    """The core's own forward hook, in the row like any policy's: a cache or a breaker stands around it."""
+
+    def __dir__(self) -> tuple[str, ...]:
+        return ("twgw_forward",)
 
     @hookimpl(trylast=True)
-    def twgw_forward(self, exchange: Exchange) -> Awaitable[Response]:
-        """Send the request to the upstream."""
-        return self.call(exchange)
+    def twgw_forward(self, exchange: Exchange) -> None:
+        """Send the request to the upstream: what does is different for each route."""
+
+
+@lru_cache(maxsize=ROWS)
+def _ordered(plugins: tuple[Plugin, ...]) -> Mapping[str, tuple[pluggy.HookImpl, ...]]:
+    """What implements each hook in a row of policies, in the order in which it is called.  Raises ChainError.
+
+    Pluggy decides that, and takes milliseconds; the same row is found at many APIs, with other settings.
+    """
+    manager = pluggy.PluginManager("twgw")
+    manager.add_hookspecs(hookspecs)
+    manager.register(_Upstream(), "upstream")
+    for at in range(len(plugins) - 1, -1, -1):  # pluggy calls what was registered last first
+        name = plugins[at].name
+        try:
+            manager.register(_Place(plugins[at], at), f"{at}:{name}")
+            manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise ChainError(f"policy {name}: {error}".replace("\n", " ")) from error
+    return {hook: tuple(reversed(caller.get_hookimpls())) for hook, caller in vars(manager.hook).items()}
 
 
 def compile_chains(
@@ -117,25 +152,18 @@ def compile_chains(
 
     Raises ChainError when a function is not a hook, wants an argument that its hook lacks, or may not be async.
     """
-    manager = pluggy.PluginManager("twgw")
-    manager.add_hookspecs(hookspecs)
-    manager.register(_UpstreamCall(forward), "upstream")
-    for number in range(len(attachments) - 1, -1, -1):  # pluggy calls what was registered last first
-        attachment = attachments[number]
-        try:
-            manager.register(attachment, f"{number}:{attachment.name}")
-            manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise ChainError(f"policy {attachment.name}: {error}".replace("\n", " ")) from error
+    ordered = _ordered(tuple(attachment.plugin for attachment in attachments))
 
     def links(hook: str, phase: Callable[[Links], Phase] = first, may: type | None = None) -> Links:
         """The links of a hook, in the order in which they are called; those within wrappers are one."""
         plain: list[Link] = []
         wrappers: list[Link] = []
-        for impl in reversed(getattr(manager.hook, hook).get_hookimpls()):
-            if impl.hookwrapper:
-                raise ChainError(f"policy {impl.plugin.name}: {hook}: use wrapper=True instead of hookwrapper=True")
-            link = _bind(impl, hook, gateway, may)
+        for impl in ordered[hook]:
+            place: Any = impl.plugin
+            if isinstance(place, _Upstream):
+                plain.append(Link("", lambda exchange, _settings, _gateway: forward(exchange)))
+                continue
+            link = _bind(impl, attachments[place.at], hook, gateway, may)
             if link is not None:
                 (wrappers if impl.wrapper else plain).append(link)
         if not wrappers:
@@ -167,20 +195,20 @@ def compile_chains(
     )
 
 
-def _bind(impl: pluggy.HookImpl, hook: str, gateway: Gateway, may: type | None) -> Link | None:
-    plugin: Any = impl.plugin
-    if isinstance(plugin, _UpstreamCall):
-        call = plugin.call
-        return Link("", lambda exchange, _settings, _gateway: call(exchange))
-    function, name = impl.function, plugin.name
+def _bind(
+    impl: pluggy.HookImpl, attachment: Attachment, hook: str, gateway: Gateway, may: type | None
+) -> Link | None:
+    function, name = impl.function, attachment.name
+    if impl.hookwrapper:
+        raise ChainError(f"policy {name}: {hook}: use wrapper=True instead of hookwrapper=True")
     if inspect.isasyncgenfunction(function) or (impl.wrapper and inspect.iscoroutinefunction(function)):
         raise ChainError(f"policy {name}: {hook}: a wrapper is a plain generator function with one yield")
     function = _with_all(function, impl.argnames)
-    if plugin.shadow and hook != "twgw_log":
+    if attachment.shadow and hook != "twgw_log":
         if hook not in DECIDING or impl.wrapper:
             return None
         function = _shadowed(name, hook, function)
-    return Link(name, function, plugin.settings, gateway, may)
+    return Link(name, function, attachment.settings, gateway, may)
 
 
 def _with_all(function: Callable[..., Any], names: Sequence[str]) -> Callable[[Exchange, Any, Any], Any]:

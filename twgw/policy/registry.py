@@ -11,7 +11,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +44,7 @@ class Plugin:
     """
 
     name: str
-    module: Any = field(repr=False)
+    module: Any = field(repr=False, eq=id)
     origin: str
     fault: str = ""
 
@@ -59,12 +59,12 @@ class Plugin:
         """The first line of its docstring."""
         return (inspect.getdoc(self.module) or "").partition("\n")[0]
 
-    @property
+    @cached_property
     def functions(self) -> tuple[str, ...]:
         """The names of its functions that implement hooks."""
         return tuple(name for name in dir(self.module) if isinstance(_options(self.module, name), dict))
 
-    @property
+    @cached_property
     def hooks(self) -> tuple[str, ...]:
         """The names of the hooks it implements."""
         return tuple(sorted({_options(self.module, name).get("specname") or name for name in self.functions}))
