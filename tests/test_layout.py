@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,7 @@ JUNK_DRAWERS = {
 }
 
 
+@cache
 def tree(path):
     return ast.parse((ROOT / path).read_text(), path)
 
