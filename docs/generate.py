@@ -250,8 +250,10 @@ def commands(one: click.Command = command_line, name: str = "twgw") -> Iterator[
     yield f"### {name}\n"
     yield f"```text\n{one.get_help(context)}\n```\n"
     if isinstance(one, click.Group):
-        for each in sorted(one.commands):
-            yield from commands(one.commands[each], f"{name} {each}")
+        for each in one.list_commands(context):
+            found = one.get_command(context, each)
+            assert found is not None  # it was listed
+            yield from commands(found, f"{name} {each}")
 
 
 def page() -> str:

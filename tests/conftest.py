@@ -80,3 +80,14 @@ def memcached():
     server = MemcachedServer().start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def desk(sqlite, tmp_path, monkeypatch):
+    """Somebody at a terminal, in an empty folder, and a node to ask."""
+    from tests import desk as terminal  # not every test wants to wait for what it imports
+
+    monkeypatch.chdir(tmp_path)
+    made = terminal.make(sqlite, tmp_path)
+    yield made
+    made.close()

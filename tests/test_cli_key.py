@@ -38,10 +38,10 @@ def test_key_and_line_belong_together():
 
 def test_where_a_database_is_the_state_the_pepper_is_in_it():
     """The line is for a file that is put into the database."""
-    done = new("--application", "batch", TWGW_STATE_FILE=None)
+    done = new(TWGW_STATE_FILE=None)
     (key,) = re.findall(r"tw_live_\w+", done.output)
 
-    assert "under credentials of batch in the file for `twgw config sync`:" in done.output
+    assert "under credentials of an application in the file for `twgw config sync`:" in done.output
     assert "with the pepper in the database" in done.output
     assert f'"{digest(node_pepper(configured(None)), key)}"' in done.output
     assert not Path("twgw-data/pepper").exists()
@@ -104,6 +104,81 @@ def test_environment_stands_in_the_key():
     refused = new("--env", "No!")
     assert 2 == refused.exit_code
     assert "lower-case letters and digits" in refused.output
+
+
+# --- at a node ---
+
+
+@pytest.fixture
+def me(desk):
+    """An application that may call an API."""
+    desk.done("api", "add", "/hello", "echo:", "--publish")
+    desk.done("app", "create", "me", "--subscribe", "hello")
+    return desk
+
+
+def test_a_node_makes_the_key_of_an_application(me):
+    """It is shown this once, with how to use it; nothing is written here."""
+    said = me.done("key", "new", "--application", "me", "--title", "for the batch")
+    (key,) = set(re.findall(r"tw_live_\w+", said))
+
+    assert f"The key, shown this once:\n\n  {key}\n" in said
+    assert f"curl -i -H 'X-API-Key: {key}' http://GATEWAY/hello" in said
+    assert "for the batch" in me.done("key", "list", "me")
+    assert not Path("twgw-data").exists()
+
+
+def test_a_key_is_made_as_it_is_wanted(me):
+    """For the sandbox, for a time, for some scopes."""
+    wish = ("--sandbox", "--expires-in", "1d", "--scope", "a", "--scope", "b")
+    made = me.found("key", "new", "--application", "me", *wish)
+
+    assert ("sandbox", ["a", "b"], me.world.now + 86400) == (made["environment"], made["scopes"], made["expires_at"])
+    assert made["key"].startswith("tw_test_")
+
+
+def test_an_application_that_is_not_there_gets_no_key(desk):
+    """It is said."""
+    assert "there is no application you" in desk.refused("key", "new", "--application", "you")
+
+
+def test_options_of_one_way_are_refused_in_the_other(desk):
+    """They would be lost without a word."""
+    for words, text in (
+        (["--title", "x"], "--title is for a key at a node: name its --application"),
+        (["--expires-in", "1d"], "--expires-in is for a key at a node"), (["--scope", "x"], "--scope is"),
+        (["--json"], "--json is for"), (["--application", "me", "--env", "live"], "--env is for a line"),
+    ):  # fmt: skip
+        done = desk.run("key", "new", *words)
+        assert (2, True) == (done.exit_code, text in done.output), done.output
+
+
+def test_a_key_is_shown_by_its_id(me):
+    """Never itself."""
+    made = me.found("key", "new", "--application", "me", "--expires-in", "1d", "--title", "T")
+    said = me.done("key", "show", made["id"])
+
+    for text in (made["id"], "me", "T", "2027-01-16 08:00:00 UTC", "never"):
+        assert text in said
+    assert made["id"] == me.found("key", "show", made["id"])["id"]
+    assert made["key"] not in said
+    assert "has no key" not in me.done("key", "list", "me")
+
+
+def test_a_key_is_exchanged(me):
+    """For a while both are good."""
+    made = me.found("key", "new", "--application", "me")
+    said = me.done("key", "rotate", made["id"], "--overlap", "12h")
+
+    assert re.search(r"shown this once:\n\n  tw_live_", said)
+    assert f"The key {made['id']} is good until 2027-01-15 20:00:00 UTC" in said
+    assert 2 == len(me.found("key", "list", "me"))
+    assert "key" in me.found("key", "rotate", made["id"])
+
+
+def test_an_application_without_a_key_is_told_how_to_get_one(me):
+    """The command is named."""
+    assert "me has no key.  Next: twgw key new --application me" in me.done("key", "list", "me")
 
 
 # --- passwords ---

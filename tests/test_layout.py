@@ -27,7 +27,7 @@ LAYERS = {
           policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
-          key_import metrics newfile passwords reader secret_files
+          key_import logins metrics newfile passwords reader secret_files
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,encoding,grants,lease,messages,refusals,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}

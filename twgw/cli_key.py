@@ -1,11 +1,20 @@
-"""``twgw key …``: API keys for applications."""
+"""``twgw key …``: API keys of applications, at a node or, where a file is the state, as the line that stands in it.
+
+What is stored of a password, too, and of the keys of other gateways.
+"""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from twgw.cli_app import show_keys, tell_call, tell_key
 from twgw.cli_config import config_option, configured, failure, nearby, node_pepper, pepper_file
+from twgw.cli_duration import DURATION
+from twgw.cli_node import Node, asks, node_of, url_option
+from twgw.cli_show import json_option, show_fields, show_json, when
 from twgw.config import Config
 from twgw.credentials import digest, digest_of_hash, mint
 from twgw.faults import InvalidFileError, suggest
@@ -13,11 +22,19 @@ from twgw.key_import import FORMATS, Form, read_keys
 from twgw.passwords import LONGEST, hashed
 from twgw.state import load_state
 
+EXAMPLES = """\b
+Examples:
+  twgw key new --application batch                  a key for batch, and how to use it
+  twgw key list batch
+  twgw key rotate 3kTq8ZpA --overlap 7d             a new key in its place; for a week both are good
+"""
 NEW_EXAMPLES = """\b
 Examples:
-  twgw key new                                      under the pepper in ./twgw-data
-  twgw key new --config etc/twgw.toml               under the pepper of that node
+  twgw key new --application batch                  at the node, good from now on
+  twgw key new --application batch --sandbox --expires-in 30d
   twgw key new -c etc/twgw.toml --application batch
+                                                    where [state] file is the state: the line for it
+  twgw key new                                      the line for a file of twgw config sync
 """
 IMPORT_EXAMPLES = """\b
 Examples:
@@ -32,23 +49,106 @@ Examples:
 SHORTEST_PASSWORD = 8
 
 
-@click.group()
+@click.group(epilog=EXAMPLES)
 def key() -> None:
-    """Make API keys, and what is stored of passwords."""
+    """Make API keys, exchange them and take them back; make what is stored of passwords."""
 
 
 @key.command(epilog=NEW_EXAMPLES)
 @config_option
-@click.option("--application", metavar="NAME", help="Say where in the state the line belongs: under this application.")
-@click.option("--env", "environment", default="live", show_default=True, metavar="WORD", help="Stands in the key.")
-def new(file: Path | None, application: str | None, environment: str) -> None:
-    """Print a new API key, once, and the line that makes it known to the gateway.
+@url_option
+@click.option("--application", metavar="NAME", help="Whose key it is.")
+@click.option("--title", default="", metavar="TEXT", help="At a node: what it is for.")
+@click.option("--sandbox", is_flag=True, help="At a node: for the sandbox of APIs.")
+@click.option("--scope", "scopes", multiple=True, metavar="TEXT", help="At a node: what its holder may do; repeatable.")
+@click.option("--expires-in", type=DURATION, metavar="TIME", help="At a node: how long it is good, as 30d.")
+@click.option("--env", "environment", metavar="WORD", help="In a line: stands in the key.  [default: live]")
+@json_option
+def new(
+    file: Path | None, url: str | None, application: str | None, environment: str | None, as_json: bool, **more: Any
+) -> None:
+    """Make an API key and show it, this once.
 
-    The line holds a digest, not the key: HMAC-SHA-256 under the pepper of the node, which stands in its database, or
-    where a file is its state, in its data directory.  It goes under credentials of an application in that file, or in
-    one for `twgw config sync`.
+    Where a database is the state, the node is asked, and a key for --application is good as soon as it is shown.
+    Where [state] file names a file, or no application is named, the line is printed that makes the key known.  It
+    holds a digest, not the key: HMAC-SHA-256 under the pepper of the node.  It goes under credentials of an
+    application in that file, or in one for `twgw config sync`.
     """
-    config = configured(file)
+    if application is not None and (url or configured(file).state.file is None):
+        if environment:
+            raise click.UsageError("--env is for a line; at a node say --sandbox, or nothing")
+        _at_node(node_of(file, url), application, as_json, **more)
+        return
+    given = [f"--{name.replace('_', '-').replace('scopes', 'scope')}" for name, value in more.items() if value]
+    if given or as_json or url:
+        wrong = [*given, *["--json"] * as_json, *["--url"] * bool(url)][0]
+        raise click.UsageError(f"{wrong} is for a key at a node: name its --application")
+    _line(configured(file), application, environment or "live")
+
+
+def _at_node(
+    node: Node, application: str, as_json: bool, *, title: str, sandbox: bool, scopes: Sequence[str],
+    expires_in: float | None,
+) -> None:  # fmt: skip
+    """Have a node make a key."""
+    wish = {
+        "title": title, "environment": "sandbox" if sandbox else "production", "scopes": scopes,
+        "expires_in": expires_in,
+    }  # fmt: skip
+    made = node.post("applications", application, "keys", body=wish)
+    if as_json:
+        show_json(made)
+        return
+    tell_key(made["key"])
+    rights = node.items("applications", application, "subscriptions")
+    tell_call(node, made["key"], [each["api"] for each in rights if each["state"] == "ACCEPTED"])
+
+
+@key.command("list")
+@click.argument("application")
+@asks
+def list_(node: Node, as_json: bool, application: str) -> None:
+    """List the keys of APPLICATION by their ids, also those that were taken back."""
+    found = list(node.items("applications", application, "keys"))
+    if as_json:
+        show_json(found)
+    else:
+        show_keys(found, f"{application} has no key.  Next: twgw key new --application {application}")
+
+
+@key.command()
+@click.argument("id")
+@asks
+def show(node: Node, as_json: bool, id: str) -> None:
+    """Show what is known of the key with this ID, which stands in logs; never the key itself."""
+    found = node.get("keys", id)
+    if as_json:
+        show_json(found)
+        return
+    show_fields(found["id"], (
+        ("application", found["application"]), ("title", found["title"]), ("for", found["environment"]),
+        ("scopes", found["scopes"]), ("revoked", found["revoked"]), ("good until", when(found["expires_at"])),
+        ("made", when(found["created_at"])), ("last used", when(found["last_used_at"]) or "never"),
+    ))  # fmt: skip
+
+
+@key.command()
+@click.argument("id")
+@click.option("--overlap", type=DURATION, default="1d", metavar="TIME", help="How long both are good.  [default: 1d]")
+@asks
+def rotate(node: Node, as_json: bool, id: str, overlap: float) -> None:
+    """Exchange the key with this ID for a new one, which is shown this once.  For a while both are good."""
+    made = node.post("keys", id, "rotation", body={"overlap": overlap})
+    if as_json:
+        show_json(made)
+        return
+    tell_key(made["key"])
+    before = node.get("keys", id)
+    click.echo(f"The key {id} is good until {when(before['expires_at'])}")
+
+
+def _line(config: Config, application: str | None, environment: str) -> None:
+    """Print a key, and the line that makes it known."""
     try:
         secret = mint(environment)
     except ValueError as error:
@@ -58,8 +158,7 @@ def new(file: Path | None, application: str | None, environment: str) -> None:
     if application and state:
         _find(application, state)
     pepper = node_pepper(config)
-    click.echo("The key, shown this once:\n")
-    click.echo(f"  {secret}\n")
+    tell_key(secret)
     where = nearby(str(state)) if state else "the file for `twgw config sync`"
     click.echo(f"Put this line under {place} in {where}:\n")
     click.echo(f'  - {{kind: api-key, digest: "{digest(pepper, secret)}"}}\n')

@@ -1,7 +1,6 @@
 """``twgw plugins``: which policies are installed, and what each can do."""
 
 import json
-import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 import click
 from attrs import asdict
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from twgw.cli_config import config_option, configured, failure, nearby
+from twgw.cli_show import console, table
 from twgw.faults import suggest
 from twgw.policy.manual import Manual, manual, phases
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
@@ -44,12 +43,12 @@ def plugins(context: click.Context, file: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_listed(plugin) for plugin in found.values()], indent=2))
         return
-    table = _table("policy", "takes part in", "from", "what it does")
+    rows = table("policy", "takes part in", "from", "what it does")
     for plugin in found.values():
         says = Text(f"cannot be loaded: {plugin.fault}", "red") if plugin.fault else Text(plugin.summary)
         steps = "" if plugin.fault else ", ".join(phases(plugin))
-        table.add_row(Text(plugin.name, "bold"), steps, Text(_origin(plugin)), says)
-    _console().print(table)
+        rows.add_row(Text(plugin.name, "bold"), steps, Text(_origin(plugin)), says)
+    console().print(rows)
 
 
 @plugins.command(epilog=SHOW_EXAMPLES)
@@ -71,12 +70,7 @@ def show(before: tuple[Path | None, bool], name: str, file: Path | None, as_json
         document["settings"] = [asdict(row) for row in told.settings]
         click.echo(json.dumps(document, indent=2))
     else:
-        _print(_console(), plugin, told)
-
-
-def _console() -> Console:
-    """As wide as the terminal; for a file or another program as wide as the text is."""
-    return Console() if sys.stdout.isatty() else Console(width=1000)
+        _print(console(), plugin, told)
 
 
 def _find(file: Path | None) -> Mapping[str, Plugin]:
@@ -101,28 +95,22 @@ def _listed(plugin: Plugin) -> dict[str, object]:
     }
 
 
-def _print(console: Console, plugin: Plugin, told: Manual) -> None:
-    console.print(Text(plugin.name, "bold"), Text(f"takes part in {', '.join(told.phases)}; from {_origin(plugin)}"))
-    console.print()
-    console.print(Text(told.text))
-    console.print()
+def _print(page: Console, plugin: Plugin, told: Manual) -> None:
+    page.print(Text(plugin.name, "bold"), Text(f"takes part in {', '.join(told.phases)}; from {_origin(plugin)}"))
+    page.print()
+    page.print(Text(told.text))
+    page.print()
     if told.settings:
-        table = _table("setting", "type", "default", "meaning")
+        rows = table("setting", "type", "default", "meaning")
         for row in told.settings:
-            table.add_row(
+            rows.add_row(
                 Text(row.name, "bold"), Text(row.type), Text("required" if row.required else row.default),
                 Text(row.meaning),
             )  # fmt: skip
-        console.print(table)
+        page.print(rows)
     else:
-        console.print("It has no settings.")
+        page.print("It has no settings.")
     if told.example:
-        console.print("\nExample, under policies of an API, a route or of all:\n")
-        console.print(Text(textwrap.indent(told.example, "  ")))
+        page.print("\nExample, under policies of an API, a route or of all:\n")
+        page.print(Text(textwrap.indent(told.example, "  ")))
 
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="underline")
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    return table

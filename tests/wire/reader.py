@@ -5,8 +5,8 @@
     ```gateway      parts of lines that the running gateway prints, in that order; waited for.
     ```python PATH  the text of a file.
 
-Three things are changed: the ports 8080 to 8082 become free ones, `make run` becomes the program that it starts, and
-`tw_live_...` the key that was printed.
+Three things are changed: the ports 8080 to 8082 become free ones and what is printed names them as the page does,
+`make run` becomes the program that it starts, and `tw_live_...` the key that was printed.
 """
 
 import os
@@ -33,7 +33,8 @@ class Reader:
             "TWGW_ADMIN_LISTEN": f"tcp:{self.ports['8081']}:interface=127.0.0.1",
             "TWGW_CONTROL_LISTEN": f"tcp:{self.ports['8082']}:interface=127.0.0.1",
         }
-        self.environment = {**PLAIN, "PATH": f"{Path(TWISTD).parent}{os.pathsep}{PLAIN['PATH']}"}
+        path = f"{Path(TWISTD).parent}{os.pathsep}{PLAIN['PATH']}"
+        self.environment = {**PLAIN, **self.listen, "PATH": path, "XDG_CONFIG_HOME": str(folder / "config")}
         self.gateway, self.heard, self.key = None, 0, ""
 
     def follow(self, page):
@@ -75,12 +76,15 @@ class Reader:
                 self.environment[name] = value.replace("tw_live_...", self.key)
             return ""
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, text=True, timeout=PATIENCE, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ["bash", "-c", command], cwd=self.folder, env=self.environment, text=True, timeout=4 * PATIENCE,
+            check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         if key := re.search(r"tw_live_\w+", done.stdout):
             self.key = key[0]
-        return done.stdout
+        output = done.stdout
+        for port, free in self.ports.items():
+            output = output.replace(f":{free}", f":{port}")
+        return output
 
     def _serve(self, arguments):
         if self.gateway:
