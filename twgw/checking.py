@@ -24,7 +24,7 @@ from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
 from twgw.startup import open_database
-from twgw.state import load_state
+from twgw.state import LoadedState, load_state
 from twgw.storage.errors import Unavailable
 from twgw.storage.served import read_all
 from twgw.storage.upgrade import schema_status
@@ -60,7 +60,15 @@ def check_files(config: Config) -> list[str]:
 def check_state(path: Path, plugins: Mapping[str, Plugin], allowed: AllowedUpstreams = ANYWHERE) -> list[str]:
     """What is wrong with a state under these policies: a line for each fault, with its place."""
     try:
-        redeploy.compiled(load_state(path), plugins, _gateway(), _calls(allowed))
+        return check_loaded(load_state(path), plugins, allowed)
+    except InvalidFileError as error:
+        return list(error.lines)
+
+
+def check_loaded(loaded: LoadedState, plugins: Mapping[str, Plugin], allowed: AllowedUpstreams = ANYWHERE) -> list[str]:
+    """The same, of a state that was read."""
+    try:
+        redeploy.compiled(loaded, plugins, _gateway(), _calls(allowed))
     except InvalidFileError as error:
         return list(error.lines)
     return []

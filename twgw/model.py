@@ -157,7 +157,7 @@ class UpstreamTls:
     )
 
 
-@frozen
+@frozen(cache_hash=True)
 class Upstream:
     """The servers behind an API and how they are called.  All times in seconds."""
 
@@ -308,10 +308,10 @@ class Api:
         return f"{self.name}:{self.version}"
 
     @property
-    def upstreams(self) -> "tuple[Upstream, ...]":
-        """Every upstream that it names, also for the sandbox and for single routes."""
+    def servers(self) -> "tuple[tuple[str, Upstream], ...]":
+        """Every server that it names, also for the sandbox and for single routes: its URL, and how it is called."""
         named = (self.upstream, self.sandbox, *(route.upstream for route in self.routes))
-        return tuple(upstream for upstream in named if upstream is not None)
+        return tuple((target.url, each) for each in named if each is not None for target in each.targets)
 
     @property
     def unversioned_path(self) -> str:

@@ -305,6 +305,7 @@ class Node(MultiService):
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.set_threshold(50_000, 20, 100)
+        sys.setswitchinterval(0.0005)  # while a thread compiles, traffic waits so long at each of its system calls
         for line in self._listening():
             self.gateway.log.info("{line}", line=line)
         first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)

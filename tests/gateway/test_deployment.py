@@ -1,6 +1,8 @@
 """From a declared state to plans: what is compiled, kept, refused, and found for a request."""
 
+import gc
 import json
+import weakref
 
 import pytest
 from attrs import evolve, frozen
@@ -271,6 +273,21 @@ def test_a_new_deployment_is_in_force_at_once():
     gateway.deploy([pets(base_path="/animals")])
 
     assert [404, 404, 200] == [gateway.get(path).status for path in ("/pets", "/cats", "/animals")]
+
+
+def test_what_is_in_force_no_longer_goes_by_itself():
+    """It stands in no circle: the collector need not look for it."""
+    policies = tuple(Policy(name) for name in ("correlation-id", "key-auth", "subscription"))
+    before = deployed(pets(name="dogs", base_path="/dogs", policies=policies), pets())
+    gone = weakref.ref(before.compiled["dogs:1.0"].plans[0])
+
+    gc.disable()
+    try:
+        deployed(pets(), previous=before)
+        del before
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_requests_without_an_api_meet_the_global_policies():

@@ -109,7 +109,7 @@ def test_connections_to_what_is_no_longer_named_end():
     gateway = served("http://192.0.2.1", upstream=RawUpstream(lambda wire: wire.transport.write(OK)))
     gateway.get("/")
     gateway.deploy(Api("pets", "1", "/", upstream=Upstream((Target("http://192.0.2.2"),))))
-    gateway.fleet.retain([Upstream((Target("http://192.0.2.2"),))])
+    gateway.fleet.retain({("http://192.0.2.2", Upstream((Target("http://192.0.2.2"),)))})
     later(gateway, 1)
 
     assert gateway.upstream_wires[0].closed

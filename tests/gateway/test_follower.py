@@ -1,5 +1,6 @@
 """What is in force keeps in step with the log of a database."""
 
+import gc
 from types import SimpleNamespace
 
 import attrs
@@ -8,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, execute
 
 from twgw import hookimpl
 from twgw.faults import InvalidFileError
+from twgw.gateway import follower
 from twgw.memory import MemoryGateway
 from twgw.model import Lifecycle, Limit, Policy, Tier
 from twgw.policy.exchange import Problem
@@ -59,6 +61,25 @@ def test_a_change_is_in_force_when_its_position_is_reached(gateway, registry, ca
     assert reached.called
     assert (404, 200) == (call(), call(path="/animals/7"))
     assert gateway.follower.reached(position).called
+
+
+def test_many_apis_at_once_are_kept_from_the_collector(gateway, registry, monkeypatch):
+    """What stays need not be looked at again and again; a few are not worth it."""
+    monkeypatch.setattr(follower, "MANY", 3)
+    before = gc.get_freeze_count()
+    for name in ("one", "two"):
+        registry.api(name)
+    gateway.follower.poll()
+    assert before == gc.get_freeze_count()
+
+    for name in ("three", "four", "five"):
+        registry.api(name)
+    gateway.follower.poll()
+    try:
+        assert {"one:1.0", "five:1.0"} < gateway.deployment.compiled.keys()
+        assert before < gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class Compiled:
     common: tuple[Policy, ...]
     plugins: tuple[Plugin | None, ...]
     plans: tuple[Plan, ...]
+    servers: tuple[tuple[str, Upstream], ...]
 
 
 @define(eq=False)
@@ -65,6 +66,8 @@ class Deployment:
     compiled: Mapping[str, Compiled]
     unrouted: Plan
     state: State
+    servers: frozenset[tuple[str, Upstream]]
+    """Every server that it calls: gathered before it is put in force, as there may be thousands."""
     nowhere: Callable[[], Problem] = problems.no_route
     """What is answered where no API is."""
 
@@ -192,14 +195,15 @@ def deploy(
         if kept is not None and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
             compiled[api.id] = kept
         else:
-            compiled[api.id] = Compiled(api, state.policies, used, compiler.compile(api, common, f"apis[{number}]"))
+            plans = compiler.compile(api, common, f"apis[{number}]")
+            compiled[api.id] = Compiled(api, state.policies, used, plans, api.servers)
     unrouted = compiler.unrouted(common)
     if faults:
         raise SettingsError(dict.fromkeys(faults))  # what an API's routes share is found wrong by each of them
     assert unrouted is not None
-    return Deployment(
-        previous.position + 1 if previous is not None else 1, _router(compiled, previous), compiled, unrouted, state
-    )
+    position = previous.position + 1 if previous is not None else 1
+    servers = frozenset(key for one in compiled.values() for key in one.servers)
+    return Deployment(position, _router(compiled, previous), compiled, unrouted, state, servers)
 
 
 def nothing(plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall) -> Deployment:

@@ -6,6 +6,7 @@ its servers from here.
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -127,9 +128,8 @@ class Fleet:
                 server.know([str(ipaddress.ip_address(where.host))], float("inf"))
         return server
 
-    def retain(self, upstreams: Iterable[Upstream]) -> None:
-        """Let go of the servers that no upstream of the new deployment names; exchanges under way go on."""
-        wanted = {(target.url, upstream) for upstream in upstreams for target in upstream.targets}
+    def retain(self, wanted: AbstractSet[tuple[str, Upstream]]) -> None:
+        """Let go of all servers but those of a new deployment; exchanges under way go on."""
         for key in [key for key in self._servers if key not in wanted]:
             server = self._servers.pop(key)
             for connection in list(server.idle):
@@ -138,7 +138,7 @@ class Fleet:
 
     def close(self) -> None:
         """End all idle connections."""
-        self.retain(())
+        self.retain(frozenset())
 
     @property
     def servers(self) -> list[Server]:

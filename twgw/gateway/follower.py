@@ -8,6 +8,7 @@ position is reached, and whoever waits for that is told.
 An API that does not compile holds nothing up: what was in force of it stays, in its new state, and ``fault`` says why.
 """
 
+import gc
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -27,6 +28,9 @@ from twgw.policy.registry import Plugin, PluginConflict
 from twgw.reader import Reader
 from twgw.registry import Head, News, Served
 from twgw.storage.errors import Unavailable
+
+MANY = 100
+"""APIs that change at once from which on the collector is told that they stay."""
 
 _OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
 
@@ -152,7 +156,7 @@ class Follower:
             return
         head, served = found
         try:
-            ready = self._compiled(served)
+            ready = self._compiled(served, len(served.apis))
         except SettingsError as error:
             name = self._reader.name
             raise InvalidFileError(f"{name}: {fault.path}: {fault.text}" for fault in error.faults) from error
@@ -211,7 +215,7 @@ class Follower:
             self._plugins = await self._in_thread(self._find_plugins)
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
-        self._install(served, await self._in_thread(self._compiled, served))
+        self._install(served, await self._in_thread(self._compiled, served, len(served.apis)))
         self._reach(head.pos)
 
     async def _go_on(self, news: News) -> None:
@@ -222,7 +226,7 @@ class Follower:
             await self._read_keys()
         served = news.over(self._served)
         if news.about_apis:
-            self._install(served, await self._in_thread(self._compiled, served))
+            self._install(served, await self._in_thread(self._compiled, served, len(news.apis)))
         elif news.blocks is not None:
             self._served = served
             self._block()
@@ -233,9 +237,13 @@ class Follower:
         if self._keys_changed is not None:
             await self._keys_changed()
 
-    def _compiled(self, served: Served) -> Ready:
-        """Everything that takes time; touches nothing that is in force."""
-        return compiled(served, self._plugins, self._gateway, self._make_call, self.deployment)
+    def _compiled(self, served: Served, changed: int) -> Ready:
+        """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
+        ready = compiled(served, self._plugins, self._gateway, self._make_call, self.deployment)
+        if changed >= MANY:
+            gc.collect(0)
+            gc.freeze()  # they stay: to look for garbage in them would stop traffic for half a second
+        return ready
 
     def _install(self, served: Served, ready: Ready) -> None:
         """Put it in force, in this turn of the reactor."""

@@ -112,9 +112,7 @@ class GatewayService(Service):
         """Put a new deployment in force, for every listener, in this turn of the reactor."""
         for front, _ in self._fronts:
             front.deployment = deployment
-        self.fleet.retain(
-            upstream for compiled in deployment.compiled.values() for upstream in compiled.api.upstreams
-        )
+        self.fleet.retain(deployment.servers)
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind the listeners, while low ports may still be bound."""
