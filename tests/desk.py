@@ -6,7 +6,7 @@ import threading
 from click.testing import CliRunner
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.admin.conftest import World
+from tests.rest import World
 from twgw.cli import main
 
 

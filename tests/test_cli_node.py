@@ -236,7 +236,7 @@ def test_who_may_not_is_told_where_to_look(desk):
     desk.world.user("sue", "subscriber")
     said = desk.refused("api", "add", "/x", "echo:", who="sue")
 
-    assert "Not permitted: it needs the permission api:publish\n" in said
+    assert "Not permitted: it needs the permission api:write\n" in said
     assert "twgw whoami" in said
 
 

@@ -145,7 +145,7 @@ def test_faults_have_file_section_and_name(write):
     """What is wrong in the file is said with its section and its name, all of it at once."""
     path = write(
         "[gateway.tls]\ncertificat = 'x'\n[gateway]\nmax_head = '5'\nlisten = ['tcp:80', 'udp:80']\n"
-        "[gatway]\n[node]\nroles = ['store']\n[state]\nwatch = 'no'\n[log]\nlevel = 'INFO'\n"
+        "[gatway]\n[node]\nroles = ['stores']\n[state]\nwatch = 'no'\n[log]\nlevel = 'INFO'\n"
     )
 
     assert {
@@ -153,7 +153,8 @@ def test_faults_have_file_section_and_name(write):
         "twgw.toml: [gateway] max_head: must be a whole number, not text",
         "twgw.toml: [gateway] listen[1]: must be tcp:PORT or ssl:PORT, with options such as :interface=127.0.0.1",
         "twgw.toml: [gatway]: unknown; did you mean gateway?",
-        "twgw.toml: [node] roles[0]: must be one of gateway, admin, keymanager",
+        "twgw.toml: [node] roles[0]: must be one of gateway, admin, keymanager, publisher, store; "
+        "did you mean store?",
         "twgw.toml: [state] watch: must be true or false, not text",
         "twgw.toml: [log] level: must be one of debug, info, warn, error; did you mean info?",
     } == set(errors_of(path))

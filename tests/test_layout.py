@@ -46,12 +46,14 @@ LAYERS = {
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,lent,listener,resource}""",
     # roles
-    4: """admin/{apis,applications,blocks,credentials,endpoints,policies,records,rest,tiers,users}
+    4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
           gateway/{follower,lookup,redeploy,registry,service}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
+          publisher/{apis,documents,moves,rest,revisions,serving,subscribers}
+          store/{applications,clients,keys,offers,rest}
           web/login""",
     # the test kit and the check: everything below the whole
-    5: "checking memory memory_* readings shared_limits startup testing admin/service",
+    5: "checking control memory memory_* readings shared_limits startup testing admin/service",
     # the whole
     6: "tap cli cli_*",
 }
@@ -79,7 +81,8 @@ LIBRARIES = {
     "pymemcache": ["twgw/memcached.py"],
     "pymysql": ["twgw/storage/vendors.py"],
     "rich": ["twgw/cli.py", "twgw/cli_*.py"],
-    "sqlalchemy": ["twgw/storage/*", "twgw/admin/*", "twgw/web/login.py"],  # outside storage/: a connection's name
+    "sqlalchemy": ["twgw/storage/*",  # outside of it: a connection's name
+                   "twgw/{admin,publisher,store}/*", "twgw/web/login.py"],
     "treq": ["twgw/gateway/client.py"],
     "twisted": ["twgw/gateway/running.py"],  # it tells a Deferred from the rest, and opens nothing
     "werkzeug": ["twgw/web/application.py"],

@@ -43,10 +43,10 @@ class Node:
         default="",
         validator=validators.matches_re(r"[A-Za-z0-9._-]{0,100}"),
     )
-    roles: tuple[Literal["gateway", "admin", "keymanager"], ...] = setting(
-        "What this node does: gateway carries traffic, admin answers operators, keymanager gives tokens to "
-        "applications where a database is the state.",
-        default=("gateway", "admin", "keymanager"),
+    roles: tuple[Literal["gateway", "admin", "keymanager", "publisher", "store"], ...] = setting(
+        "What this node does: gateway carries traffic, admin answers operators. Where a database is the state, "
+        "keymanager gives tokens to applications, publisher and store are for those who publish APIs and use them.",
+        default=("gateway", "admin", "keymanager", "publisher", "store"),
         validator=validators.min_len(1),
     )
     data_dir: Path = setting(

@@ -19,7 +19,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 from twisted.python import usage
 
-from twgw import __version__
+from twgw import __version__, control
 from twgw.admin.endpoints import root, site
 from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
@@ -47,16 +47,14 @@ from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
 from twgw.shared_limits import SharedLimits
 from twgw.startup import Backing, FromDatabase, FromFile
-from twgw.storage import ledger
 from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
-from twgw.web.application import Ground, create
+from twgw.web.application import Ground
 from twgw.web.listener import WebListener
 from twgw.web.login import people_of
 from twgw.web.people import People
 from twgw.web.rate import Rate
-from twgw.web.resource import Served
 
 PASSWORDS_AT_ONCE, PASSWORDS_WAITING = 2, 32
 """Passwords that are compared, and that wait for it: each takes tens of milliseconds and 64 MiB."""
@@ -187,22 +185,25 @@ class Node(MultiService):
         return found
 
     def _control(self, clock: Clock, log: TwistedLog) -> KeyManager | None:
-        """The control listener with its roles, where a database is the state."""
-        config, backing = self._config, self.backing
+        """The control listener with the roles that answer there, where a database is the state; the key manager."""
+        config, backing, roles = self._config, self.backing, self._config.node.roles
         where = config.control.listen
-        if where is None or "keymanager" not in config.node.roles or not isinstance(backing, FromDatabase):
+        if where is None or not isinstance(backing, FromDatabase) or not control.ROLES.intersection(roles):
             return None
-        wall, in_log = clock.wall, ThreadLog(self._reactor, log)
-        manager = KeyManager(
-            config.keymanager, backing.database, backing.issuer, backing.peppers, wall, in_log.warn,
-            self._people(backing),
-        )  # fmt: skip
-        stands_on = Ground(backing.database, ledger, lambda *_: None, wall, in_log)
-        answers = Served(
-            self._reactor, create(stands_on, (), manager.blueprints()), backing.reached, config.control.public_url,
-            config.control.trusted_proxies,
+        manager = self._key_manager(backing, clock, log) if "keymanager" in roles else None
+        answers = control.served(
+            self._reactor, self._ground(backing, clock, log), backing.reached, config.control, roles,
+            manager.blueprints() if manager is not None else (),
         )  # fmt: skip
         self.addService(WebListener(self._reactor, where, answers))
+        return manager
+
+    def _key_manager(self, backing: FromDatabase, clock: Clock, log: TwistedLog) -> KeyManager:
+        """The key manager, and its rounds."""
+        manager = KeyManager(
+            self._config.keymanager, backing.database, backing.issuer, backing.peppers, clock.wall,
+            ThreadLog(self._reactor, log).warn, self._people(backing),
+        )  # fmt: skip
         rounds = TimerService(HOUSEKEEPING, lambda: Deferred.fromCoroutine(manager.one_round()))
         rounds.clock = self._reactor
         self.addService(rounds)
@@ -210,17 +211,22 @@ class Node(MultiService):
 
     def _admin(self, where: Listen, exposed: CollectorRegistry, clock: Clock, log: TwistedLog) -> Service:
         """The admin listener: how the node is and, where a database is the state, the admin REST."""
-        backing, traffic = self.backing, self.traffic
+        backing = self.backing
         if not isinstance(backing, FromDatabase):
             return Listener(self._reactor, where, site(self.status, exposed))
-        stands_on = ground(
+        answers = root(self.status, exposed)
+        rest = served(self._reactor, self._ground(backing, clock, log), backing.reached)
+        answers.putChild(b"admin", rest.resource())
+        return WebListener(self._reactor, where, rest, answers)
+
+    def _ground(self, backing: FromDatabase, clock: Clock, log: TwistedLog) -> Ground:
+        """What the views stand on."""
+        traffic = self.traffic
+        return ground(
             backing.database, backing.peppers, self._people(backing), ThreadLog(self._reactor, log), clock.wall,
             check=check_by(traffic.find_plugins, self.gateway, traffic.make_call),
             status=lambda: self.status().document(), plugins=traffic.find_plugins,
         )  # fmt: skip
-        rest, answers = served(self._reactor, stands_on, backing.reached), root(self.status, exposed)
-        answers.putChild(b"admin", rest.resource())
-        return WebListener(self._reactor, where, rest, answers)
 
     def _people(self, backing: FromDatabase) -> People:
         """Who logs in, on every listener of the control plane: failures count together."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.admin.conftest import NOW
+from tests.rest import NOW
 
 
 def test_somebody_is_blocked_and_let_in_again(world):

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from tests.admin.conftest import NOW
+from tests.rest import NOW
 from twgw import __version__
 
 

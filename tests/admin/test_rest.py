@@ -1,18 +1,24 @@
-"""Tests of twgw.admin.rest: who may do what, for every view that there is."""
+"""Tests of twgw.admin.rest: who may do what, for every view that there is, below every prefix."""
 
 import re
+from collections import Counter
 
 import pytest
 
+from tests.databases import sqlite_copy
+from tests.rest import PREFIXES, World
+from twgw import control
 from twgw.admin.rest import ROLE
+from twgw.admin.service import VIEWS as OF_ADMINS
 from twgw.web.permissions import Permission, Role, reach
 
-VIEWS = [view for views in ROLE for view in views.views]
+VIEWS = [view for views in (*OF_ADMINS, *control.views_of(control.ROLES)) for view in views.views]
+GUARDED = [view for view in VIEWS if view.permission is not Permission.ANYONE]
 
 
 def path_of(view):
     """A path of the view, of things that are not there."""
-    return re.sub(r"\{[^}]*\}", "none", view.path).removeprefix("/admin/v1")
+    return re.sub(r"\{[^}]*\}", "none", view.path)
 
 
 def named(view):
@@ -20,15 +26,17 @@ def named(view):
 
 
 @pytest.fixture(scope="module")
-def everybody(world_of_a_module):
+def everybody(template, memory):
     """A world with one user of each role."""
-    for role in Role:
-        world_of_a_module.user(f"the {role.value}", role.value)
-    world_of_a_module.user("nobody")
-    return world_of_a_module
+    with sqlite_copy(template, memory) as database:
+        world = World(database)
+        for role in Role:
+            world.user(f"the {role.value}", role.value)
+        world.user("nobody")
+        yield world
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=named)
+@pytest.mark.parametrize("view", [view for view in GUARDED if view.name != "log_out"], ids=named)
 def test_each_role_may_what_the_table_says(everybody, view):
     """Whoever may not is refused before anything is read; whoever may gets another answer than that."""
     for role in Role:
@@ -38,7 +46,7 @@ def test_each_role_may_what_the_table_says(everybody, view):
         assert may != (f"needs the permission {view.permission.value}" in words), (role, answer.text)
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=named)
+@pytest.mark.parametrize("view", GUARDED, ids=named)
 def test_nobody_may_anything(everybody, view):
     """Without a login, with one that is none, and with one that has no role."""
     method, path = view.method, path_of(view)
@@ -49,6 +57,22 @@ def test_nobody_may_anything(everybody, view):
         assert 403 == everybody.ask(method, path, who="nobody").status_code
 
 
+def test_only_a_login_is_for_anyone():
+    """And there is one below each prefix."""
+    assert [f"POST {prefix}login" for prefix in PREFIXES] == [
+        named(view) for view in VIEWS if view.permission is Permission.ANYONE
+    ]
+
+
 def test_views_have_paths_and_names_of_their_own():
-    """No two answer to one request, and none is called as another."""
-    assert len(VIEWS) == len({(view.method, view.path) for view in VIEWS}) == len({view.name for view in VIEWS})
+    """No two below one prefix answer to one request, and none is called as another."""
+    assert len(VIEWS) == len({(view.method, view.path) for view in VIEWS})
+    assert {1} == set(Counter((view.prefix, view.name) for view in VIEWS).values())
+
+
+def test_the_admin_reaches_what_every_role_has():
+    """By the same functions."""
+    admins = {view.function for view in VIEWS if view.prefix == "/admin/v1"}
+
+    assert {view.function for view in VIEWS} == admins
+    assert {view.function for views in ROLE for view in views.views} < admins

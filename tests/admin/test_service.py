@@ -3,8 +3,8 @@
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from tests.admin.conftest import an_api
-from twgw.admin.service import DESCRIBED_AT, check_by, served
+from tests.rest import an_api
+from twgw.admin.service import PREFIX, check_by, served
 from twgw.model import Api, Policy
 from twgw.policy.registry import find_plugins
 from twgw.settings import structure
@@ -33,7 +33,7 @@ def test_an_api_is_compiled_as_the_gateway_does(check):
 
 def test_it_is_described(world):
     """The document is there for whoever wants to write a client, without a login."""
-    told = world.client.get(DESCRIBED_AT).json
+    told = world.client.get(f"{PREFIX}/openapi.json").json
 
     assert ("3.1.0", "twgw") == (told["openapi"], told["info"]["title"])
     assert {"/admin/v1/apis", "/admin/v1/login"} <= set(told["paths"])

@@ -1,6 +1,6 @@
 """Tests of twgw.admin.tiers."""
 
-from tests.admin.conftest import an_api
+from tests.rest import an_api
 
 GOLD = {"name": "Gold", "limits": [{"amount": 20}]}
 

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from tests.storage.conftest import NOW, an_api
-from twgw.model import Lifecycle, Policy
+from twgw.model import Deprecation, Lifecycle, Policy
 from twgw.storage import log
 from twgw.storage.apis import (
     count_apis,
@@ -17,6 +17,7 @@ from twgw.storage.apis import (
     list_revisions,
     list_state_changes,
     live_apis,
+    named_api,
     publish,
     save_revision,
     set_dates,
@@ -141,7 +142,23 @@ def test_one_version_is_the_default(write, read):
     write(set_default_version, "pets:2.0")
 
     assert [False, True] == [entry.default_version for entry in read(list_apis)]
-    assert ["api:pets:1.0", "api:pets:1.0", "api:pets:2.0"] == [record.tag for record in read(log.since, 0)]
+    assert [False, True] == [entry.api.default_version for entry in read(list_apis)]
+    write(publish, "pets:2.0", 1)
+    write(set_state, "pets:2.0", Lifecycle.PUBLISHED, actor="ann")
+    assert read(find_live, "pets:2.0").default_version
+    assert ["api:pets:1.0", "api:pets:1.0", "api:pets:2.0"] == [record.tag for record in read(log.since, 0)][:3]
+
+
+def test_an_api_is_named_with_its_version_or_without(write, read):
+    """A name alone is the only version there is, or the default one; else it says too little."""
+    write(create_api, an_api(), owner="ann")
+    assert read(find_api, "pets:1.0") == read(named_api, "pets") == read(named_api, "pets:1.0")
+    write(create_api, an_api(version="2.0"), owner="ann")
+    assert read(named_api, "pets") is None
+    write(set_default_version, "pets:2.0")
+
+    assert "pets:2.0" == read(named_api, "pets").id
+    assert [None, None] == [read(named_api, text) for text in ("cats", "pets:3.0")]
 
 
 def test_dates_and_owner_are_kept(write, read):
@@ -153,6 +170,16 @@ def test_dates_and_owner_are_kept(write, read):
     entry = read(find_api, "pets:1.0")
 
     assert (NOW, NOW + 5, "bob", 3) == (entry.deprecated_at, entry.sunset_at, entry.owner, entry.stamp)
+
+
+def test_what_callers_of_a_deprecated_api_are_told_stands_beside_its_text(write, read):
+    """A revision that is saved later does not take it away."""
+    write(create_api, an_api(), owner="ann")
+    told = {"successor": "/pets/2.0", "documentation": "https://docs.test"}
+    write(set_dates, "pets:1.0", deprecated_at=NOW, sunset_at=None, **told)
+    write(save_revision, an_api(anonymous=True), author="ann")
+
+    assert Deprecation(NOW, None, **told) == read(find_api, "pets:1.0").api.deprecation
 
 
 def test_apis_are_listed_in_pieces(write, read):

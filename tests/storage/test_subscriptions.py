@@ -11,6 +11,7 @@ from twgw.storage.applications import create_application, update_application
 from twgw.storage.errors import Conflict, Missing
 from twgw.storage.subscriptions import (
     find_subscription,
+    require_subscription,
     rights_of,
     served_to,
     set_subscription,
@@ -72,6 +73,8 @@ def test_a_right_is_taken_away(both, write, read):
     assert 1 == write(unsubscribe, "batch", "pets:1.0")
 
     assert None is read(find_subscription, "batch", "pets:1.0")
+    with pytest.raises(Missing, match=r"no subscription of batch to pets:1\.0"):
+        read(require_subscription, "batch", "pets:1.0")
     with pytest.raises(Missing, match=r"no subscription of batch to pets:1\.0"):
         write(unsubscribe, "batch", "pets:1.0")
 

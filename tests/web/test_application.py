@@ -84,7 +84,7 @@ def add_tier(call, connection):
     connection[call.body.name] = call.body
     if call.body.name == "bad":
         raise refuse(409, "Not so")
-    return Answer(call.body, location=f"/v1/tiers/{call.body.name}", position=4, unreached=202)
+    return Answer(call.body, location=f"/tiers/{call.body.name}", position=4, unreached=202)
 
 
 @views.view("POST", "/slow", permission=Permission.SELF, answers=Tier, outside=True)
@@ -110,7 +110,7 @@ class World:
             return PEOPLE.get(request.headers.get("Authorization"))
 
         ground = Ground(self.store, self.book, authenticate, lambda: 5.0, self.log, {Away: 503})
-        self.app = create(ground, [views], described_at="/v1/openapi.json", title="Test", **options)
+        self.app = create(ground, [views], titles={"/v1": "Test"}, **options)
         self.client = self.app.test_client()
 
     def ask(self, method, path, who="root", **options):
@@ -159,7 +159,7 @@ def test_a_write_is_one_transaction(world):
     )  # fmt: skip
     assert (409, "Not so") == (refused.status_code, refused.json["title"])
     assert ["Gold", "Silver"] == sorted(world.store.tiers)
-    assert [(5.0, "root", "add_tier", "/v1/tiers/Silver", None, {"name": "Silver"})] == world.book.lines
+    assert [(5.0, "root", "add_tier", "/admin/v1/tiers/Silver", None, {"name": "Silver"})] == world.book.lines
     assert [True, True] == world.store.writes
 
 

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from tests.admin.conftest import PEPPER, World
-from twgw.credentials import digest
+from tests.rest import World
+from twgw.memory import digest
 from twgw.newfile import create
 from twgw.registry import User
 from twgw.storage.sessions import end_sessions_of
@@ -114,7 +114,7 @@ def test_a_password_that_changes_meanwhile_is_not_good(world, monkeypatch):
 
 
 def begin(database, folder):
-    return first_admin(database, folder, lambda token: digest(PEPPER, token), 1_800_000_000.0)
+    return first_admin(database, folder, digest, 1_800_000_000.0)
 
 
 def test_the_first_admin_has_a_secret_and_no_password(sqlite, tmp_path):

@@ -43,7 +43,7 @@ class Book:
 def view(method, function, **options):
     """A declared view."""
     function.__doc__ = "A view."
-    views = Views("t", "")
+    views = Views("t", "/store/v1")
     views.view(method, "/tiers/{tier}", permission=Permission.SELF, **options)(function)
     return views.views[0]
 
@@ -54,7 +54,8 @@ def done(made, book, conditions=None):
     def function(call, connection):
         return made.function(call, connection, tier="Gold")
 
-    return perform(made, ANN, function, {"tier": "Gold"}, conditions or Conditions("/tiers/Gold"), book, "connection")
+    conditions = conditions or Conditions("/store/v1/tiers/Gold")
+    return perform(made, ANN, function, {"tier": "Gold"}, conditions, book, "connection")
 
 
 def test_a_read_is_not_audited():
@@ -75,7 +76,7 @@ def test_a_page_says_where_the_next_begins():
 
 
 def test_a_write_is_audited_with_what_was_there_and_what_is():
-    """In the same transaction, under the name of the caller."""
+    """In the same transaction, under the name of the caller; of a thing by its path in the admin REST."""
     book = Book()
     made = view(
         "PATCH", lambda call, connection, tier: Answer(Tier("new"), position=9, unreached=503),
@@ -83,7 +84,8 @@ def test_a_write_is_audited_with_what_was_there_and_what_is():
     )  # fmt: skip
     answer = done(made, book)
 
-    assert [("connection", 7.0, "ann", "<lambda>", "/tiers/Gold", {"name": "old"}, {"name": "new"})] == book.lines
+    (line,) = book.lines
+    assert ("connection", 7.0, "ann", "<lambda>", "/admin/v1/tiers/Gold", {"name": "old"}, {"name": "new"}) == line
     assert (200, 9, 503) == (answer.status, answer.position, answer.unreached)
 
 
@@ -144,4 +146,4 @@ def test_what_was_made_is_the_subject():
     book = Book()
     done(view("POST", lambda call, connection, tier: Answer(Tier("a"), location="/tiers/a"), status=201), book)
 
-    assert "/tiers/a" == book.lines[0][4]
+    assert "/admin/v1/tiers/a" == book.lines[0][4]

@@ -27,6 +27,20 @@ def test_a_view_is_what_its_function_says():
     assert view.function is write_document
 
 
+def test_views_stand_below_several_prefixes():
+    """The same functions, each with a path and a prefix of its own."""
+    views = Views("apis")
+
+    @views.view("GET", "/apis", permission=Permission.SELF)
+    def list_apis(call, connection):
+        """List."""
+
+    (one,), (other,) = views.at("/admin/v1").views, views.at("/store/v1").at("/publisher/v1").views
+    assert ("/admin/v1/apis", "/publisher/v1/apis") == (one.path, other.path)
+    assert ("/admin/v1", "apis", list_apis) == (one.prefix, one.tag, other.function)
+    assert ["/apis"] == [view.path for view in views.views]
+
+
 def test_a_view_without_words_is_refused():
     """The OpenAPI document would have a hole."""
 
@@ -53,7 +67,8 @@ def test_whose_things_may_be_touched():
     caller = Caller("ann", frozenset({Role.CREATOR}))
 
     assert ("ann", None) == (Call(caller, Reach.OWN).owner, Call(caller, Reach.ALL).owner)
-    assert "" == Call(None, Reach.ALL).actor
+    assert ("", frozenset()) == (Call(None, Reach.ALL).actor, Call(None, Reach.ALL).roles)
+    assert {"creator"} == Call(caller, Reach.OWN).roles
 
 
 @pytest.mark.parametrize(("text", "taken"), [

@@ -17,7 +17,7 @@ from twgw.web.permissions import Permission
 from twgw.web.refusals import invalid, not_found
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("blocks", "/admin/v1")
+views = Views("blocks")
 
 
 @frozen
@@ -80,7 +80,7 @@ def add_block(call: Call, connection: Connection) -> Answer:
     block = Block(wish.kind, value, wish.reason, call.actor, call.now, ends)
     position = stored.add_block(connection, block, now=call.now)
     return Answer(
-        _shown(block), location=f"/admin/v1/blocks/{wish.kind}?value={quote(value, safe='')}", position=position,
+        _shown(block), location=f"/blocks/{wish.kind}?value={quote(value, safe='')}", position=position,
         unreached=503,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from twgw.web.permissions import Permission
 from twgw.web.refusals import invalid, not_found
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("policies", "/admin/v1")
+views = Views("policies")
 
 
 @frozen

@@ -17,7 +17,7 @@ from twgw.web.permissions import Permission
 from twgw.web.refusals import invalid
 from twgw.web.view import MOST, Call, Page, Views
 
-views = Views("audit and status", "/admin/v1")
+views = Views("audit and status")
 
 
 @frozen

@@ -1,9 +1,6 @@
-"""The admin REST, ``/admin/v1``: every view of it.  Handed to ``web/application.py`` by ``tap.py``."""
+"""Every view of the admin's role.  ``service.py`` puts them below ``/admin/v1``, with those of publisher and store."""
 
-from twgw.admin import apis, applications, blocks, credentials, policies, records, tiers, users
+from twgw.admin import blocks, policies, records, tiers, users
 
-ROLE = (
-    apis.views, applications.views, credentials.views, tiers.views, policies.views, users.views, blocks.views,
-    records.views,
-)  # fmt: skip
+ROLE = (tiers.views, policies.views, users.views, blocks.views, records.views)
 """The views by what they are about."""

@@ -3,24 +3,35 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from twgw.admin.rest import ROLE
+from twgw.admin import rest
 from twgw.credentials import Peppers
 from twgw.faults import Fault, SettingsError
 from twgw.gateway.deployment import MakeCall, deploy
 from twgw.model import Api, Policy, State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
+from twgw.publisher.lifecycle import MoveForbidden, MoveRefused
+from twgw.publisher.rest import ROLE as PUBLISHER
+from twgw.publisher.versions import CopyRefused
 from twgw.storage import ledger
 from twgw.storage.errors import Conflict, Missing, Unavailable
+from twgw.store.rest import ROLE as STORE
+from twgw.store.subscriptions import SubscriptionForbidden, SubscriptionRefused
 from twgw.web import login
 from twgw.web.application import Ground, create
 from twgw.web.lent import Lent
 from twgw.web.people import People
 from twgw.web.resource import Served
 
-KNOWN = {Missing: 404, Conflict: 409, Unavailable: 503}
-"""What storage raises, and the status of each."""
-DESCRIBED_AT = "/admin/v1/openapi.json"
+KNOWN = {
+    Missing: 404, Conflict: 409, Unavailable: 503,
+    MoveForbidden: 403, MoveRefused: 409, CopyRefused: 409,
+    SubscriptionForbidden: 403, SubscriptionRefused: 409,
+}  # fmt: skip
+"""What storage and the pure parts of the roles raise, and the status of each."""
+PREFIX = "/admin/v1"
+VIEWS = tuple(views.at(PREFIX) for views in (*PUBLISHER, *STORE, *rest.ROLE, login.views))
+"""Everything that there is: the views of the publisher and of the store too."""
 
 Check = Callable[[Sequence[Policy], Api | None], Sequence[Fault]]
 
@@ -65,8 +76,7 @@ def ground(
 
 def served(reactor: Any, stands_on: Ground, reached: Callable[[int], Awaitable[object]]) -> Served:
     """The admin REST, to be put below ``/admin``; ``reached`` waits for a position of the log to be in force."""
-    app = create(stands_on, (*ROLE, login.views), described_at=DESCRIBED_AT, title="twgw admin")
-    return Served(reactor, app, reached)
+    return Served(reactor, create(stands_on, VIEWS, titles={PREFIX: "twgw admin"}), reached)
 
 
 def check_by(plugins: Callable[[], Mapping[str, Plugin]], gateway: Gateway, make_call: MakeCall) -> Check:

@@ -18,7 +18,7 @@ from twgw.web.permissions import Permission
 from twgw.web.refusals import invalid, not_found
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("tiers", "/admin/v1")
+views = Views("tiers")
 
 
 @frozen
@@ -73,7 +73,7 @@ def add_tier(call: Call, connection: Connection) -> Answer:
     """Make a tier."""
     _check(call.body)
     entry = stored.create_tier(connection, call.body, now=call.now)
-    return Answer(_shown(entry), location=f"/admin/v1/tiers/{quote(call.body.name)}")
+    return Answer(_shown(entry), location=f"/tiers/{quote(call.body.name)}")
 
 
 @views.view(

@@ -19,7 +19,7 @@ from twgw.web.permissions import Permission, Role
 from twgw.web.refusals import invalid, not_found
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("users", "/admin/v1")
+views = Views("users")
 READ, WRITE = Permission.USER_READ, Permission.USER_WRITE
 _password = validators.optional(validators.max_len(passwords.NEW[1]))
 Transact = Callable[[Callable[[Call, Connection], Any]], Any]
@@ -104,7 +104,7 @@ def add_user(call: Call, transact: Transact) -> Any:
 
     def add(call: Call, connection: Connection) -> Answer:
         entry = stored.create_user(connection, made, now=call.now)
-        return Answer(_shown(entry), location=f"/admin/v1/users/{quote(wish.name)}")
+        return Answer(_shown(entry), location=f"/users/{quote(wish.name)}")
 
     return transact(add)
 

@@ -10,7 +10,7 @@ import attrs
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from twgw.model import Api, Lifecycle
+from twgw.model import Api, Deprecation, Lifecycle
 from twgw.registry import ApiEntry, Revision, StateChange
 from twgw.storage import log
 from twgw.storage.errors import Conflict, Missing
@@ -18,6 +18,8 @@ from twgw.storage.rows import change, free, from_text, require, to_text
 from twgw.storage.schema import api as table
 from twgw.storage.schema import api_revision, api_state_change, subscription
 
+VERSIONS = 1000
+"""Versions of an API that are looked at where a name stands alone."""
 HIDDEN = (Lifecycle.CREATED, Lifecycle.RETIRED)
 """States in which an API is not there for clients, whatever revision is live."""
 
@@ -37,7 +39,7 @@ def create_api(
     connection.execute(
         insert(table).values(
             id=api.id, name=api.name, version=api.version, state=state.value, latest=1, live=None,
-            default_version=False, owner=owner, tag=tag, created_at=now, updated_at=now, stamp=1,
+            default_version=api.default_version, owner=owner, tag=tag, created_at=now, updated_at=now, stamp=1,
         )
     )
     _insert_revision(connection, api, 1, source=source, note="", author=owner, now=now)
@@ -95,11 +97,19 @@ def set_dates(
     *,
     deprecated_at: float | None,
     sunset_at: float | None,
+    successor: str = "",
+    documentation: str = "",
     now: float,
     stamp: int | None = None,
 ) -> int:
-    """Say since when an API is deprecated and when it ends, and return the position.  Raises Missing and Conflict."""
-    values = {"deprecated_at": deprecated_at, "sunset_at": sunset_at, "updated_at": now}
+    """Say since when an API is deprecated and when it ends, what comes after it and where that is told.
+
+    Returns the position.  Raises Missing and Conflict.
+    """
+    values = {
+        "deprecated_at": deprecated_at, "sunset_at": sunset_at, "successor": successor, "documentation": documentation,
+        "updated_at": now,
+    }  # fmt: skip
     change(connection, table, {"id": api}, values, what=f"API {api}", stamp=stamp)
     return log.append(connection, [log.api_record(api)], now)
 
@@ -154,6 +164,15 @@ def require_api(connection: Connection, api: str) -> ApiEntry:
     if entry is None:
         raise Missing(f"there is no API {api}")
     return entry
+
+
+def named_api(connection: Connection, text: str) -> ApiEntry | None:
+    """The API of ``name:version``, or of a name alone: its default version, or the only one there is."""
+    if ":" in text:
+        return find_api(connection, text)
+    versions = list_apis(connection, name=text, limit=VERSIONS)
+    default = [entry for entry in versions if entry.default_version] or versions
+    return default[0] if len(default) == 1 else None
 
 
 def list_apis(
@@ -232,13 +251,19 @@ def _entries() -> Any:
 
 
 def _live() -> Any:
-    return select(table.c.state, api_revision.c.document).join(
+    return select(table, api_revision.c.document).join(
         api_revision, (api_revision.c.api == table.c.id) & (api_revision.c.revision == table.c.live)
     )
 
 
 def _stated(row: Any) -> Api:
-    return attrs.evolve(from_text(Api, row.document), state=Lifecycle(row.state))
+    api = from_text(Api, row.document)
+    told = api.deprecation
+    if row.deprecated_at is not None:
+        told = Deprecation(row.deprecated_at, row.sunset_at, row.successor or "", row.documentation or "")
+    return attrs.evolve(
+        api, state=Lifecycle(row.state), default_version=bool(row.default_version), deprecation=told
+    )
 
 
 def _entry(row: Any) -> ApiEntry:

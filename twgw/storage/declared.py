@@ -134,12 +134,13 @@ def _apis(connection: Connection, tag: str) -> Iterator[Api]:
     """Each API as it is served; one that never was, as it was saved last."""
     revision = func.coalesce(api.c.live, api.c.latest)
     query = (
-        select(api.c.state, api_revision.c.document)
+        select(api.c.state, api.c.default_version, api_revision.c.document)
         .join(api_revision, (api_revision.c.api == api.c.id) & (api_revision.c.revision == revision))
         .order_by(api.c.id)
     )
     for row in connection.execute(query.where(api.c.tag == tag) if tag else query):
-        yield attrs.evolve(from_text(Api, row.document), state=Lifecycle(row.state))
+        found = from_text(Api, row.document)
+        yield attrs.evolve(found, state=Lifecycle(row.state), default_version=bool(row.default_version))
 
 
 def _credential(row: Any) -> Credential:

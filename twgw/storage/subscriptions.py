@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from twgw.model import SubscriptionState
 from twgw.registry import SubscriptionEntry
 from twgw.storage import log
+from twgw.storage.errors import Missing
 from twgw.storage.rows import change, free, require
 from twgw.storage.schema import api as api_table
 from twgw.storage.schema import application as application_table
@@ -69,6 +70,14 @@ def find_subscription(connection: Connection, application: str, api: str) -> Sub
     query = select(table).where(table.c.application == application, table.c.api == api)
     row = connection.execute(query).one_or_none()
     return _entry(row) if row else None
+
+
+def require_subscription(connection: Connection, application: str, api: str) -> SubscriptionEntry:
+    """The same.  Raises Missing."""
+    entry = find_subscription(connection, application, api)
+    if entry is None:
+        raise Missing(f"there is no {_what(application, api)}")
+    return entry
 
 
 def subscriptions_of(connection: Connection, application: str) -> list[SubscriptionEntry]:

@@ -116,7 +116,7 @@ def _add_apis(writer: Writer, steps: Steps) -> list[Record]:
     apis = [step.after for step in steps]
     writer.connection.execute(insert(api), [
         {"id": it.id, "name": it.name, "version": it.version, "state": it.state.value, "latest": 1, "live": 1,
-         "default_version": False, "owner": writer.actor, **writer.entry}
+         "default_version": it.default_version, "owner": writer.actor, **writer.entry}
         for it in apis
     ])  # fmt: skip
     writer.connection.execute(insert(api_revision), [
@@ -186,7 +186,7 @@ def _change_apis(writer: Writer, steps: Steps) -> list[Record]:
         before, after = step.before, step.after
         if document_of(before) != document_of(after):
             number = save_revision(writer.connection, after, author=writer.actor, now=writer.now)
-            _update(writer, api, api.c.id == step.name, live=number)
+            _update(writer, api, api.c.id == step.name, live=number, default_version=after.default_version)
         if before.state != after.state:
             note_state(writer.connection, step.name, before.state, after.state, writer.actor, writer.now)
             _update(writer, api, api.c.id == step.name, state=after.state.value)

@@ -15,9 +15,29 @@ from attrs import evolve, frozen
 from twgw.faults import suggest
 from twgw.model import Api, Environment, Subscription, SubscriptionState, Tier
 from twgw.publisher.lifecycle import EFFECTS
+from twgw.registry import SubscriptionEntry
+from twgw.settings import fields, setting
 from twgw.store.catalog import Viewer, is_for
 
 PENDING, ACCEPTED, REJECTED, PAUSED, PRODUCTION_PAUSED, CLOSED = SubscriptionState
+
+@frozen
+class ShownSubscription:
+    """A subscription, as it stands in the registry."""
+
+    application: str = setting("Who may call.")
+    api: str = setting("The API, as name:version.")
+    tier: str | None = setting("In which tier.")
+    state: SubscriptionState = setting("Whether it is a right to call: ACCEPTED is, PRODUCTION_PAUSED in the sandbox.")
+    created_at: float = setting("UNIX time.")
+    updated_at: float = setting("UNIX time.")
+    stamp: int = setting("Counts its changes.")
+
+
+def shown(entry: SubscriptionEntry) -> ShownSubscription:
+    """A subscription, as it is answered to either side."""
+    return ShownSubscription(**{each.name: getattr(entry, each.name) for each in fields(ShownSubscription)})
+
 
 APPROVERS = frozenset({"admin", "publisher"})
 """Roles whose users accept, reject, pause and resume subscriptions; what they ask for needs no approval."""

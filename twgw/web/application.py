@@ -26,6 +26,7 @@ from twgw.web.view import NAME, Call, Caller, View, Views
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+DOCUMENT = "openapi.json"
 RETRY_AFTER = 5
 """Seconds after which a caller may ask again when the database is away."""
 FIELDS = {
@@ -88,24 +89,23 @@ def create(
     roles: Iterable[Views],
     blueprints: Iterable[Blueprint] = (),
     *,
-    described_at: str = "",
-    title: str = "",
+    titles: Mapping[str, str] | None = None,
 ) -> Flask:
-    """Put roles together.  Raises UnguardedError.
+    """Put views together.  Raises UnguardedError.
 
     Args:
-        described_at: the path of the OpenAPI document of the views, none when empty.
+        titles: of each prefix whose views have an OpenAPI document, which is ``PREFIX/openapi.json``.
     """
     app = Flask("twgw.web", static_folder=None)
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     views = [view for role in roles for view in role.views]
     for view in views:
-        _add(app, view.path, view.name, (view.method,), permits(view.permission)(_serving(ground, view)))
-    if described_at:
-        text = json.dumps(document(views, title), indent=1)
-        tell = permits(Permission.ANYONE)(lambda: Response(text, content_type="application/json"))
-        _add(app, described_at, "openapi", ("GET",), tell)
+        name = f"{view.prefix} {view.name}"
+        _add(app, view.path, name, (view.method,), permits(view.permission)(_serving(ground, view)))
+    for prefix, title in (titles or {}).items():
+        text = json.dumps(document([view for view in views if view.prefix == prefix], title), indent=1)
+        _add(app, f"{prefix}/{DOCUMENT}", f"{prefix} {DOCUMENT}", ("GET",), _telling(text))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     unguarded = [rule.rule for rule in app.url_map.iter_rules() if _permission(app, rule.endpoint) is None]
@@ -115,6 +115,10 @@ def create(
     app.after_request(_finish)
     app.register_error_handler(Exception, lambda error: _refused(ground, error))
     return app
+
+
+def _telling(text: str) -> Callable[[], Response]:
+    return permits(Permission.ANYONE)(lambda: Response(text, content_type="application/json"))
 
 
 def _add(app: Flask, path: str, name: str, methods: tuple[str, ...], function: Callable[..., Any]) -> None:

@@ -39,7 +39,7 @@ FOR_EVER = 10 * 365 * 86400.0
 SEEN_EVERY = 60.0
 """Seconds between two notes that a login is used."""
 
-views = Views("login", "/admin/v1")
+views = Views("login")
 
 
 Directory = Callable[[str, str], DirectoryUser | Refused]

@@ -8,7 +8,7 @@ from twgw.settings import Network, setting
 
 @frozen
 class Control:
-    """The listener for applications and people: OAuth2. Where a file is the state there is none."""
+    """The listener for applications and people: OAuth2, publisher, store. Where a file is the state there is none."""
 
     listen: Listen | None = setting(
         "Where to listen: tcp:PORT, on 127.0.0.1 unless :interface=ADDRESS names another. For TLS put a proxy before "

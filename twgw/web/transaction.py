@@ -15,6 +15,9 @@ from twgw.web.asking import check_match, cursor, merged, tag_of, text_of
 from twgw.web.refusals import refuse
 from twgw.web.view import Answer, Call, Page, View
 
+AUDITED = "/admin/v1"
+"""What the subject of every entry of the audit begins with: one thing has one name, whichever way it was reached."""
+
 
 @frozen
 class Conditions:
@@ -87,7 +90,7 @@ def perform(
     answer = function(evolve(call, body=body, before=before), connection)
     done = answered(view, answer)
     if view.writes:
-        subject = done.headers.get("Location", conditions.path)
+        subject = AUDITED + done.headers.get("Location", conditions.path).removeprefix(view.prefix)
         after = _body(answer)
         ledger.audit(connection, call.now, call.actor, view.name, subject, _told(before), _told(after))
         if key is not None:
@@ -119,7 +122,7 @@ def answered(view: View, answer: Any) -> Done:
     told = answer if isinstance(answer, Answer) else Answer(answer)
     headers = dict(told.headers)
     if told.location:
-        headers["Location"] = told.location
+        headers["Location"] = view.prefix + told.location
     if told.body is None:
         return Done(told.status or 204, "", headers, told.position, told.unreached)
     if isinstance(told.body, Page):
@@ -127,5 +130,5 @@ def answered(view: View, answer: Any) -> Done:
     else:
         text = text_of(told.body)
         if view.method != "POST" or told.location:
-            headers["ETag"] = tag_of(text)
+            headers.setdefault("ETag", tag_of(text))
     return Done(told.status or view.status, text, headers, told.position, told.unreached)

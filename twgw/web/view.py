@@ -1,11 +1,12 @@
 """How a role declares what it answers: views, with the permission, the classes and the words of each.  Pure.
 
-    views = Views("admin", "/admin/v1")
+    views = Views("tiers")
 
     @views.view("GET", "/tiers/{tier}", permission=Permission.TIER_READ, answers=Tier)
     def show_tier(call: Call, connection: Connection, tier: str) -> Tier:
         '''Show a tier.'''
 
+``views.at("/admin/v1")`` are the same below a prefix; they may stand below several.
 ``application.py`` serves them, ``openapi.py`` shows them.  A view is given the call and a connection in a transaction
 of its own, and returns an object of the class that it names, a Page of them, an Answer around one, or None (204).
 A view that is slow before it needs the database, as one that hashes a password, says ``outside=True``: in place of the
@@ -65,6 +66,11 @@ class Call:
         return self.caller.name if self.caller else ""
 
     @property
+    def roles(self) -> frozenset[str]:
+        """The roles of the caller, as words."""
+        return frozenset(role.value for role in self.caller.roles) if self.caller else frozenset()
+
+    @property
     def owner(self) -> str | None:
         """Whose things may be touched: None for anybody's.  Put it into the query itself."""
         return self.actor if self.reach is Reach.OWN else None
@@ -81,6 +87,7 @@ class Answer:
     body: Any = None
     status: int | None = None
     location: str = ""
+    """Where it is, below the prefix of the view."""
     position: int | None = None
     unreached: int = 202
     headers: Sequence[tuple[str, str]] = ()
@@ -121,6 +128,8 @@ class View:
     outside: bool = False
     errors: Mapping[int, str] = field(factory=dict)
     tag: str = ""
+    prefix: str = ""
+    """What its path begins with: that of the interface in which it stands."""
 
     @property
     def writes(self) -> bool:
@@ -155,13 +164,20 @@ class View:
 
 
 class Views:
-    """The views of one role, below one prefix."""
+    """The views of one subject, below one prefix."""
 
-    def __init__(self, name: str, prefix: str, *, tag: str = "") -> None:
+    def __init__(self, name: str, prefix: str = "") -> None:
         self.name = name
         self.prefix = prefix
         self.views: list[View] = []
-        self._tag = tag or name
+
+    def at(self, prefix: str) -> "Views":
+        """The same views below a prefix."""
+        made = Views(self.name, prefix)
+        made.views = [
+            evolve(view, prefix=prefix, path=prefix + view.path.removeprefix(view.prefix)) for view in self.views
+        ]
+        return made
 
     def view(
         self, method: str, path: str, *, permission: Permission, **options: Any
@@ -169,12 +185,15 @@ class Views:
         """Declare a view: the fields of View, besides those that the function says itself."""
 
         def declare(function: Callable[..., Any]) -> Callable[..., Any]:
-            made = View(function.__name__, method, self.prefix + path, permission, function, **options)
+            options.setdefault("tag", self.name)
+            made = View(
+                function.__name__, method, self.prefix + path, permission, function, prefix=self.prefix, **options
+            )
             if not made.summary:
                 raise TypeError(f"the view {made.name} has no docstring")
             if made.paged and made.query is None:
                 made = evolve(made, query=Paging)
-            self.views.append(made if made.tag else evolve(made, tag=self._tag))
+            self.views.append(made)
             return function
 
         return declare

@@ -101,6 +101,8 @@ api = _table(
     _required("owner", Name),
     Column("deprecated_at", Double),
     Column("sunset_at", Double),
+    Column("successor", String(500)),
+    Column("documentation", String(500)),
     _required("tag", Name),
     _required("created_at", Double),
     _required("updated_at", Double),

@@ -5,7 +5,6 @@ from urllib.parse import quote
 from attrs import evolve, frozen, validators
 from sqlalchemy.engine import Connection
 
-from twgw.admin.applications import show_application
 from twgw.credentials import is_digest, key_id, mint
 from twgw.faults import Fault
 from twgw.model import Credential, Environment
@@ -13,13 +12,15 @@ from twgw.registry import CredentialEntry
 from twgw.settings import fields, setting
 from twgw.storage import credentials as stored
 from twgw.storage.applications import find_application
+from twgw.storage.log import head
+from twgw.store.applications import show_application
 from twgw.web.asking import after, limit_of
 from twgw.web.names import text
 from twgw.web.permissions import Permission
-from twgw.web.refusals import invalid, not_found
+from twgw.web.refusals import invalid, not_found, refuse
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("keys", "/admin/v1")
+views = Views("keys")
 READ, WRITE = Permission.APPLICATION_READ, Permission.APPLICATION_WRITE
 KIND = "api-key"
 LEAST = 16
@@ -57,8 +58,9 @@ class Exchange:
     """How a key is exchanged for a new one."""
 
     overlap: float = setting(
-        "Seconds for which the old one is still good.", default=86400, validator=validators.ge(0)
-    )
+        "Seconds for which the old one is still good, at most 30 days.", default=86400,
+        validator=validators.and_(validators.ge(0), validators.le(30 * 86400)),
+    )  # fmt: skip
 
 
 @frozen
@@ -111,7 +113,7 @@ def _shown(entry: CredentialEntry) -> ShownKey:
 def _made(entry: CredentialEntry, key: str | None) -> Answer:
     shown = _shown(entry)
     told = {field.name: getattr(shown, field.name) for field in fields(MadeKey) if field.name != "key"}
-    return Answer(MadeKey(**told, key=key), location=f"/admin/v1/keys/{quote(shown.id)}")
+    return Answer(MadeKey(**told, key=key), location=f"/keys/{quote(shown.id)}")
 
 
 @views.view("GET", "/applications/{application}/keys", permission=READ, answers=ShownKey, paged=True)
@@ -179,12 +181,15 @@ def _credential(call: Call, application: str, key: str | None, wish: NewKey) -> 
 def rotate_key(call: Call, connection: Connection, key: str) -> Answer:
     """Exchange a key for a new one.  For a while both are good."""
     entry = _entry(call, connection, key)
-    new = mint(ENVIRONMENTS[entry.credential.environment])
+    old = entry.credential
+    if entry.revoked_pos is not None or (old.expires_at is not None and old.expires_at <= call.now):
+        raise refuse(409, "Not possible", f"the key {key} is not good any more; make a new one")
+    new = mint(ENVIRONMENTS[old.environment])
     successor = evolve(
-        entry.credential, id=key_id(new) or "", digest=call.lent.digest(new), value=None, expires_at=None
+        old, id=key_id(new) or "", digest=call.lent.digest(new), value=None, expires_at=None
     )
     made = stored.rotate(connection, KIND, key, successor, overlap=call.body.overlap, now=call.now)
-    return evolve(_made(made, new), unreached=202)
+    return evolve(_made(made, new), position=head(connection).pos)
 
 
 @views.view("DELETE", "/keys/{key}", permission=WRITE, current=show_key)

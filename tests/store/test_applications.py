@@ -1,8 +1,8 @@
-"""Tests of twgw.admin.applications."""
+"""Tests of twgw.store.applications."""
 
 import pytest
 
-from tests.admin.conftest import an_api
+from tests.rest import an_api
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_subscription_has_one_of_the_tiers(shop):
 
 
 def test_a_subscription_is_changed_and_taken_away(shop):
-    """The tier by its owner, the state by who approves."""
+    """The tier by its owner, the state by who approves; what is paused is not got rid of by its owner."""
     shop.post("/applications", {"name": "me"}, who="sue")
     path = "/applications/me/subscriptions/maps:1.0"
     shop.post("/applications/me/subscriptions", {"api": "maps", "tier": "Gold"}, who="sue")
@@ -110,7 +110,9 @@ def test_a_subscription_is_changed_and_taken_away(shop):
     paused = shop.ask("POST", f"{path}/moves", {"move": "pause"}, status=200)
     assert ("PAUSED", "503") == (paused.json["state"], paused.headers["Twgw-Position"].split(";")[1])
     assert "cannot accept" in shop.post(f"{path}/moves", {"move": "accept"}, status=409)["detail"]
-    assert "503;10" == shop.ask("DELETE", path, who="sue", status=204).headers["Twgw-Position"][2:]
+    assert "ask a publisher" in shop.ask("DELETE", path, who="sue", status=409).json["detail"]
+    shop.post(f"{path}/moves", {"move": "resume"}, status=200)
+    assert "503;10" == shop.ask("DELETE", path, who="sue", status=204).headers["Twgw-Position"][-6:]
     shop.ask("GET", path, status=404)
 
 
@@ -136,3 +138,33 @@ def test_a_tier_that_wants_an_approval_waits_for_it(shop):
     assert "PENDING" == shop.post("/applications/me/subscriptions", {"api": "vip"}, who="sue")["state"]
     assert "ACCEPTED" == shop.post(f"{path}/moves", {"move": "accept"}, who="pat", status=200)["state"]
     shop.ask("GET", "/apis/vip/subscriptions", who="sue", status=403)
+
+
+def test_the_tier_of_an_application_is_one_that_is_given_without_asking(shop):
+    """Unless an admin gives it; what was given stays."""
+    shop.post("/tiers", {"name": "Vip", "approval": True})
+    told = shop.post("/applications", {"name": "x", "tier": "Vip"}, who="sue", status=403)
+    assert "given by an admin" in told["detail"]
+    shop.post("/applications", {"name": "x", "tier": "Gold"}, who="sue")
+    shop.ask("PATCH", "/applications/x", {"tier": "Vip"}, who="sue", status=403)
+    shop.ask("PATCH", "/applications/x", {"tier": "Vip"}, status=200)
+
+    assert "Vip" == shop.ask("PATCH", "/applications/x", {"title": "X"}, who="sue", status=200).json["tier"]
+
+
+def test_the_tiers_of_an_api_are_those_that_are_served(shop):
+    """Not those of an edit."""
+    tag = shop.ask("GET", "/apis/maps").headers["ETag"]
+    shop.ask("PUT", "/apis/maps", an_api("maps", tiers=["Gold"]), If_Match=tag, status=200)
+    shop.post("/applications", {"name": "me"}, who="sue")
+
+    shop.post("/store/v1/applications/me/subscriptions", {"api": "maps", "tier": "Silver"}, who="sue")
+
+
+def test_an_api_that_is_not_for_somebody_is_not_there(shop):
+    """To be subscribed to either."""
+    shop.post("/apis", {"api": an_api("secret", visible_to=["partners"]), "publish": True})
+    shop.post("/applications", {"name": "me"}, who="sue")
+
+    told = shop.post("/applications/me/subscriptions", {"api": "secret:1.0"}, who="sue", status=422)
+    assert "there is no API secret:1.0" in told["detail"]

@@ -1,9 +1,10 @@
-"""Tests of twgw.admin.credentials."""
+"""Tests of twgw.store.keys."""
 
 import pytest
 
-from tests.admin.conftest import NOW, PEPPER
-from twgw.credentials import digest, key_id, mint, well_formed
+from tests.rest import NOW
+from twgw.credentials import key_id, mint, well_formed
+from twgw.memory import digest
 from twgw.storage.audit import list_audit
 from twgw.storage.credentials import find_by_digest
 
@@ -19,7 +20,7 @@ def shop(world):
 
 def known(world, key):
     """What a gateway finds of a key."""
-    return world.database.call(find_by_digest, "api-key", digest(PEPPER, key))
+    return world.database.call(find_by_digest, "api-key", digest(key))
 
 
 def test_a_key_is_shown_once(shop):
@@ -31,7 +32,7 @@ def test_a_key_is_shown_once(shop):
     assert known(shop, made["key"]).valid
     assert "key" not in shop.get(f"/keys/{made['id']}")
     told = [shop.ask("GET", "/applications/sues/keys").text, repr(shop.database.call(list_audit))]
-    assert [] == [text for text in told if made["key"] in text or digest(PEPPER, made["key"]) in text]
+    assert [] == [text for text in told if made["key"] in text or digest(made["key"]) in text]
 
 
 def test_a_repeated_request_makes_one_key_and_does_not_show_it_again(shop):
@@ -117,3 +118,24 @@ def test_nobody_touches_the_keys_of_others(shop):
     ):  # fmt: skip
         shop.ask(method, path, body, who="sue", status=404)
     assert known(shop, made["key"]).valid
+
+
+def test_a_key_that_is_not_good_has_no_successor(shop):
+    """Neither one that was taken back nor one that has ended."""
+    gone, ended = (shop.post("/applications/sues/keys", body) for body in ({}, {"expires_in": 5}))
+    shop.ask("DELETE", f"/keys/{gone['id']}", status=204)
+    shop.now += 6
+
+    for made in (gone, ended):
+        assert "not good any more" in shop.post(f"/keys/{made['id']}/rotation", {}, status=409)["detail"]
+    last = shop.post("/applications/sues/keys", {})
+    shop.post(f"/keys/{last['id']}/rotation", {"overlap": 1e9}, status=422)
+
+
+def test_an_exchange_that_ends_a_key_is_waited_for(shop):
+    """The gateway knows then when the old one ends."""
+    made = shop.post("/applications/sues/keys", {})
+    answer = shop.ask("POST", f"/store/v1/keys/{made['id']}/rotation", {"overlap": 0}, who="sue", status=201)
+
+    assert "1;202;10" == answer.headers["Twgw-Position"]
+    assert f"/store/v1/keys/{answer.json['id']}" == answer.headers["Location"]

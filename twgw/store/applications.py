@@ -5,25 +5,25 @@ from urllib.parse import quote
 from attrs import frozen
 from sqlalchemy.engine import Connection
 
-from twgw.admin.apis import named_api
 from twgw.faults import Fault, suggest
-from twgw.model import Subscription, SubscriptionState
+from twgw.model import Subscription, SubscriptionState, Tier
 from twgw.registry import ApplicationEntry, Approval, SubscriptionEntry
 from twgw.settings import fields, setting
 from twgw.storage import applications as stored
 from twgw.storage import subscriptions
-from twgw.storage.apis import require_api
+from twgw.storage.apis import find_live, named_api, require_api
 from twgw.storage.tiers import list_tiers
-from twgw.store.catalog import Viewer
-from twgw.store.subscriptions import SubscriptionForbidden, SubscriptionRefused, change_tier, moved, request
+from twgw.store.catalog import Viewer, is_for, may_see
+from twgw.store.subscriptions import ShownSubscription, change_tier, request, shown
 from twgw.web.asking import after, limit_of
 from twgw.web.names import name, optional_name, text
 from twgw.web.permissions import Permission
-from twgw.web.refusals import Refusal, invalid, not_found, not_permitted, refuse
+from twgw.web.refusals import invalid, not_found, refuse
 from twgw.web.view import Answer, Call, Page, Views
 
-views = Views("applications", "/admin/v1")
-READ, WRITE, APPROVE = Permission.APPLICATION_READ, Permission.APPLICATION_WRITE, Permission.SUBSCRIPTION_APPROVE
+views = Views("applications")
+READ, WRITE = Permission.APPLICATION_READ, Permission.APPLICATION_WRITE
+PAUSED = (SubscriptionState.PAUSED, SubscriptionState.PRODUCTION_PAUSED)
 
 
 @frozen
@@ -81,32 +81,8 @@ class SubscriptionSettings:
     tier: str | None = optional_name("One of the tiers of the API.")
 
 
-@frozen
-class MovedSubscription:
-    """A move in the life of a subscription."""
-
-    move: str = setting("accept, reject, pause, pause-production, resume or close.")
-
-
-@frozen
-class ShownSubscription:
-    """A subscription, as it stands in the registry."""
-
-    application: str = setting("Who may call.")
-    api: str = setting("The API, as name:version.")
-    tier: str | None = setting("In which tier.")
-    state: SubscriptionState = setting("Whether it is a right to call: ACCEPTED is, PRODUCTION_PAUSED in the sandbox.")
-    created_at: float = setting("UNIX time.")
-    updated_at: float = setting("UNIX time.")
-    stamp: int = setting("Counts its changes.")
-
-
 def _shown(entry: ApplicationEntry) -> ShownApplication:
     return ShownApplication(**{field.name: getattr(entry, field.name) for field in fields(ShownApplication)})
-
-
-def _subscription(entry: SubscriptionEntry) -> ShownSubscription:
-    return ShownSubscription(**{field.name: getattr(entry, field.name) for field in fields(ShownSubscription)})
 
 
 @views.view("GET", "/applications", permission=READ, answers=ShownApplication, paged=True)
@@ -134,14 +110,14 @@ def add_application(call: Call, connection: Connection) -> Answer:
     wish: NewApplication = call.body
     if call.owner is not None and wish.owner not in (None, call.owner):
         raise invalid([Fault("owner", "must be left out: it is yours")])
-    _check_tier(connection, wish.tier)
+    _check_tier(call, connection, wish.tier)
     entry = stored.create_application(
         connection, wish.name, owner=wish.owner or call.actor, title=wish.title, description=wish.description,
         tier=wish.tier, now=call.now,
     )  # fmt: skip
     for number, api in enumerate(wish.subscribe):
         _subscribe(call, connection, wish.name, entry.owner, NewSubscription(api=api), f"subscribe[{number}]")
-    return Answer(_shown(entry), location=f"/admin/v1/applications/{quote(wish.name)}")
+    return Answer(_shown(entry), location=f"/applications/{quote(wish.name)}")
 
 
 @views.view(
@@ -152,18 +128,24 @@ def change_application(call: Call, connection: Connection, application: str) -> 
     """Change an application.  One that is not ACTIVE cannot call."""
     wish, before = call.body, call.before
     if call.owner is not None and (wish.owner, wish.state) != (before.owner, before.state):
-        raise not_permitted(APPROVE.value)
-    _check_tier(connection, wish.tier)
+        raise refuse(403, "Not permitted", "owner and state of an application are changed by an admin")
+    if wish.tier != before.tier:
+        _check_tier(call, connection, wish.tier)
     changes = {field.name: getattr(wish, field.name) for field in fields(ApplicationSettings)}
     position = stored.update_application(connection, application, changes, now=call.now, stamp=before.stamp)
     entry = stored.require_application(connection, application)
     return Answer(_shown(entry), position=position, unreached=202 if wish.state is Approval.ACTIVE else 503)
 
 
-def _check_tier(connection: Connection, tier: str | None) -> None:
-    names = [entry.tier.name for entry in list_tiers(connection)]
-    if tier is not None and tier not in names:
-        raise invalid([Fault("tier", f"unknown tier {tier}{suggest(tier, names)}")])
+def _check_tier(call: Call, connection: Connection, tier: str | None) -> None:
+    """The tier of an application is one that there is and, for its owner, one that is given without asking."""
+    tiers = _tiers(connection)
+    if tier is not None and tier not in tiers:
+        raise invalid([Fault("tier", f"unknown tier {tier}{suggest(tier, tiers)}")])
+    if call.owner is None or tier is None:
+        return
+    if tiers[tier].approval or not is_for(_viewer(call).groups, tiers[tier].groups):
+        raise refuse(403, "Not permitted", f"tier {tier} is given by an admin: ask for it, and leave it out until then")
 
 
 @views.view("DELETE", "/applications/{application}", permission=WRITE, current=show_application)
@@ -182,7 +164,7 @@ def list_subscriptions(call: Call, connection: Connection, application: str) -> 
     start, limit = after(call.query) or "", limit_of(call.query)
     found = [each for each in subscriptions.subscriptions_of(connection, application) if each.api > start]
     last = found[limit - 1].api if len(found) > limit else None
-    return Page([_subscription(entry) for entry in found[:limit]], last)
+    return Page([shown(entry) for entry in found[:limit]], last)
 
 
 @views.view(
@@ -195,18 +177,7 @@ def show_subscription(call: Call, connection: Connection, application: str, api:
     found = subscriptions.find_subscription(connection, application, entry.id if entry else api)
     if found is None:
         raise not_found(f"subscription of {application} to {api}")
-    return _subscription(found)
-
-
-@views.view("GET", "/apis/{api}/subscriptions", permission=APPROVE, answers=ShownSubscription, paged=True)
-def list_subscribers(call: Call, connection: Connection, api: str) -> Page:
-    """List who is subscribed to an API, or waits for it, by application."""
-    entry, limit = named_api(connection, api), limit_of(call.query)
-    if entry is None:
-        raise not_found(f"API {api}")
-    found = subscriptions.subscribers_of(connection, entry.id, after(call.query) or "", limit + 1)
-    last = found[limit - 1].application if len(found) > limit else None
-    return Page([_subscription(each) for each in found[:limit]], last)
+    return shown(found)
 
 
 @views.view(
@@ -219,47 +190,42 @@ def add_subscription(call: Call, connection: Connection, application: str) -> An
     Where the tier wants an approval it is PENDING until a publisher accepts it.
     """
     owner = show_application(call, connection, application).owner
-    entry = _subscribe(call, connection, application, owner, call.body)
-    return Answer(
-        _subscription(entry), location=f"/admin/v1/applications/{quote(application)}/subscriptions/{entry.api}"
-    )
+    entry, position = _subscribe(call, connection, application, owner, call.body)
+    place = f"/applications/{quote(application)}/subscriptions/{entry.api}"
+    return Answer(shown(entry), location=place, position=position)
 
 
 def _viewer(call: Call) -> Viewer:
-    assert call.caller is not None  # no permission here is for anyone
-    return Viewer(call.actor, frozenset(role.value for role in call.caller.roles))
+    return Viewer(call.actor, call.roles)
 
 
-def _refused(error: SubscriptionRefused) -> Refusal:
-    forbidden = isinstance(error, SubscriptionForbidden)
-    return refuse(403 if forbidden else 409, "Not permitted" if forbidden else "Not possible", str(error))
+def _tiers(connection: Connection) -> dict[str, Tier]:
+    return {entry.tier.name: entry.tier for entry in list_tiers(connection)}
 
 
 def _subscribe(
     call: Call, connection: Connection, application: str, owner: str, wish: NewSubscription, path: str = "api"
-) -> SubscriptionEntry:
+) -> tuple[SubscriptionEntry, int | None]:
+    """The subscription, and the position where one that was there has changed."""
     entry = named_api(connection, wish.api)
-    if entry is None:
+    api = None if entry is None else find_live(connection, entry.id) or entry.api
+    if api is None or not may_see(_viewer(call), api):
         raise invalid([Fault(path, f"there is no API {wish.api}, or it has several versions: say name:version")])
-    api = entry.api
     tier = api.tiers[0] if wish.tier is None and len(api.tiers) == 1 else wish.tier
     before = subscriptions.find_subscription(connection, application, api.id)
     existing = Subscription(before.api, before.tier, before.state) if before else None
-    tiers = {each.tier.name: each.tier for each in list_tiers(connection)}
-    try:
-        wanted = request(api, tier, viewer=_viewer(call), owner=owner, tiers=tiers, existing=existing)
-    except SubscriptionRefused as error:
-        raise _refused(error) from error
+    wanted = request(
+        api, tier, viewer=_viewer(call), owner=owner, tiers=_tiers(connection), existing=existing
+    )
     if before is None:
-        return subscriptions.subscribe(
+        made = subscriptions.subscribe(
             connection, application, api.id, tier=tier, state=wanted.state, now=call.now
         )
-    subscriptions.set_subscription(
+        return made, None
+    position = subscriptions.set_subscription(
         connection, application, api.id, tier=tier, state=wanted.state, now=call.now, stamp=before.stamp
     )
-    again = subscriptions.find_subscription(connection, application, api.id)
-    assert again is not None  # it was changed in this transaction
-    return again
+    return subscriptions.require_subscription(connection, application, api.id), position
 
 
 @views.view(
@@ -268,49 +234,29 @@ def _subscribe(
 )  # fmt: skip
 def change_subscription(call: Call, connection: Connection, application: str, api: str) -> Answer:
     """Change the tier of a subscription."""
-    before, tiers = call.before, {each.tier.name: each.tier for each in list_tiers(connection)}
+    before: ShownSubscription = call.before
     owner = show_application(call, connection, application).owner
-    try:
-        wanted = change_tier(
-            Subscription(before.api, before.tier, before.state), call.body.tier,
-            api=require_api(connection, before.api).api, viewer=_viewer(call), owner=owner, tiers=tiers,
-        )  # fmt: skip
-    except SubscriptionRefused as error:
-        raise _refused(error) from error
-    return _set(call, connection, application, wanted)
-
-
-@views.view(
-    "POST", "/applications/{application}/subscriptions/{api}/moves", permission=APPROVE, body=MovedSubscription,
-    answers=ShownSubscription, current=show_subscription,
-)  # fmt: skip
-def move_subscription(call: Call, connection: Connection, application: str, api: str) -> Answer:
-    """Accept a subscription, reject it, pause, resume or close it."""
-    before = call.before
-    owner = show_application(call, connection, application).owner
-    try:
-        wanted = moved(
-            Subscription(before.api, before.tier, before.state), call.body.move, viewer=_viewer(call), owner=owner
-        )
-    except SubscriptionRefused as error:
-        raise _refused(error) from error
-    return _set(call, connection, application, wanted)
-
-
-def _set(call: Call, connection: Connection, application: str, wanted: Subscription) -> Answer:
-    position = subscriptions.set_subscription(
-        connection, application, wanted.api, tier=wanted.tier, state=wanted.state, now=call.now,
-        stamp=call.before.stamp,
+    served = find_live(connection, before.api) or require_api(connection, before.api).api
+    wanted = change_tier(
+        Subscription(before.api, before.tier, before.state), call.body.tier, api=served, viewer=_viewer(call),
+        owner=owner, tiers=_tiers(connection),
     )  # fmt: skip
-    shown = show_subscription(call, connection, application, wanted.api)
-    return Answer(shown, position=position, unreached=202 if wanted.state is SubscriptionState.ACCEPTED else 503)
+    position = subscriptions.set_subscription(
+        connection, application, wanted.api, tier=wanted.tier, state=wanted.state, now=call.now, stamp=before.stamp
+    )
+    return Answer(show_subscription(call, connection, application, api), position=position)
 
 
 @views.view(
     "DELETE", "/applications/{application}/subscriptions/{api}", permission=WRITE, current=show_subscription
 )
 def delete_subscription(call: Call, connection: Connection, application: str, api: str) -> Answer:
-    """Take the right of an application to an API away."""
-    before = call.before
+    """Take the right of an application to an API away.
+
+    One that a publisher has paused is not got rid of by its owner, nor had anew by asking again.
+    """
+    before: ShownSubscription = call.before
+    if before.state in PAUSED and call.owner is not None:
+        raise refuse(409, "Not possible", f"it is {before.state.value}; ask a publisher")
     position = subscriptions.unsubscribe(connection, application, before.api, now=call.now, stamp=before.stamp)
     return Answer(position=position, unreached=503)
