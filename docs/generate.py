@@ -9,6 +9,7 @@ import difflib
 import inspect
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,8 @@ from twisted.internet.task import Clock
 from twgw.admin.endpoints import site
 from twgw.admin.status import Status
 from twgw.cli import main as command_line
+from twgw.cluster import authority
+from twgw.cluster.authority import Identity
 from twgw.config import Config, load
 from twgw.memory import MemoryGateway
 from twgw.model import Api, State, Target, Upstream
@@ -188,7 +191,9 @@ def metrics() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         places = {"TWGW_NODE_DATA_DIR": folder}
         file = {"TWGW_STATE_FILE": "a", "TWGW_MEMCACHED_SERVERS": "localhost"}
-        nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in (file, {})]
+        certify(Path(folder) / "cluster")
+        kinds = (file, {"TWGW_CLUSTER_LISTEN": "tcp:0"})
+        nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in kinds]
         served = MemoryGateway(State(apis=(Api("demo", "1", "/", upstream=Upstream((Target("echo:"),))),)))
         served.get("/")
         registries = [*(node.metrics for node in nodes), served.metrics]
@@ -202,6 +207,16 @@ def metrics() -> Iterator[str]:
         rows.append((f"`{name}{total}`", family.type, labels, cell(family.documentation)))
     yield from table(("metric", "kind", "labels", "meaning"), rows)
     yield "\nBeside them those of the process and of Python: `process_…` and `python_…`."
+
+
+def certify(folder: Path) -> None:
+    """Make what a node in a cluster begins with."""
+    folder.mkdir()
+    signer, key, now = authority.new_authority("twgw", time.time()), authority.new_key(), time.time()
+    made = authority.issue(signer, authority.request(key, "n"), Identity("twgw", "n", frozenset({"keymanager"})), now)
+    for name, text in {"ca.pem": signer.certificate, "node.pem": made, "node-key.pem": key}.items():
+        (folder / name).touch(0o600)
+        (folder / name).write_text(text)
 
 
 def refusals() -> Iterator[str]:

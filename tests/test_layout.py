@@ -27,7 +27,7 @@ LAYERS = {
           policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
-          key_import logins metrics newfile passwords reader secret_files
+          key_import logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,encoding,grants,lease,messages,refusals,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
@@ -42,18 +42,19 @@ LAYERS = {
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,pipeline}",
     # doors: each with its one library, Twisted foremost
     3: """clock config ldap log memcached state threads storage/*
-          cluster/{commands,factory,here,protocol,tls}
+          cluster/{commands,factory,here,outcomes,protocol,tls}
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,lent,listener,resource}""",
     # roles
     4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
+          cluster/{answers,carrying,joining,links,remote,service}
           gateway/{follower,lookup,redeploy,registry,service}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}
           store/{applications,clients,keys,offers,rest}
           web/login""",
     # the test kit and the check: everything below the whole
-    5: "checking control memory memory_* readings shared_limits startup testing admin/service",
+    5: "checking control memory memory_* readings shared_limits startup startup_* testing admin/service",
     # the whole
     6: "tap cli cli_*",
 }

@@ -13,6 +13,7 @@ from twgw import __version__
 COMMANDS = {
     "api": "twgw.cli_api",
     "app": "twgw.cli_app",
+    "cluster": "twgw.cli_cluster",
     "config": "twgw.cli_declared",
     "db": "twgw.cli_db",
     "init": "twgw.cli_init",

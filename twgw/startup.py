@@ -138,6 +138,8 @@ class FromDatabase:
     subscriptions: registry.Rights = field(init=False)
     issuer: Issuer = field(init=False)
     follower: Follower = field(init=False)
+    advanced: Callable[[], object] = field(default=lambda: None, init=False)
+    """Tells gateways without a database that the log went on."""
 
     def __attrs_post_init__(self) -> None:
         self.database = open_database(self.config, self.reactor)
@@ -207,6 +209,7 @@ class FromDatabase:
 
     def reached(self, position: int) -> "Deferred[None]":
         """Fires when a position of the log is in force in this process."""
+        self.advanced()
         return self.follower.reached(position) if "gateway" in self.config.node.roles else succeed(None)
 
     def lines(self, address: str) -> list[str]:

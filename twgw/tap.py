@@ -25,6 +25,7 @@ from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
 from twgw.checking import check_files
 from twgw.clock import ReactorClock
+from twgw.cluster.authority import CertificateError
 from twgw.config import Config, load
 from twgw.credentials import PepperError
 from twgw.demo import origin
@@ -47,6 +48,7 @@ from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
 from twgw.shared_limits import SharedLimits
 from twgw.startup import Backing, FromDatabase, FromFile
+from twgw.startup_cluster import FromKeyManagers, take_part
 from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
@@ -164,6 +166,7 @@ class Node(MultiService):
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
         self.key_manager = self._control(clock, log)
+        take_part(self, reactor, self.backing, clock, self._in_thread, log, self.metrics)
         exposed = collected(
             self.metrics, self.status, traffic=self.traffic, limiter=self.limiter, files=self.files,
             user_stores=self.user_stores,
@@ -177,7 +180,9 @@ class Node(MultiService):
         """What the state comes from."""
         if self._config.state.file is not None:
             return FromFile(self._config, clock, self._in_thread)
-        found = FromDatabase(self._config, clock, self._in_thread, log, self.metrics, self._reactor)
+        asks = bool(self._config.cluster.keymanagers)
+        kind = FromKeyManagers if asks else FromDatabase
+        found = kind(self._config, clock, self._in_thread, log, self.metrics, self._reactor)
         gauge, facts = self.metrics.gauge, found.facts
         gauge("twgw_database_available", "0 while the database does not answer.", (), lambda: not facts.outage)
         gauge("twgw_registry_cached", "Keys and subscriptions that are kept in memory.", (), lambda: len(facts.cache))
@@ -382,7 +387,7 @@ def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
 
     try:
         return Node(reactor, options.loaded)
-    except PluginConflict as error:
+    except (CertificateError, PluginConflict) as error:
         _give_up([str(error)])
     except OSError as error:
         _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

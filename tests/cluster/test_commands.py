@@ -18,7 +18,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_who_may_send_it_and_what_may_come_of_it(command):
     """A peer understands every error, and a certificate decides."""
-    assert command.senders <= {commands.GATEWAY, commands.KEY_MANAGER}
+    assert command.senders <= {commands.GATEWAY, commands.KEY_MANAGER, commands.STRANGER}
     assert command.senders
     assert commands.ERRORS == command.errors
     assert len(command.arguments) + len(command.response) < MOST_KEYS
@@ -29,6 +29,7 @@ def test_what_takes_authority_along_is_sent_by_key_managers_alone():
     """A gateway asks; nothing that it sends changes what others serve."""
     assert {commands.KEY_MANAGER} == commands.Advanced.senders
     assert {commands.GATEWAY} == commands.ReadKeys.senders == commands.ReadAll.senders
+    assert [commands.Join] == [command for command in COMMANDS if commands.STRANGER in command.senders]
 
 
 def test_a_piece_fits_into_a_box():

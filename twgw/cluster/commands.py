@@ -12,7 +12,8 @@ VERSIONS = (1, 1)
 """The oldest and the newest version of this protocol that is spoken here."""
 PIECE = 60_000
 """Bytes of a large answer that are sent at once."""
-GATEWAY, KEY_MANAGER = "gateway", "keymanager"
+GATEWAY, KEY_MANAGER, STRANGER = "gateway", "keymanager", "stranger"
+"""Who may send what: a role of a certificate, or somebody who has none of the cluster, and wants to join."""
 
 
 class Refused(Exception):
@@ -131,4 +132,27 @@ class Part(Command):
     senders: ClassVar = frozenset({GATEWAY})
     arguments: ClassVar = [(b"answer", Integer()), (b"offset", Integer())]
     response: ClassVar = [(b"piece", String())]
+    errors: ClassVar[Any] = ERRORS
+
+
+class Status(Command):
+    """Which nodes are connected, and how far each has the log in force."""
+
+    senders: ClassVar = frozenset({GATEWAY, KEY_MANAGER})
+    arguments: ClassVar = []
+    response: ClassVar = _PIECES
+    errors: ClassVar[Any] = ERRORS
+
+
+class Join(Command):
+    """Take me in: a token that was handed out, and a request for a certificate.  The one that a stranger may send."""
+
+    senders: ClassVar = frozenset({STRANGER})
+    arguments: ClassVar = [
+        (b"secret", String()),
+        (b"request", Unicode()),
+        (b"node", Unicode()),
+        (b"roles", ListOf(Unicode())),
+    ]
+    response: ClassVar = [(b"certificate", Unicode())]
     errors: ClassVar[Any] = ERRORS

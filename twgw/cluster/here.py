@@ -1,5 +1,6 @@
 """What all connections of a node to others share.  Made by ``service.py``, given to every ``protocol.Peer``."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from twisted.protocols.amp import Command
 from twgw.cluster.authority import Identity
 from twgw.cluster.commands import VERSIONS
 from twgw.cluster.refusals import Refusals
-from twgw.policy.interfaces import Log
+from twgw.policy.interfaces import Clock, Log, Metrics
 
 Answer = Callable[..., Any]
 """Answers a command: called with the peer and the arguments; returns a mapping, or a Deferred of one."""
@@ -36,6 +37,19 @@ class Here:
     versions: tuple[int, int] = VERSIONS
     peers: set[Any] = field(factory=set)
     """All that are connected, also those who said nothing yet."""
+
+    @classmethod
+    def of(
+        cls, identity: Identity, clock: Clock, log: Log, metrics: Metrics, answers: Mapping[type[Command], Answer]
+    ) -> "Here":
+        """That of a process that has just begun."""
+        meaning = "What other nodes, or those who are none, sent and were refused, by the reason."
+        refusals = Refusals(metrics.counter("twgw_cluster_refused", meaning, ("reason",)), log, clock.now)
+        return cls(identity, secrets.token_hex(8), clock.now, log, refusals, answers)
+
+    def count(self) -> int:
+        """How many said hello."""
+        return sum(peer.greeted for peer in self.peers)
 
     def look(self) -> None:
         """See who is too slow or silent; called every second."""

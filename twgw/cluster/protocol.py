@@ -6,13 +6,11 @@ ends the connection.  A peer that oversteps is cut off, counted and logged; when
 Made by ``factory.py``; ``here.py`` calls ``look`` every second, as nothing here has a timer.
 """
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
@@ -22,9 +20,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twgw.cluster.authority import CertificateError, Identity
-from twgw.cluster.commands import ERRORS, KEY_MANAGER, Broken, Hello, Lost, Ping, Refused
+from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, Lost, Ping, Refused
 from twgw.cluster.here import Answer, Here
-from twgw.cluster.tls import peer_of
+from twgw.cluster.outcomes import told, understood, words
+from twgw.cluster.tls import JOIN, peer_of
 
 MOST_KEYS, LARGEST_BOX = 32, 256 * 1024
 """Of one box."""
@@ -34,8 +33,8 @@ MOST_RUNNING = 64
 """Questions that are being answered; then no more are read."""
 MOST_UNSENT = 1 << 20
 """Bytes that a peer does not take."""
-STALLED, SILENT, HELLO_WITHIN, PATIENCE = 2.0, 30.0, 10.0, 10.0
-"""Seconds for which a peer may take nothing, may say nothing, may leave out its hello, may owe an answer."""
+STALLED, SILENT, HELLO_WITHIN, PATIENCE, ALIVE = 2.0, 30.0, 10.0, 10.0, 3.0
+"""Seconds for which a peer may take nothing, say nothing, leave out its hello, owe an answer, and that to a ping."""
 LONGEST_VALUE = 0xFFFF
 LINKS = ("control", "bulk")
 _OF_ERRORS = {amp.ERROR_CODE, amp.ERROR_DESCRIPTION}
@@ -81,16 +80,21 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         """Which start of it."""
         self.version = 0
         self.abilities: frozenset[str] = frozenset()
-        self.greeted = False
+        self.greeted = self.joins = False
+        """Whether hello was said; whether it is somebody without a certificate of the cluster, who wants one."""
         self.ready: Deferred[Peer] = Deferred()
         """On the side that opens: fires when the other end has answered hello, or fails."""
         self.large: dict[int, bytes] = {}
-        """Large answers of which the peer may read further parts; the part of ``remote.py``."""
+        """Large answers of which the peer may read further parts, by number; see ``answers.py``."""
+        self.position = 0
+        """How far it has the log in force, as it said itself."""
+        self.answers = 0
+        """Answers of that kind so far."""
         self._outlet = _Outlet(here.now)
         self._since = self._heard = here.now()
         self._keys = self._size = 0
         self._running = 0
-        self._owed: deque[tuple[float, Deferred[Any]]] = deque()
+        self._owed: list[tuple[float, Deferred[Any]]] = []
         self._secure = False
         self._gone = False
 
@@ -115,6 +119,12 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         """TLS is there, and the peer's certificate is of our cluster's authority; who is it?"""
         self._secure = True
+        self.joins = self.transport.negotiatedProtocol == JOIN
+        if self.joins:
+            self.transport.registerProducer(self._outlet, True)
+            if self.opened:
+                self.ready.callback(self)
+            return
         mine = self._here.identity
         try:
             identity = peer_of(self.transport)
@@ -201,13 +211,13 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         """The end: nobody is left waiting."""
         here = self._here
         if not self._gone and not self._secure and not self.opened and not reason.check(ConnectionDone):
-            here.refusals.add("tls", self.name, f"no TLS between them: {_words(reason)}")
+            here.refusals.add("tls", self.name, f"no TLS between them: {words(reason)}")
         self._gone = True
         here.peers.discard(self)
-        super().connectionLost(Failure(Lost(_words(reason))))
+        super().connectionLost(Failure(Lost(words(reason))))
         self.transport = None
         if not self.ready.called and self.opened:
-            self.ready.errback(Lost(f"no TLS between them: {_words(reason)}"))
+            self.ready.errback(Lost(f"no TLS between them: {words(reason)}"))
         self.large.clear()
         if self.greeted:
             here.left(self)
@@ -215,14 +225,13 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
     def look(self) -> None:
         """See whether it is too slow or silent."""
         now = self._here.now()
-        while self._owed and self._owed[0][1].called:
-            self._owed.popleft()
+        self._owed = [(due, answer) for due, answer in self._owed if not answer.called]
         if not self.greeted and now - self._since > HELLO_WITHIN:
             self.drop("hello", f"it did not say hello in {HELLO_WITHIN:.0f} s")
         elif self._outlet.blocked_since is not None and now - self._outlet.blocked_since > STALLED:
             self.drop("slow", f"it took nothing for {STALLED:.0f} s")
-        elif self._owed and now - self._owed[0][0] > PATIENCE:
-            self.drop("unanswered", f"it owes an answer for {PATIENCE:.0f} s")
+        elif any(due < now for due, _ in self._owed):
+            self.drop("unanswered", "it owes an answer for too long")
         elif now - self._heard > SILENT:
             self.drop("silent", f"it said nothing for {SILENT:.0f} s")
 
@@ -287,7 +296,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             arguments = _arguments(command, box, self)
         except Refused as error:
             self._here.refusals.add("command", self.name, f"{command.__name__}: {error}")
-            return fail(_told(error))
+            return fail(told(error))
         self._running += 1
         if self._running >= MOST_RUNNING:
             self.pauseProducing()
@@ -297,9 +306,9 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
 
     def _check(self, command: type[Any]) -> None:
         """Raises Refused unless the certificate of the peer allows a command."""
-        if not self.greeted and command is not Hello:
+        if not self.greeted and not self.joins and command is not Hello:
             raise Refused("say hello first")
-        roles = self.identity.roles if self.identity is not None else frozenset()
+        roles = self.identity.roles if self.identity is not None else frozenset({STRANGER} if self.joins else ())
         if not roles & command.senders:
             raise Refused(f"only a node with the role {' or '.join(sorted(command.senders))} may send it")
 
@@ -320,7 +329,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             error = Broken(f"{command.__name__} failed here; the log of the node says why")
         if isinstance(error, Refused):
             self._here.refusals.add("command", self.name, f"{command.__name__}: {error}")
-        return Failure(_told(error))
+        return Failure(told(error))
 
     def _done(self, result: Any) -> Any:
         self._running -= 1
@@ -339,8 +348,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         except ConnectionLost as error:
             return fail(Lost(str(error)))
         done: Deferred[dict[str, Any]] = Deferred()
-        asked.addErrback(_understood).addCallbacks(done.callback, done.errback)  # what AMP adds to it hears of nothing
-        self._owed.append((self._here.now(), done))
+        asked.addErrback(understood).addCallbacks(done.callback, done.errback)  # what AMP adds to it hears of nothing
+        self._owed.append((self._here.now() + (ALIVE if command is Ping else PATIENCE), done))
         return done
 
     def tell(self, command: type[Command], **arguments: Any) -> None:
@@ -371,29 +380,3 @@ def _arguments(command: type[Command], box: AmpBox, peer: Peer) -> dict[str, Any
     except Exception as error:
         raise Refused("its arguments are not understood here") from error
     return arguments
-
-
-def _told(error: BaseException | None) -> amp.RemoteAmpError:
-    """One of ERRORS as AMP sends it without ending the connection."""
-    code = next(code for kind, code in ERRORS.items() if isinstance(error, kind))
-    return amp.RemoteAmpError(code, str(error)[:1000], False)
-
-
-def _understood(failure: Failure) -> Failure:
-    """An error that came, or the end of the connection, as what ``ask`` promises."""
-    if failure.check(*ERRORS, Lost):
-        return failure
-    if failure.check(amp.UnhandledCommand):
-        return Failure(Refused("the peer does not know this command"))
-    if failure.check(amp.RemoteAmpError):
-        return Failure(Broken("the peer failed over it"))
-    return Failure(Lost(_words(failure)))
-
-
-def _words(reason: Failure) -> str:
-    """Why a connection ended, in a few words."""
-    error = reason.value
-    if isinstance(error, SSL.Error):
-        said = [entry[-1] for entry in (error.args or [[]])[0]]
-        return ", ".join(said) or "the handshake failed"
-    return str(error).rstrip(".") or type(error).__name__

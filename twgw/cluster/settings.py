@@ -73,6 +73,14 @@ class ClusterSettings:
         default=None,
     )
 
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """CA, certificate and key, once it is settled."""
+        assert self.ca is not None
+        assert self.certificate is not None
+        assert self.key is not None
+        return self.ca, self.certificate, self.key
+
     def settled(self, data_dir: Path) -> "ClusterSettings":
         """The same with every file named."""
         folder = data_dir / FOLDER

@@ -17,6 +17,8 @@ from zope.interface import implementer
 from twgw.cluster import authority
 from twgw.cluster.authority import CertificateError, Identity
 
+JOIN = b"twgw-join"
+"""What is spoken by a node that has no certificate yet (ALPN, RFC 7301)."""
 LONGEST = 1 << 20
 """Bytes of a file: certificates are small."""
 
@@ -27,6 +29,7 @@ class Tls:
 
     def __init__(self, ca: str, certificate: str, key: str) -> None:
         """All three in PEM.  Raises CertificateError."""
+        self.ca = ca
         if not authority.belongs(key, certificate):
             raise CertificateError("the key is that of another certificate")
         own = authority.read(certificate)
@@ -44,6 +47,23 @@ class Tls:
         self._context.add_extra_chain_cert(authority.read(ca))
         self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
 
+    def let_strangers_join(self) -> None:
+        """Ask whoever says that it wants to join, in the first message of TLS, for no certificate."""
+        self._context.set_alpn_select_callback(_selected)
+
+    def check(self, cluster: str, role: str) -> None:
+        """Raises CertificateError unless the certificate of this node is of a cluster, and gives it a role."""
+        mine = self.identity
+        if mine.cluster != cluster:
+            text = f"is of the cluster {mine.cluster}; name that in [cluster] name, or join {cluster}"
+            raise CertificateError(f"the certificate of this node {text}")
+        if role not in mine.roles:
+            roles = ", ".join(sorted(mine.roles)) or "none"
+            raise CertificateError(
+                f"the certificate of this node gives it the roles {roles}, not {role}; "
+                "make another with: twgw cluster init, or join"
+            )
+
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
         """A connection that somebody opened; it ends unless they show a certificate of the cluster."""
         return SSL.Connection(self._context, None)
@@ -51,6 +71,24 @@ class Tls:
     def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
         """A connection that we open, with the same condition."""
         return SSL.Connection(self._context, None)
+
+
+def _selected(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    if JOIN not in offered:
+        return SSL.NO_OVERLAPPING_PROTOCOLS
+    connection.set_verify(SSL.VERIFY_NONE)
+    return JOIN
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Stranger:
+    """TLS of a node that has no certificate yet.  It trusts nobody: ``joining.py`` looks at what is shown."""
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, ARG002 - Twisted's
+        """A connection that says that it wants to join."""
+        context = CertificateOptions(verify=False, insecurelyLowerMinimumTo=TLSVersion.TLSv1_2).getContext()
+        context.set_alpn_protos([JOIN])
+        return SSL.Connection(context, None)
 
 
 class TlsFactory(TLSMemoryBIOFactory):

@@ -3,7 +3,6 @@
 Made by ``tap.py``.  Everything that the data plane needs of the process meets here; how it works is in the other files.
 """
 
-import errno
 import signal
 from collections.abc import Callable
 from email.utils import formatdate
@@ -11,7 +10,6 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
@@ -28,7 +26,7 @@ from twgw.gateway.fleet import Fleet
 from twgw.gateway.http1 import Limits
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.running import run_detached
-from twgw.gateway.transport import SecureFactory, listen
+from twgw.gateway.transport import SecureFactory, bind
 from twgw.listen import Listen
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
@@ -157,7 +155,7 @@ class GatewayService(Service):
             certificates.load()
             self.certificates.append(certificates)
             factory = SecureFactory(certificates, False, factory)
-        self._ports.append(_bind(self._reactor, where, factory))
+        self._ports.append(bind(self._reactor, where, factory))
 
     def _every(self, seconds: float, call: Callable[[], object]) -> None:
         timer = LoopingCall(call)
@@ -222,18 +220,6 @@ class GatewayService(Service):
         self.fleet.close()
         self.deadlines.stop()
         self._flush()
-
-
-def _bind(reactor: Any, where: Listen, factory: Factory) -> Any:
-    """Listen; without an interface on IPv6 and IPv4 together, or on IPv4 where there is no IPv6."""
-    if where.interface:
-        return listen(reactor, where.port, factory, where.interface)
-    try:
-        return listen(reactor, where.port, factory, "::")
-    except CannotListenError as error:
-        if getattr(error.socketError, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-            raise
-        return listen(reactor, where.port, factory, "0.0.0.0")
 
 
 class EdgeFactory(Factory):

@@ -14,10 +14,13 @@ from typing import Any
 
 from twisted.internet import main, tcp
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python import log
 from twisted.python.failure import Failure
+
+from twgw.listen import Listen
 
 READ_SIZE = 256 * 1024
 
@@ -149,6 +152,18 @@ def listen(reactor: Any, port: int, factory: IProtocolFactory, interface: str, b
         listening.startListening()
         return listening
     return reactor.listenTCP(port, factory, backlog, interface)
+
+
+def bind(reactor: Any, where: Listen, factory: IProtocolFactory) -> Any:
+    """Listen; without an interface on IPv6 and IPv4 together, or on IPv4 where there is no IPv6."""
+    if where.interface:
+        return listen(reactor, where.port, factory, where.interface)
+    try:
+        return listen(reactor, where.port, factory, "::")
+    except CannotListenError as error:
+        if getattr(error.socketError, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            raise
+        return listen(reactor, where.port, factory, "0.0.0.0")
 
 
 def connect(reactor: Any, host: str, port: int, factory: Any, timeout: float) -> Any:

@@ -1,0 +1,197 @@
+"""What a key manager answers, and what a gateway without a database reads of it: both ends, with a real database."""
+
+import attrs
+import pytest
+from twisted.internet.defer import Deferred, execute, fail
+
+from tests.cluster.test_protocol import outcome
+from twgw.cluster import answers as module
+from twgw.cluster import remote as asking
+from twgw.cluster.answers import Answers
+from twgw.cluster.commands import PIECE, Part, ReadAll, ReadFacts, ReadKeys, Refused
+from twgw.cluster.remote import Remote
+from twgw.memory_world import EPOCH
+from twgw.model import Api, Credential, Lifecycle, Target, Upstream
+from twgw.reader import Key, Right
+from twgw.registry import Head
+from twgw.storage.apis import create_api, publish
+from twgw.storage.applications import create_application
+from twgw.storage.credentials import add_credential
+from twgw.storage.errors import Unavailable
+from twgw.storage.keys import ensure_key
+from twgw.storage.reader import DatabaseReader
+from twgw.storage.subscriptions import subscribe
+
+WANTED = [Key(b"mine", "api-key", ("v1:" + "a" * 64,)), Right("shop", "pets:1"), Key(b"x", "api-key", ("v1:bb",))]
+
+
+@pytest.fixture
+def write(sqlite):
+    """Write to the database of the key manager."""
+    return lambda function, *args, **more: sqlite.call(function, *args, write=True, now=EPOCH, **more)
+
+
+@pytest.fixture
+def local(sqlite, write):
+    """How its own gateway reads it: an API, a key, secrets."""
+    write(create_api, an_api("pets"), owner="ann", state=Lifecycle.PUBLISHED)
+    write(publish, "pets:1", 1)
+    write(create_application, "shop", owner="ann")
+    write(subscribe, "shop", "pets:1")
+    write(add_credential, Credential(id="k", application="shop", digest="v1:" + "a" * 64))
+    write(ensure_key, "pepper", lambda: "v1:" + "70" * 32)
+    return DatabaseReader(sqlite)
+
+
+def an_api(name, **fields):
+    return Api(name, "1", f"/{name}", upstream=Upstream((Target("http://pets.test"),)), **fields)
+
+
+@pytest.fixture
+def opened(sqlite, local, node, wire):
+    """A gateway that is connected to it; what that asks for is read for it anew."""
+    answers = Answers(DatabaseReader(sqlite), execute, lambda: EPOCH, "https://us.test").by_command()
+    return wire(node("km1", "keymanager", answers=answers), node("gw1", "gateway"))
+
+
+@pytest.fixture
+def remote(opened):
+    """How that reads."""
+    return Remote("km1", lambda: [opened.client], lambda: "nobody is there", execute)
+
+
+@pytest.fixture
+def come(opened):
+    """Wait for an answer."""
+
+    def come(awaitable):
+        asked = Deferred.fromCoroutine(awaitable)
+        opened.pump()
+        found = outcome(asked)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return come
+
+
+def plain(found):
+    return [(attrs.asdict(fact), {right: attrs.asdict(one) for right, one in rights.items()}) for fact, rights in found]
+
+
+def test_a_gateway_reads_what_it_would_read_itself(local, remote, come):
+    """Everything, news, facts, secrets."""
+    head = outcome(local.everything())[0]
+    facts = come(remote.facts(WANTED, EPOCH))
+
+    assert outcome(local.everything()) == come(remote.everything())
+    assert outcome(local.news(Head(head.epoch, 0))) == come(remote.news(Head(head.epoch, 0)))
+    assert None is come(remote.news(Head(head.epoch + 1, 0)))
+    assert plain(outcome(local.facts(WANTED, EPOCH))) == plain(facts)
+    assert ["shop", None] == [facts[0][0].payload.application, facts[2][0].payload]
+    assert [head.pos] * 3 == [fact.position for fact, _ in facts]
+    assert ("v1:" + "70" * 32, "https://us.test") == (
+        (found := come(remote.secrets(EPOCH))).peppers[0].material, found.issuer,
+    )  # fmt: skip
+
+
+def test_it_cannot_be_asked_before_the_reactor_runs(remote):
+    """A start goes on without it."""
+    assert None is remote.at_start()
+    assert ("km1", "the key manager") == (remote.name, remote.whom)
+
+
+@pytest.fixture
+def much(write, monkeypatch):
+    """An answer of many pieces."""
+    monkeypatch.setattr(module, "PIECE", 100)
+    for number in range(50):
+        write(create_api, an_api(f"a{number}", description=str(number) * 50), owner="ann", state=Lifecycle.PUBLISHED)
+        write(publish, f"a{number}:1", 1)
+
+
+def test_a_large_answer_comes_in_pieces(local, remote, come, much, opened):
+    """And is forgotten with the last."""
+    assert 51 == len(come(remote.everything())[1].apis)
+    assert outcome(local.everything()) == come(remote.everything())
+    assert {} == opened.server.large
+
+
+def test_few_large_answers_are_kept_for_a_peer(opened, much):
+    """Whoever asks again and reads none of them to the end takes no more room."""
+    for _ in range(10):
+        opened.client.ask(ReadAll)
+    opened.pump()
+
+    assert [9, 10] == list(opened.server.large)
+
+
+@pytest.mark.parametrize(("answer", "offset"), [(7, 1), (1, 0), (1, -5), (1, 1 << 40)])
+def test_a_piece_that_is_not_there_is_refused(opened, much, answer, offset):
+    """Of an answer that was never given, or past its end."""
+    opened.client.ask(ReadAll)
+    asked = opened.client.ask(Part, answer=answer, offset=offset)
+    opened.pump()
+
+    assert "there is no such piece of an answer any more" == str(outcome(asked))
+
+
+def test_a_question_that_makes_no_sense_is_refused(opened):
+    """The connection goes on."""
+    asked = opened.client.ask(ReadFacts, wanted=b"[1]")
+    opened.pump()
+
+    assert isinstance(outcome(asked), Refused)
+    assert opened.is_open
+
+
+def test_a_database_that_is_away_is_told(sqlite, remote, come, monkeypatch):
+    """And whoever waits for it at the gateway gets 503, as at any node."""
+    monkeypatch.setattr(sqlite, "run", lambda *_args: fail(Unavailable("the disk is full")))
+
+    with pytest.raises(Unavailable, match="no key manager answers: km1: the disk is full"):
+        come(remote.everything())
+
+
+def test_without_a_connection_nobody_answers():
+    """Why, the connections know."""
+    remote = Remote("km1", list, lambda: "km1:8091: Connection refused", execute)
+
+    error = outcome(Deferred.fromCoroutine(remote.secrets(EPOCH)))
+    assert "no key manager answers: km1:8091: Connection refused" == str(error)
+
+
+def test_the_next_is_asked_when_one_fails(clock, local, node, wire, opened, come):
+    """Or ends the connection in the middle."""
+    broken = wire(node("km0", "keymanager", answers={ReadKeys: lambda peer: 1 / 0}), node("gw1", "gateway"))
+    remote = Remote("km", lambda: [broken.client, opened.client], str, execute)
+    asked = Deferred.fromCoroutine(remote.secrets(EPOCH))
+    broken.pump()
+    opened.pump()
+
+    assert "https://us.test" == outcome(asked).issuer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"answer": 1, "size": 3, "piece": b"xyz"}, "the key manager does not speak JSON"),
+        ({"answer": 1, "size": 1 << 40, "piece": b"x"}, "its answer has 1099511627776 bytes"),
+        ({"answer": 1, "size": 9, "piece": b"x"}, "its answer ends too early"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_no_answer(node, wire, answer, said):
+    """Nothing of it is believed."""
+    answers = {ReadKeys: lambda peer: answer, Part: lambda peer, **_part: {"piece": b""}}
+    opened = wire(node("km0", "keymanager", answers=answers), node("gw1", "gateway"))
+    remote = Remote("km", lambda: [opened.client], str, execute)
+    asked = Deferred.fromCoroutine(remote.secrets(EPOCH))
+    opened.pump()
+
+    assert said in str(outcome(asked))
+
+
+def test_a_piece_is_what_the_protocol_says():
+    """Both ends mean the same."""
+    assert PIECE == module.PIECE
+    assert asking.LARGEST > PIECE

@@ -1,0 +1,135 @@
+"""A key manager listens for gateways, and tells them at once when the log goes on."""
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import MemoryReactor
+
+from twgw.cluster.commands import Advanced
+from twgw.cluster.service import Listening
+from twgw.listen import Listen
+from twgw.registry import Head
+from twgw.storage.errors import Unavailable
+
+
+class Log:
+    """How far the log is; reads of it are counted."""
+
+    def __init__(self):
+        self.head = Head(1, 5)
+        self.reads = 0
+        self.reading = None
+
+    def read(self):
+        self.reads += 1
+        if isinstance(self.head, Exception):
+            raise self.head
+        return self.reading or succeed(self.head)
+
+
+@pytest.fixture
+def log():
+    """The log of the database."""
+    return Log()
+
+
+@pytest.fixture
+def km(node):
+    """The node that listens."""
+    return node("km1", "keymanager")
+
+
+@pytest.fixture
+def listening(km, log):
+    """Its listener."""
+    return Listening(MemoryReactor(), Listen("tcp", 8091, "127.0.0.1"), km.tls, km.here, log.read)
+
+
+@pytest.fixture
+def connected(listening, km, node, wire):
+    """Connects a gateway; gives the connection, and what it is told."""
+
+    def connected(name="gw1", link="control", roles=("gateway",)):
+        heard = []
+        answers = {Advanced: lambda peer, epoch, position: heard.append((epoch, position))}
+        return wire(km, node(name, *roles, answers=answers), link=link), heard
+
+    return connected
+
+
+def test_it_binds_where_it_is_told_to(listening):
+    """And lets go of it at the stop."""
+    listening.privilegedStartService()
+    port, _, _, interface = listening._reactor.tcpServers[0]
+
+    assert (8091, "127.0.0.1") == (port, interface)
+    assert 8091 == listening.address.port
+    listening.startService()
+    listening.stopService()
+
+
+def test_gateways_are_told_when_the_log_went_on(listening, log, connected):
+    """On the connection that is never full; once for each position."""
+    (first, heard), (second, also) = connected(), connected("gw2")
+    bulk, nothing = connected("gw2", "bulk")
+    for _ in range(2):
+        listening.advanced()
+    log.head = Head(1, 6)
+    listening.look()
+    for each in (first, second, bulk):
+        each.pump()
+
+    assert [(1, 5), (1, 6)] == heard == also
+    assert [] == nothing
+    assert Head(1, 6) == listening.head
+    assert ["gw1 is connected", "gw2 is connected"] == [line for _, line in listening.here.log.lines]
+
+
+def test_the_log_is_read_only_for_somebody(listening, log, connected):
+    """A key manager without gateways asks its database nothing."""
+    listening.look()
+    assert 0 == log.reads
+    connected()
+    listening.look()
+    assert 1 == log.reads
+
+
+def test_what_comes_while_it_is_read_is_read_after(listening, log, connected):
+    """It may have been written after the read began."""
+    opened, heard = connected()
+    log.reading = Deferred()
+    listening.advanced()
+    listening.advanced()
+    listening.advanced()
+    assert 1 == log.reads
+
+    done, log.reading, log.head = log.reading, None, Head(1, 7)
+    done.callback(Head(1, 6))
+    opened.pump()
+
+    assert (2, [(1, 6), (1, 7)]) == (log.reads, heard)
+
+
+def test_a_database_that_is_away_ends_nothing(listening, log, connected):
+    """Gateways hear of it when they read; what breaks is said."""
+    opened, heard = connected()
+    log.head = Unavailable("away")
+    listening.look()
+    log.head = ZeroDivisionError("by zero")
+    listening.look()
+    log.head = Head(1, 9)
+    listening.look()
+    opened.pump()
+
+    assert [(1, 9)] == heard
+    assert any("by zero" in line for _, line in listening.here.log.lines)
+
+
+def test_at_the_stop_everybody_is_let_go(listening, connected):
+    """They come again when it does."""
+    opened, _ = connected()
+    listening.startService()
+    listening.stopService()
+    opened.pump()
+
+    assert not opened.is_open
+    assert not listening.here.peers

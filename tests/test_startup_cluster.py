@@ -1,0 +1,132 @@
+"""What stands behind a node in a cluster: key managers that it asks, or a listener for those that ask it."""
+
+import pytest
+from twisted.application.service import MultiService
+from twisted.internet.defer import execute
+from twisted.internet.task import Clock
+
+from tests.cluster.wires import AUTHORITY, certified
+from twgw.cluster.authority import CertificateError
+from twgw.cluster.commands import Advanced
+from twgw.config import load
+from twgw.memory_world import EPOCH, FakeClock, MemoryLog
+from twgw.metrics import Registry
+from twgw.policy.registry import find_plugins
+from twgw.reader import Secrets
+from twgw.registry import Head, SecretKey
+from twgw.startup import FromDatabase
+from twgw.startup_cluster import FromKeyManagers, listening, take_part
+from twgw.testing import gateway as lent
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A node of the cluster c1, with a certificate for some roles."""
+
+    def config(*roles, **environment):
+        folder = tmp_path / "data" / "cluster"
+        folder.mkdir(parents=True)
+        for name, text in zip(
+            ("ca.pem", "node.pem", "node-key.pem"), (AUTHORITY.certificate, *certified("n1", *roles)), strict=True
+        ):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
+        given = {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), "TWGW_CLUSTER_NAME": "c1", **environment}
+        return load(None, given, {})
+
+    return config
+
+
+ASKING = {"TWGW_NODE_ROLES": "gateway", "TWGW_CLUSTER_KEYMANAGERS": "km1,km2:9000"}
+
+
+@pytest.fixture
+def gateway(config):
+    """A gateway without a database, before it is connected."""
+    made = FromKeyManagers(config("gateway", **ASKING), FakeClock(), execute, MemoryLog(), Registry(), Clock())
+    source = made.make_source(lambda: dict(find_plugins()), lent(), lambda _upstream: lambda _exchange: None, print)
+    made.begin()
+    source.load()
+    return made
+
+
+def test_a_gateway_without_a_database_begins_with_nothing(gateway):
+    """Nobody is asked before the connections are there."""
+    assert (None, 0) == (gateway.follower.deployment, gateway.follower.applied)
+    assert "key manager km1:8091, km2:9000" == gateway.reader.name
+    assert [] == gateway.links.peers("bulk")
+    assert ["Kept in memory only: what is counted against limits, which begins anew at each start"] == gateway.lines("")
+    gateway.close()
+
+
+def test_it_takes_peppers_and_keys_of_the_cluster(gateway, monkeypatch):
+    """And signs in the name of the cluster, so that its tokens are those of every node."""
+    from twisted.internet.defer import Deferred, succeed
+
+    from tests.cluster.test_protocol import outcome
+
+    pepper = SecretKey("pepper", 1, "v1:" + "70" * 32, EPOCH, None)
+    monkeypatch.setattr(type(gateway.reader), "secrets", lambda _self, _now: succeed(Secrets((pepper,), (), "https://us")))
+    outcome(Deferred.fromCoroutine(gateway._read_keys()))
+
+    assert ("v1", "https://us") == (gateway.peppers.known[0].version, gateway.issuer.name)
+
+
+def test_it_reads_when_the_log_went_on(gateway, monkeypatch):
+    """And when a connection is made; what it has already, it does not read again."""
+    polls = []
+    monkeypatch.setattr(gateway.follower, "poll", lambda: polls.append(1))
+    heard = gateway.links.here.answers[Advanced]
+    assert {} == heard(None, 0, 0) == heard(None, 0, 3) == heard(None, 1, 0)
+    gateway._connected()
+
+    assert 3 == len(polls)
+
+
+def test_a_node_that_may_not_be_a_gateway_does_not_begin(config):
+    """Its certificate says so; and so does one of another cluster."""
+    with pytest.raises(CertificateError, match="gives it the roles admin, not gateway"):
+        FromKeyManagers(config("admin", **ASKING), FakeClock(), execute, MemoryLog(), Registry(), Clock())
+
+
+def test_a_certificate_of_another_cluster_is_said(config):
+    """With what to do."""
+    made = config("gateway", **ASKING, TWGW_CLUSTER_NAME="c2")
+    with pytest.raises(CertificateError, match="is of the cluster c1; name that in"):
+        FromKeyManagers(made, FakeClock(), execute, MemoryLog(), Registry(), Clock())
+
+
+def test_a_key_manager_listens_where_it_is_told_to(config):
+    """It tells its gateways of each write of its own at once."""
+    backing = FromDatabase(
+        config("keymanager", TWGW_CLUSTER_LISTEN="tcp:0", TWGW_NODE_ROLES="keymanager"), FakeClock(), execute,
+        MemoryLog(), Registry(), None,
+    )  # fmt: skip
+    backing.begin()
+    found = listening(backing, FakeClock(), execute, MemoryLog(), Registry())
+    backing.reached(1)
+
+    assert found.head.pos > 0
+    assert found.head == Head(found.head.epoch, found.head.pos)
+    backing.close()
+
+
+def test_without_a_listener_nothing_changes(config):
+    """A node by itself needs no certificate."""
+    backing = FromDatabase(config(), FakeClock(), execute, MemoryLog(), Registry(), None)
+
+    node = MultiService()
+    take_part(node, Clock(), backing, FakeClock(), execute, MemoryLog(), Registry())
+    backing.close()
+
+    assert [] == node.services
+
+
+def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
+    """Every second, as part of it; how many there are is measured."""
+    node, metrics = MultiService(), Registry()
+    take_part(node, Clock(), gateway, FakeClock(), execute, MemoryLog(), metrics)
+
+    assert gateway.links is node.services[0]
+    assert 2 == len(node.services)
+    assert ["twgw_cluster_connections"] == [family.name for family in metrics.collect() if "cluster" in family.name]

@@ -1,0 +1,101 @@
+"""What a key manager answers to gateways without a database.  Made by ``service.py``, called by ``protocol.py``.
+
+It reads the registry as a gateway of its own process does, in threads of the database, writes what is large in one,
+and hands it out in pieces that fit into a box.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.protocols.amp import Command
+
+from twgw.cluster import encoding
+from twgw.cluster.commands import PIECE, Away, Part, ReadAll, ReadFacts, ReadKeys, ReadNews, Refused
+from twgw.cluster.here import Answer
+from twgw.cluster.protocol import Peer
+from twgw.reader import Reader
+from twgw.registry import Head
+from twgw.storage.errors import Unavailable
+
+MOST_LARGE = 2
+"""Large answers that are kept for a peer, until it has read all of them, or asks anew."""
+
+InThread = Callable[..., "Deferred[Any]"]
+
+
+@define(eq=False)
+class Answers:
+    """Reads for others.  ``wall`` is UNIX time, ``issuer`` the name in which tokens of this cluster are signed."""
+
+    reader: Reader
+    in_thread: InThread
+    wall: Callable[[], float]
+    issuer: str = ""
+
+    def by_command(self) -> Mapping[type[Command], Answer]:
+        """What answers which command."""
+        answers: Sequence[tuple[type[Command], Callable[..., Awaitable[bytes]]]] = (
+            (ReadAll, self._everything),
+            (ReadNews, self._news),
+            (ReadFacts, self._facts),
+            (ReadKeys, self._secrets),
+        )
+        return {**{command: partial(_answered, read) for command, read in answers}, Part: part}
+
+    async def _everything(self) -> bytes:
+        written: bytes = await self.in_thread(encoding.write_everything, *await self.reader.everything())
+        return written
+
+    async def _news(self, epoch: int, position: int) -> bytes:
+        news = await self.reader.news(Head(epoch, position))
+        if news is None or not news.about_apis:
+            return encoding.write_news(news)
+        written: bytes = await self.in_thread(encoding.write_news, news)
+        return written
+
+    async def _facts(self, wanted: bytes) -> bytes:
+        try:
+            asked = encoding.read_wanted(wanted)
+        except encoding.Garbled as error:
+            raise Refused(str(error)) from error
+        return encoding.write_facts(await self.reader.facts(asked, self.wall()))
+
+    async def _secrets(self) -> bytes:
+        found = await self.reader.secrets(self.wall())
+        return encoding.write_secrets(attrs.evolve(found, issuer=self.issuer))
+
+
+def _answered(read: Callable[..., Awaitable[bytes]], peer: Peer, **arguments: Any) -> Deferred[dict[str, Any]]:
+    async def answer() -> dict[str, Any]:
+        peer.position = arguments.get("position", peer.position)
+        try:
+            data = await read(**arguments)
+        except Unavailable as error:
+            raise Away(str(error)) from error
+        return in_pieces(peer, data)
+
+    return Deferred.fromCoroutine(answer())
+
+
+def in_pieces(peer: Peer, data: bytes) -> dict[str, Any]:
+    """The beginning of an answer; the rest is kept for the peer."""
+    peer.answers += 1
+    if len(data) > PIECE:
+        peer.large[peer.answers] = data
+        for number in list(peer.large)[:-MOST_LARGE]:
+            del peer.large[number]
+    return {"answer": peer.answers, "size": len(data), "piece": data[:PIECE]}
+
+
+def part(peer: Peer, answer: int, offset: int) -> dict[str, Any]:
+    """A further piece of a large answer; with the last one it is forgotten."""
+    data = peer.large.get(answer)
+    if data is None or not 0 < offset < len(data):
+        raise Refused("there is no such piece of an answer any more")
+    if offset + PIECE >= len(data):
+        del peer.large[answer]
+    return {"piece": data[offset : offset + PIECE]}

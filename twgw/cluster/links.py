@@ -1,0 +1,138 @@
+"""Connections to the key managers of the cluster that stay: made again when they end, with pauses that grow.
+
+Two for each, so that what is large delays nothing that is urgent.  Made by ``startup.py`` for a gateway without a
+database; a service of ``tap.py``.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.python.failure import Failure
+
+from twgw.cluster.commands import Lost, Ping
+from twgw.cluster.factory import PeerFactory
+from twgw.cluster.here import Here
+from twgw.cluster.outcomes import words
+from twgw.cluster.protocol import Peer
+from twgw.cluster.settings import Address
+from twgw.cluster.tls import Tls
+
+CONNECT_WITHIN = 5.0
+LONGEST_PAUSE = 5.0
+"""Seconds."""
+
+
+class Link:
+    """One connection, made again and again.  ``connect()`` returns a Deferred of a Peer."""
+
+    def __init__(self, name: str, connect: Callable[[], Any], here: Here, ready: Callable[[], object]) -> None:
+        self.name = name
+        self.peer: Peer | None = None
+        """Whoever said hello; None while nobody does."""
+        self.why = "it was not tried yet"
+        """Why nobody does."""
+        self._connect = connect
+        self._here = here
+        self._ready = ready
+        self._busy = False
+        self._failures = 0
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Connect when it is time to; else see whether the other end is alive.  Called every second."""
+        if self.peer is not None:
+            self.peer.ask(Ping).addErrback(lambda _failure: None)
+        elif not self._busy and self._here.now() >= self._next:
+            self._busy = True
+            self._connect().addCallback(lambda peer: peer.ready).addCallbacks(self._connected, self._failed)
+
+    def _connected(self, peer: Peer) -> None:
+        self._busy, self._failures = False, 0
+        self.peer = peer
+        if self.why:
+            self._here.log.info("connected to {name}", name=self.name)
+        self.why = ""
+        self._ready()
+
+    def _failed(self, failure: Failure) -> None:
+        self._busy = False
+        self._failures += 1
+        self._next = self._here.now() + min(LONGEST_PAUSE, 0.5 * self._failures)
+        self._say(words(failure))
+
+    def lost(self) -> None:
+        """The connection ended; the next try is at once."""
+        self.peer = None
+        self._say("the connection ended")
+
+    def _say(self, why: str) -> None:
+        if why != self.why:
+            self._here.log.warn("no connection to {name}: {why}", name=self.name, why=why)  # noqa: G010 - not logging's
+        self.why = why
+
+
+class Links(Service):
+    """The connections to all key managers.  ``ready`` is called for each that is made."""
+
+    def __init__(
+        self, reactor: Any, addresses: Sequence[Address], tls: Tls, here: Here, ready: Callable[[], object]
+    ) -> None:
+        self.here = here
+        self._links = {
+            (address, link): Link(
+                f"{address} ({link})", partial(_connected, reactor, address, tls, PeerFactory(here, link)), here, ready
+            )
+            for address in addresses
+            for link in ("control", "bulk")
+        }
+        here.left = self._left
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Connect."""
+        super().startService()
+        self.look()
+
+    def stopService(self) -> None:  # noqa: N802 - Twisted's name
+        """Let go of all of them."""
+        super().stopService()
+        for peer in list(self.here.peers):
+            peer.abort(Lost("the node stops"))
+
+    def look(self) -> None:
+        """See after every connection; called every second."""
+        if self.running:
+            self.here.look()
+            for link in self._links.values():
+                link.look()
+
+    def peers(self, link: str) -> list[Peer]:
+        """Whoever can be asked, in the order of the setting."""
+        return [it.peer for (_, kind), it in self._links.items() if kind == link and it.peer is not None]
+
+    @property
+    def why(self) -> str:
+        """Why nobody can be asked."""
+        return "; ".join(f"{address}: {it.why}" for (address, kind), it in self._links.items() if kind == "bulk")
+
+    def _left(self, peer: Peer) -> None:
+        for link in self._links.values():
+            if link.peer is peer:
+                link.lost()
+
+
+def _connected(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -> Any:
+    endpoint = wrapClientTLS(tls, HostnameEndpoint(reactor, address.host, address.port, CONNECT_WITHIN))
+    return endpoint.connect(factory)
+
+
+async def connect(reactor: Any, address: Address, tls: Any, here: Here, link: str) -> Peer:
+    """One connection, once, for a command.  Raises Lost, and what the other end answers to hello."""
+    try:
+        peer = await _connected(reactor, address, tls, PeerFactory(here, link))
+    except Exception as error:
+        raise Lost(words(Failure(error))) from error
+    ready: Peer = await peer.ready
+    return ready

@@ -1,0 +1,101 @@
+"""The registry as a gateway without a database reads it: from a key manager.  The ``Reader`` of ``reader.py``.
+
+Made by ``startup.py`` on the connections of ``links.py``.  The first key manager that answers is asked; when its
+connection ends meanwhile, the next.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.protocols.amp import Command
+
+from twgw.cluster import encoding
+from twgw.cluster.commands import Away, Broken, Lost, Part, ReadAll, ReadFacts, ReadKeys, ReadNews, Refused
+from twgw.cluster.encoding import Garbled
+from twgw.cluster.protocol import Peer
+from twgw.reader import Found, Key, Right, Secrets
+from twgw.registry import Head, News, Served
+from twgw.storage.errors import Unavailable
+
+LARGEST = 64 << 20
+"""Bytes of an answer."""
+
+
+@define(eq=False)
+class Remote:
+    """Asks key managers.
+
+    ``peers`` gives those that are connected, in the order in which they are to be asked; ``why`` says why there is
+    none.  ``in_thread(function, *args)`` runs a function off the reactor.
+    """
+
+    name: str
+    peers: Callable[[], Iterable[Peer]]
+    why: Callable[[], str]
+    in_thread: Callable[..., "Deferred[Any]"]
+    whom: str = "the key manager"
+
+    def at_start(self) -> None:
+        """Nobody can be asked yet."""
+
+    async def everything(self) -> tuple[Head, Served]:
+        """Everything that is to be in force."""
+        found: tuple[Head, Served] = await self._read(ReadAll, encoding.read_everything)
+        return found
+
+    async def news(self, since: Head) -> News | None:
+        """What followed a position."""
+        found: News | None = await self._read(
+            ReadNews, encoding.read_news, epoch=since.epoch, position=since.pos
+        )  # fmt: skip
+        return found
+
+    async def facts(self, wanted: Sequence[Key | Right], now: float) -> list[Found]:  # noqa: ARG002 - its clock decides
+        """What is known of each thing."""
+        data = await self._ask(ReadFacts, wanted=encoding.write_wanted(wanted))
+        try:
+            return encoding.read_facts(data, wanted)
+        except Garbled as error:
+            raise Unavailable(f"{self.whom} {error}") from error
+
+    async def secrets(self, now: float) -> Secrets:  # noqa: ARG002 - as above
+        """The secrets that are not retired."""
+        data = await self._ask(ReadKeys)
+        try:
+            return encoding.read_secrets(data)
+        except Garbled as error:
+            raise Unavailable(f"{self.whom} {error}") from error
+
+    async def _read(self, command: type[Command], read: Callable[[bytes], Any], **arguments: Any) -> Any:
+        """Ask, and read the answer off the reactor, as it may be large."""
+        data = await self._ask(command, **arguments)
+        try:
+            return await self.in_thread(read, data)
+        except Garbled as error:
+            raise Unavailable(f"{self.whom} {error}") from error
+
+    async def _ask(self, command: type[Command], **arguments: Any) -> bytes:
+        """The whole answer of the first that gives one.  Raises Unavailable."""
+        why = ""
+        for peer in self.peers():
+            try:
+                return await whole(peer, command, **arguments)
+            except (Away, Broken, Lost, Refused) as error:
+                why = f"{peer.name}: {error}"
+        raise Unavailable(f"no key manager answers: {why or self.why()}")
+
+
+async def whole(peer: Peer, command: type[Command], **arguments: Any) -> bytes:
+    """All pieces of an answer."""
+    answer = await peer.ask(command, **arguments)
+    size, data = answer["size"], bytearray(answer["piece"])
+    if size > LARGEST:
+        raise Broken(f"its answer has {size} bytes")
+    while len(data) < size:
+        piece = (await peer.ask(Part, answer=answer["answer"], offset=len(data)))["piece"]
+        if not piece:
+            raise Broken("its answer ends too early")
+        data += piece
+    return bytes(data)

@@ -1,0 +1,147 @@
+"""A node in a cluster: as a key manager that others ask, or as a gateway without a database that asks them.
+
+``tap.py`` makes what stands behind the latter where ``[cluster] keymanagers`` names some, as ``startup.py`` has it for
+a file and a database.  Until one of them answers, every request is refused with 503; then it serves as any other node.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from attrs import define, field
+from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+
+from twgw.cache import Cache
+from twgw.cluster.answers import Answers
+from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
+from twgw.cluster.here import Here
+from twgw.cluster.joining import Door
+from twgw.cluster.links import Links
+from twgw.cluster.remote import Remote
+from twgw.cluster.service import Listening
+from twgw.cluster.tls import load
+from twgw.config import Config
+from twgw.credentials import Pepper, Peppers
+from twgw.gateway import registry
+from twgw.gateway.deployment import Deployment, MakeCall
+from twgw.gateway.follower import Follower
+from twgw.issuer import Issuer
+from twgw.metrics import Registry
+from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
+from twgw.policy.registry import Plugin
+from twgw.startup import NOT_KEPT, Backing, FromDatabase
+from twgw.storage.log import head
+from twgw.storage.reader import DatabaseReader
+
+
+@define(eq=False)
+class FromKeyManagers:
+    """Key managers are asked for the state.  Raises CertificateError for files that cannot be used."""
+
+    config: Config
+    clock: Clock
+    in_thread: Callable[..., "Deferred[Any]"]
+    log: Log
+    metrics: Metrics
+    reactor: Any
+    peppers: Peppers = field(factory=Peppers)
+    links: Links = field(init=False)
+    reader: Remote = field(init=False)
+    facts: registry.Facts = field(init=False)
+    credentials: registry.Keys = field(init=False)
+    subscriptions: registry.Rights = field(init=False)
+    issuer: Issuer = field(init=False)
+    follower: Follower = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        where = self.config.cluster
+        tls = load(*where.files)
+        tls.check(where.name, GATEWAY)
+        here = Here.of(tls.identity, self.clock, self.log, self.metrics, {Advanced: self._advanced})
+        self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
+        name = "key manager " + ", ".join(map(str, where.keymanagers))
+        self.reader = Remote(name, partial(self.links.peers, "bulk"), lambda: self.links.why, self.in_thread)
+        cache = Cache(self.config.database.cached)
+        self.facts = registry.Facts(cache, self.reader, self.clock, self.log, self.metrics)
+        self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
+        self.subscriptions = registry.Rights(self.facts, self.clock)
+        self.issuer = Issuer(self.config.issuer, self.clock.wall)
+
+    def make_source(
+        self,
+        find_plugins: Callable[[], dict[str, Plugin]],
+        gateway: Gateway,
+        make_call: MakeCall,
+        swap: Callable[[Deployment], None],
+    ) -> Follower:
+        """Make what follows the log that key managers tell of."""
+        self.follower = Follower(
+            self.reader, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
+            self._read_keys,
+        )  # fmt: skip
+        return self.follower
+
+    def begin(self) -> None:
+        """Nothing can be done before connections are there."""
+
+    def lines(self, _address: str) -> list[str]:
+        """What is not kept."""
+        return [NOT_KEPT]
+
+    def close(self) -> None:
+        """The connections end with their service."""
+
+    async def _read_keys(self) -> None:
+        found = await self.reader.secrets(self.clock.wall())
+        self.peppers.known = tuple(Pepper.from_text(each.material) for each in found.peppers)
+        self.issuer.name = found.issuer or self.issuer.name
+        self.issuer.use(found.signing)
+
+    def _advanced(self, _peer: Any, epoch: int, position: int) -> dict[str, Any]:
+        """A key manager says that the log went on: see."""
+        if (epoch, position) != (self.facts.cache.epoch, self.follower.applied):
+            self.follower.poll()
+        return {}
+
+    def _connected(self) -> None:
+        self.follower.poll()
+
+
+def listening(
+    backing: FromDatabase, clock: Clock, in_thread: Callable[..., "Deferred[Any]"], log: Log, metrics: Metrics
+) -> Listening | None:
+    """Where a node with the database answers others, if anywhere.  Raises CertificateError as above."""
+    where = backing.config.cluster
+    if where.listen is None:
+        return None
+    tls = load(*where.files)
+    tls.check(where.name, KEY_MANAGER)
+    tls.let_strangers_join()
+    answers = Answers(DatabaseReader(backing.database), in_thread, clock.wall, backing.config.issuer)
+    here = Here.of(tls.identity, clock, log, metrics, answers.by_command())
+    door = Door(backing.database, where.name, clock.wall, here.refusals, log)
+    here.answers = {**here.answers, Join: door.answer}
+    listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))
+    backing.advanced = listener.advanced
+    return listener
+
+
+def take_part(
+    node: MultiService, reactor: Any, backing: Backing, clock: Clock, in_thread: Callable[..., "Deferred[Any]"],
+    log: Log, metrics: Registry,
+) -> None:  # fmt: skip
+    """Give a node its connections to others: to key managers, or of those that ask this one.  Raises as above."""
+    ends: Links | Listening | None = None
+    if isinstance(backing, FromKeyManagers):
+        ends = backing.links
+    elif isinstance(backing, FromDatabase):
+        ends = listening(backing, clock, in_thread, log, metrics)
+    if ends is None:
+        return
+    node.addService(ends)
+    rounds = TimerService(1, ends.look)
+    rounds.clock = reactor
+    node.addService(rounds)
+    metrics.gauge("twgw_cluster_connections", "Connections to other nodes.", (), ends.here.count)
