@@ -59,7 +59,7 @@ class World:
 
     def check(self, _policies, api):
         """What a test says is wrong with an API, and what its upstreams are held to."""
-        upstreams = api.upstreams if api else ()
+        upstreams = dict.fromkeys(upstream for _, upstream in api.servers) if api else ()
         held = [Fault(f"upstream.{each.path}", each.text) for one in upstreams for each in ANYWHERE.faults(one)]
         return (*self.faults, *held)
 
