@@ -4,15 +4,20 @@ import re
 import tomllib
 from pathlib import Path
 
+import attrs
 import pytest
 import yaml
 
 from tests.wire.test_tls import certificate
 from twgw.checking import check_state
 from twgw.config import Config, Gateway, load
-from twgw.model import Target, Upstream
+from twgw.keymanager.settings import KeyManagerSettings
+from twgw.model import Lifecycle, Target, Upstream
 from twgw.policy.registry import find_plugins
+from twgw.publisher.lifecycle import move_named
 from twgw.settings import structure
+from twgw.store.subscriptions import FROM_WSO2
+from twgw.throttle.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
@@ -50,6 +55,22 @@ def test_its_user_store_is_taken(tmp_path):
     state = tmp_path / "apis.yaml"
     state.write_text(policies + "apis: [{name: a, version: '1', base_path: /a, upstream: {targets: [{url: 'echo:'}]}}]")
     assert [] == check_state(state, find_plugins())
+
+
+def test_what_came_from_wso2_is_taken(tmp_path):
+    """The file that is shown can be deployed; the names of WSO2 that the page maps are known to the code."""
+    (text,) = [block for block in blocks("yaml") if block.startswith("tier_presets:")]
+    state = tmp_path / "apis.yaml"
+    state.write_text(text)
+    section = PAGE.partition("## Moving from WSO2 API Manager\n")[2].partition("\n## ")[0]
+
+    assert [] == check_state(state, find_plugins())
+    assert [] == [each.value for each in Lifecycle if each.value not in section]
+    assert [] == [name for name in PRESETS if name not in section]
+    for theirs, ours in FROM_WSO2.items():
+        assert theirs in section or ours.value in section
+    assert {"publish", "demote"} == {move_named(name).name for name in ("Publish", "Demote to Created")}
+    assert "password_grant" in {field.name for field in attrs.fields(KeyManagerSettings)}
 
 
 def test_its_upstream_is_taken(tmp_path):
