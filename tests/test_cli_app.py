@@ -49,11 +49,13 @@ def test_what_is_missing_is_said(shop):
     assert "Next: twgw key new --application 'my b'" in said
 
 
-def test_whoever_may_not_look_at_apis_gets_the_key_all_the_same(shop):
-    """Without how to call."""
+def test_a_developer_is_told_how_to_call_too(shop):
+    """Who may not look behind an API; one that nobody finds any more is not called, the key is shown all the same."""
     shop.world.user("sue", "subscriber")
-    said = shop.done("app", "create", "sues", "--subscribe", "hello", "--key", who="sue")
+    assert "http://GATEWAY/hello" in shop.done("app", "create", "sues", "--subscribe", "hello", "--key", who="sue")
 
+    shop.done("api", "block", "hello")
+    said = shop.done("key", "new", "--application", "sues", who="sue")
     assert "tw_live_" in said
     assert "curl" not in said
 

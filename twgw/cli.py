@@ -13,15 +13,26 @@ from twgw import __version__
 COMMANDS = {
     "api": "twgw.cli_api",
     "app": "twgw.cli_app",
+    "audit": "twgw.cli_audit",
+    "block": "twgw.cli_block",
+    "client": "twgw.cli_client",
     "cluster": "twgw.cli_cluster",
+    "completion": "twgw.cli_completion",
     "config": "twgw.cli_declared",
     "db": "twgw.cli_db",
+    "doctor": "twgw.cli_doctor",
     "init": "twgw.cli_init",
     "key": "twgw.cli_key",
     "ldap": "twgw.cli_ldap",
+    "login": "twgw.cli_login",
+    "logout": "twgw.cli_login",
     "plugins": "twgw.cli_plugins",
     "revoke": "twgw.cli_revoke",
+    "tier": "twgw.cli_tier",
+    "token": "twgw.cli_token",
+    "user": "twgw.cli_user",
     "validate": "twgw.cli_validate",
+    "whoami": "twgw.cli_login",
 }
 """The file in which each command is, under its own name."""
 

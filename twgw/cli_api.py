@@ -1,20 +1,15 @@
-"""``twgw api …``: enter APIs at a node, look at them, and move them on in their life."""
+"""``twgw api …``: look at the APIs of a node, and the other commands about them, put together.
 
-import re
-from collections.abc import Iterable
-from typing import Any
+They are entered by ``cli_api_add.py``, changed by ``cli_api_edit.py`` and moved on by ``cli_api_move.py``.
+"""
 
 import click
 
+from twgw.cli_api_add import add, import_
+from twgw.cli_api_edit import copy, edit, export, revisions, rollback
+from twgw.cli_api_move import MOVES, default, deprecate, history, publish
 from twgw.cli_node import Node, asks, confirm, yes_option
 from twgw.cli_show import show_fields, show_json, show_list, when
-from twgw.document import read_document
-from twgw.faults import InvalidFileError
-
-GUARDS = ("key-auth", "subscription", "rate-limit")
-"""Who calls, may they, and how often: what stands before an API unless it is open."""
-_VERSION = re.compile(r"v?[0-9]+(\.[0-9]+)*", re.ASCII)
-_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 
 EXAMPLES = """\b
 Examples:
@@ -22,97 +17,11 @@ Examples:
   twgw api list
   twgw api deprecate hello:1.0 --successor /hello/2.0
 """
-ADD_EXAMPLES = """\b
-Examples:
-  twgw api add /hello http://127.0.0.1:9000 --publish            for subscribers with a key
-  twgw api add /hello echo: --open --publish                     for everybody; the built-in upstream
-  twgw api add /pets/2.0 https://a:8443/v2 https://b:8443/v2 --tier Gold --tier Bronze
-  twgw api add /hello http://127.0.0.1:9000 --policy 'size-limit {amount: 1000000}'
-"""
 
 
 @click.group(epilog=EXAMPLES)
 def api() -> None:
     """Enter APIs, publish them, and move them on in their life."""
-
-
-@api.command(epilog=ADD_EXAMPLES)
-@click.argument("path", metavar="PATH")
-@click.argument("targets", metavar="URL...", nargs=-1, required=True)
-@click.option("--name", default="", metavar="NAME", help="Its name.  [default: PATH without its version, / as -]")
-@click.option("--version", default="", metavar="TEXT", help="Its version.  [default: the one in PATH, else 1.0]")
-@click.option("--tier", "tiers", multiple=True, metavar="NAME", help="Tier that a subscription may have; repeatable.")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Host name by which it is called; repeatable.")
-@click.option("--open", "is_open", is_flag=True, help=f"Leave out the guards: {', '.join(GUARDS)}.")
-@click.option(
-    "--policy", "policies", multiple=True, metavar="TEXT",
-    help="One more policy: NAME, or 'NAME {setting: value}'; repeatable.",
-)  # fmt: skip
-@click.option("--title", default="", metavar="TEXT", help="Name that people are shown.")
-@click.option("--description", default="", metavar="TEXT", help="What it is for.")
-@click.option("--publish", "publishes", is_flag=True, help="Serve it at once.")
-@asks
-def add(
-    node: Node, as_json: bool, path: str, targets: tuple[str, ...], name: str, version: str, tiers: tuple[str, ...],
-    hosts: tuple[str, ...], is_open: bool, policies: tuple[str, ...], title: str, description: str, publishes: bool,
-) -> None:  # fmt: skip
-    """Enter an API: calls below PATH go to the servers at URL, without PATH before them.
-
-    Only who is subscribed and shows a key may call it, as often as its tier allows; --open leaves that out.
-    """
-    found = version or version_in(path)
-    guards = [] if is_open else [{"name": each} for each in GUARDS]
-    wish = {
-        "name": name or name_of(path, found), "version": found, "base_path": path, "hosts": hosts, "tiers": tiers,
-        "upstream": {"targets": [{"url": url} for url in targets]}, "title": title, "description": description,
-        "policies": [*guards, *map(policy_of, policies)],
-    }  # fmt: skip
-    made = node.post("apis", body={"api": wish, "publish": publishes})
-    if as_json:
-        show_json(made)
-        return
-    callers = "everybody" if is_open else f"subscribers with a key{f', in {one_of(tiers)}' if tiers else ''}"
-    click.echo(f"{made['id']} is {made['api']['state']} at {path}, for {callers}")
-    if not publishes:
-        click.echo(f"Nobody finds it yet.  Next: twgw api publish {made['id']}")
-    elif is_open:
-        click.echo(f"Try it: curl -i {node.gateway}{path}")
-    else:
-        click.echo(f"Next: twgw app create me --subscribe {shortest(made['id'])} --key")
-
-
-def version_in(path: str) -> str:
-    """The version that stands in a path as a segment of its own, as 2.0 in ``/pets/2.0``; else 1.0."""
-    return next((part for part in reversed(path.split("/")) if _VERSION.fullmatch(part)), "1.0")
-
-
-def name_of(path: str, version: str) -> str:
-    """The name of an API that is found at a path: ``shop-pets`` for ``/shop/pets/2.0``."""
-    parts = [_UNNAMED.sub("-", part) for part in path.split("/") if part and part != version]
-    return "-".join(parts) or "root"
-
-
-def policy_of(text: str) -> dict[str, Any]:
-    """A policy as it is written behind --policy."""
-    name, _, settings = text.strip().partition(" ")
-    if not settings.strip():
-        return {"name": name}
-    try:
-        value, _ = read_document(settings, "--policy")
-    except InvalidFileError as error:
-        raise click.UsageError(f"--policy {text}: {error.lines[0].partition(': ')[2]}") from error
-    return {"name": name, "settings": value}
-
-
-def one_of(words: Iterable[str]) -> str:
-    """Words as a choice."""
-    *before, last = words
-    return f"{', '.join(before)} or {last}" if before else last
-
-
-def shortest(id: str) -> str:
-    """The name by which an API is called in commands; that of its first version needs no version."""
-    return id.removesuffix(":1.0")
 
 
 @api.command("list")
@@ -172,74 +81,6 @@ def subscribers(node: Node, as_json: bool, api: str) -> None:
     show_list(("application", "state", "tier", "since"), rows, f"Nobody is subscribed to {api}.")
 
 
-# --- moves ---
-
-
-def _move(node: Node, as_json: bool, api: str, move: str, **more: Any) -> None:
-    moved = node.post("apis", api, "moves", body={"move": move, **more})
-    if as_json:
-        show_json(moved)
-    else:
-        click.echo(f"{moved['id']} is {moved['api']['state']}")
-
-
-@api.command()
-@click.argument("api", metavar="API")
-@click.option("--deprecate-old-versions", is_flag=True, help="Deprecate the older versions that are served.")
-@click.option("--require-resubscription", is_flag=True, help="Do not take the subscribers of the version before along.")
-@asks
-def publish(
-    node: Node, as_json: bool, api: str, deprecate_old_versions: bool, require_resubscription: bool
-) -> None:
-    """Serve the newest revision of API.  One that is blocked is let in again."""
-    state = node.get("apis", api)["api"]["state"]
-    if state == "BLOCKED":
-        _move(node, as_json, api, "republish")
-    else:
-        _move(
-            node, as_json, api, "publish", deprecate_old_versions=deprecate_old_versions,
-            require_resubscription=require_resubscription,
-        )  # fmt: skip
-
-
-@api.command()
-@click.argument("api", metavar="API")
-@click.option("--sunset", type=click.DateTime(), metavar="DATE", help="When it will stop to answer, in UTC.")
-@click.option("--successor", default="", metavar="URL", help="Address, or path, of what takes its place.")
-@click.option("--documentation", default="", metavar="URL", help="Address of a page that says what to do.")
-@asks
-def deprecate(node: Node, as_json: bool, api: str, sunset: Any, successor: str, documentation: str) -> None:
-    """Tell the callers of API that it will end.  It is served on; nobody new can subscribe."""
-    told: dict[str, Any] = {"successor": successor, "documentation": documentation}
-    if sunset is not None:
-        told["sunset"] = _utc(sunset)
-    _move(node, as_json, api, "deprecate", **told)
-
-
-def _utc(moment: Any) -> float:
-    from datetime import UTC
-
-    return float(moment.replace(tzinfo=UTC).timestamp())
-
-
-def _plain_move(move: str, text: str) -> None:
-    @asks
-    def moved(node: Node, as_json: bool, api: str) -> None:
-        _move(node, as_json, api, move)
-
-    moved.__doc__ = text
-    api.command(move)(click.argument("api", metavar="API")(moved))
-
-
-for _name, _text in (
-    ("prototype", "Serve API without subscriptions, for those who try it."),
-    ("demote", "Take API back to CREATED: nobody finds it."),
-    ("block", "Refuse every call of API with 503, until it is published again."),
-    ("retire", "End the life of API, for ever.  It has to be DEPRECATED."),
-):
-    _plain_move(_name, _text)
-
-
 @api.command()
 @click.argument("api", metavar="API")
 @yes_option
@@ -253,3 +94,9 @@ def delete(node: Node, as_json: bool, api: str, yes: bool) -> None:
         show_json({"deleted": found["id"]})
     else:
         click.echo(f"{found['id']} is deleted")
+
+
+for _command in (
+    add, import_, edit, copy, revisions, rollback, export, publish, deprecate, *MOVES, default, history,
+):  # fmt: skip
+    api.add_command(_command)

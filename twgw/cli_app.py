@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from twgw.cli_node import Node, asks, confirm, yes_option
+from twgw.cli_node import Node, Refused, asks, confirm, yes_option
 from twgw.cli_show import show_fields, show_json, show_list, when
 
 EXAMPLES = """\b
@@ -45,7 +45,7 @@ def create(
             chosen, _, of = each.partition("=")
             node.post("applications", name, "subscriptions", body={"api": chosen, "tier": of})
     rights = list(node.items("applications", name, "subscriptions"))
-    key = node.post("applications", name, "keys") if wants_key else None
+    key = node.post("applications", name, "keys", body={}) if wants_key else None
     if as_json:
         show_json({"application": made, "subscriptions": rights, "key": key})
         return
@@ -85,11 +85,11 @@ def tell_key(key: str) -> None:
 
 
 def tell_call(node: Node, key: str, apis: list[str]) -> None:
-    """How to call the first of some APIs with a key, where the caller may see it."""
+    """How to call the first of some APIs with a key, while it is served."""
     for first in apis[:1]:
         try:
-            found = node.get("apis", first)["api"]
-        except click.ClickException:  # not everybody who may have a key may look at APIs
+            found = node.get("catalog", first)
+        except Refused:
             return
         host = f"-H 'Host: {found['hosts'][0].replace('*', 'www')}' " if found.get("hosts") else ""
         click.echo(f"Try it: curl -i {host}-H 'X-API-Key: {key}' {node.gateway}{found['base_path']}")
@@ -176,6 +176,8 @@ def unsubscribe(node: Node, as_json: bool, name: str, api: str) -> None:
 
 
 def _move(move: str, text: str) -> None:
+    """Make a command of a move in the life of a subscription."""
+
     @asks
     def moved(node: Node, as_json: bool, name: str, api: str) -> None:
         found = node.post("applications", name, "subscriptions", api, "moves", body={"move": move})
@@ -184,17 +186,13 @@ def _move(move: str, text: str) -> None:
         else:
             click.echo(f"{name}: {found['api']} in {found['tier'] or 'no tier'}, {found['state']}")
 
-    moved.__doc__ = text
-    app.command(move)(click.argument("name")(click.argument("api")(moved)))
+    app.command(move, help=text)(click.argument("name")(click.argument("api")(moved)))
 
 
-for _name, _text in (
-    ("accept", "Accept the subscription of the application NAME to API, which waits for it."),
-    ("reject", "Reject the subscription of the application NAME to API, which waits for it."),
-    ("pause", "Refuse the calls of the application NAME to API until they are resumed."),
-    ("resume", "Let the application NAME call API again."),
-):
-    _move(_name, _text)
+_move("accept", "Accept the subscription of the application NAME to API, which waits for it.")
+_move("reject", "Reject the subscription of the application NAME to API, which waits for it.")
+_move("pause", "Refuse the calls of the application NAME to API until they are resumed.")
+_move("resume", "Let the application NAME call API again.")
 
 
 @app.command()

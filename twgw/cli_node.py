@@ -46,6 +46,17 @@ class Proof:
 
     token: str = field(default="", repr=False)
     source: str = "nobody is logged in"
+    """Why it is not taken."""
+    by: str = ""
+    """Where it was found."""
+
+
+class Refused(click.ClickException):
+    """A node said no: the end of the command, unless that takes it for an answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @define(eq=False)
@@ -63,7 +74,7 @@ class Node:
 
     def post(self, *path: str, body: Any = None) -> Any:
         """What was made or done."""
-        return self._ask("POST", _path(path, {}), body if body is not None else {})[0]
+        return self._ask("POST", _path(path, {}), body)[0]
 
     def delete(self, *path: str, **query: Any) -> None:
         """Take something away."""
@@ -73,14 +84,13 @@ class Node:
         """Change what ``body`` names."""
         return self._ask("PATCH", _path(path, {}), body)[0]
 
-    def put(self, *path: str, body: Any) -> None:
-        """Set something that cannot be read before."""
-        self._ask("PUT", _path(path, {}), body)
+    def read(self, *path: str) -> tuple[Any, str | None]:
+        """What is there, to be changed, and its ETag for ``put``."""
+        return self._ask("GET", _path(path, {}))
 
-    def replace(self, *path: str, change: Callable[[Any], Any]) -> Any:
-        """Put what ``change`` makes of what is there in its place, unless somebody else was quicker."""
-        before, tag = self._ask("GET", _path(path, {}))
-        return self._ask("PUT", _path(path, {}), change(before), tag)[0]
+    def put(self, *path: str, body: Any, match: str | None = None, **query: Any) -> Any:
+        """Set something in place of what is there; with ``match``, unless somebody else was quicker."""
+        return self._ask("PUT", _path(path, query), body, match)[0]
 
     def items(self, *path: str, **query: Any) -> Iterator[Any]:
         """Every entry of a list, page by page."""
@@ -95,7 +105,7 @@ class Node:
         headers |= {"If-Match": match} if match else {}
         headers |= {"Content-Type": "application/json"} if body is not None else {}
         place = urlsplit(self.url)
-        connection = _connection(self.url)
+        connection = connection_to(self.url)
         try:
             connection.request(method, place.path + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
@@ -111,7 +121,7 @@ class Node:
         except ValueError as error:
             raise failure([self._not_a_node(f"HTTP {answer.status}")]) from error
         if answer.status >= 300:
-            raise failure(self._refused(answer, found, path))
+            raise Refused(answer.status, failure(self._refused(answer, found, path)).message)
         if answer.status == 202:
             click.echo("It is kept, but this node does not serve it yet; look again before you rely on it.", err=True)
         return found, answer.getheader("ETag")
@@ -155,7 +165,8 @@ def _path(parts: tuple[str, ...], query: dict[str, Any]) -> str:
     return PREFIX + "".join(f"/{quote(part, safe=':')}" for part in parts) + (f"?{asked}" if asked else "")
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
+def connection_to(url: str) -> http.client.HTTPConnection:
+    """A connection to an address, still to be made: no proxy, and a certificate is verified."""
     place = urlsplit(url)
     host, port = place.hostname or "", place.port
     if place.scheme == "https":
@@ -188,19 +199,19 @@ def node_of(file: Path | None, url: str | None, proof: Proof | None = None) -> N
     return Node(url, proof or proof_for(url, config), gateway)
 
 
-def checked_url(url: str) -> str:
+def checked_url(url: str, option: str = "--url") -> str:
     """An address without the slash at its end.  Raises UsageError for what is none, and for one that is not safe."""
     try:
         place = urlsplit(url)
         port = place.port
     except ValueError as error:
-        raise click.UsageError(f"--url {url}: {error}") from error
+        raise click.UsageError(f"{option} {url}: {error}") from error
     if place.scheme not in ("http", "https") or not place.hostname or place.query or place.fragment or place.username:
-        raise click.UsageError(f"--url {url}: write http://HOST:PORT or https://HOST:PORT")
+        raise click.UsageError(f"{option} {url}: write http://HOST:PORT or https://HOST:PORT")
     if place.scheme == "http" and not _is_here(place.hostname):
         raise click.UsageError(
-            f"--url {url}: a token would go over the network as plain text; use https://, or a tunnel:\n"
-            f"ssh -L 8081:127.0.0.1:{port or 80} {place.hostname}, and --url http://127.0.0.1:8081"
+            f"{option} {url}: a token would go over the network as plain text; use https://, or a tunnel:\n"
+            f"ssh -L 8081:127.0.0.1:{port or 80} {place.hostname}, and {option} http://127.0.0.1:8081"
         )
     return url.rstrip("/")
 
@@ -222,19 +233,20 @@ def proof_for(url: str, config: Config | None) -> Proof:
     if token := os.environ.get("TWGW_TOKEN", "").strip():
         if not (token.isascii() and token.isprintable()):
             raise failure(["TWGW_TOKEN is no token: it has characters that no token has"])
-        return Proof(token, "the token in TWGW_TOKEN is not good there, or not any more")
+        return Proof(token, "the token in TWGW_TOKEN is not good there, or not any more", "TWGW_TOKEN")
     try:
         login = find_login(logins_directory(), url)
     except LoginsError as error:
         raise failure([str(error)]) from error
     if login is not None:
-        ended = f"the login of {login.name} has ended"
-        return Proof(login.token if login.expires_at > time.time() else "", ended)  # noqa: TID251 - a command has no other clock
+        good = login.expires_at > time.time()  # noqa: TID251 - a command has no other clock
+        return Proof(login.token if good else "", f"the login of {login.name} has ended", "twgw login")
     if config is None:
         return Proof()
     path = config.node.data_dir / SECRET
     try:
-        return Proof(path.read_text("ascii").strip(), f"the secret in {nearby(str(path))} is not good there")
+        secret, place = path.read_text("ascii").strip(), nearby(str(path))
+        return Proof(secret, f"the secret in {place} is not good there", place)
     except FileNotFoundError:
         return Proof()
     except (OSError, UnicodeDecodeError) as error:
