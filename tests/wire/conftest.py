@@ -2,7 +2,23 @@
 
 import pytest
 
+from tests.databases import SERVERS
 from tests.wire.processes import Node, Process, Upstream
+
+
+@pytest.fixture(scope="package")
+def killable():
+    """Start servers that keep what they acknowledge, and may be killed: nobody else uses them meanwhile."""
+    running = {}
+
+    def server(kind):
+        if kind not in running:
+            running[kind] = SERVERS[kind](durable=True).start()
+        return running[kind]
+
+    yield server
+    for each in running.values():
+        each.end()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
-from tests.databases import SERVERS, clear
+from tests.databases import clear
 from tests.storage.test_upgrade import is_as_wanted
 from tests.wire.storage_writer import NOW, write
 from twgw.registry import Record
@@ -40,30 +40,15 @@ class Place:
         return Database(self.url, **{"statement_timeout": 10, **options})
 
 
-@pytest.fixture(scope="module")
-def servers():
-    """Servers that keep what they acknowledge, for this module alone: they are killed."""
-    running = {}
-
-    def server(kind):
-        if kind not in running:
-            running[kind] = SERVERS[kind](durable=True).start()
-        return running[kind]
-
-    yield server
-    for each in running.values():
-        each.end()
-
-
 @pytest.fixture
-def empty(request, servers, tmp_path):
+def empty(request, killable, tmp_path):
     """Make a database without tables."""
     made = []
 
     def empty(kind):
         if kind == "sqlite":
             return Place(f"sqlite:///{tmp_path}/twgw{len(made)}.db")
-        server = servers(kind)
+        server = killable(kind)
         name = f"t{len(made)}_{re.sub('[^a-z]', '_', request.node.name.lower())}"[:60]
         made.append(name)
         return Place(server.make(name), server)
