@@ -4,6 +4,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from urllib.parse import unquote
 
 from tests.slapd import wait_for
 from tests.wire.processes import PATIENCE, free_port
@@ -47,7 +48,8 @@ class MemcachedServer:
             data = b""
             while not data.endswith(b"END\r\n"):
                 data += sock.recv(65536)
-        return [line.split()[0].removeprefix("key=") for line in data.decode().splitlines() if line.startswith("key=")]
+        lines = [line.split()[0] for line in data.decode().splitlines()]
+        return [unquote(line.removeprefix("key=")) for line in lines if line.startswith("key=")]
 
     def hang(self):
         """Go on holding connections, and answer nothing."""

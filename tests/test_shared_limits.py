@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from twgw.clock import ReactorClock
 from twgw.config import load
 from twgw.gateway.running import Running
+from twgw.memory_world import MemoryLog
 from twgw.metrics import Registry
-from twgw.model import Charge, Limit
+from twgw.model import Algorithm, Charge, Limit
 from twgw.shared_limits import EVERY, SharedLimits
 from twgw.throttle.settings import Memcached, ServerAddress
 
@@ -41,7 +42,7 @@ class Turns(Clock):
 
 def made(reactor, *servers, **more):
     settings = Memcached(servers=tuple(map(ServerAddress.from_text, servers)), **{"timeout": PATIENCE, **more})
-    return SharedLimits(reactor, settings, ReactorClock(reactor), Registry())
+    return SharedLimits(reactor, settings, ReactorClock(reactor), Registry(), MemoryLog())
 
 
 def take(reactor, limits, charge):
@@ -99,6 +100,76 @@ def test_what_is_measured_and_told_of_a_server_that_is_gone(memcached, servers):
     for _ in range(3):
         take(reactor, limits, Charge("a", Limit(10, 60)))
     limits.stop()
+
+
+def look(reactor, *nodes):
+    """Every node looks at its servers, once, and hears of them."""
+    for node in nodes:
+        for server in node.servers:
+            server._sent_at = 0.0  # as if nobody had asked for a while
+        node._look()
+        reactor.go_on(lambda node=node: not any(server._busy or server._planned for server in node.servers))
+        for server in node.servers:
+            server._sent_at, server.tick = server._wall(), lambda: None
+        node._look()
+        for server in node.servers:
+            del server.tick
+
+
+def test_a_loss_and_an_outage_are_told_once(memcached):
+    """When they begin, and when it is over."""
+    reactor = Turns()
+    node = made(reactor, memcached.name)
+    look(reactor, node)
+    memcached.ask("flush_all\r\n")
+    look(reactor, node)
+    look(reactor, node)
+    memcached.stop()
+    look(reactor, node)
+    look(reactor, node)
+    memcached.start()
+    look(reactor, node)
+
+    texts = [text for _, text in node._log.lines]
+    assert 1 == sum("has lost its data" in text for text in texts[:1])
+    assert 1 == sum("degraded to the share" in text for text in texts)
+    assert 1 == sum("counted together again" in text for text in texts)
+    node.stop()
+
+
+@pytest.mark.parametrize("limit", [Limit(60, 86400 * 30), Limit(60, 3600, Algorithm.SLIDING_WINDOW),
+                                   Limit(60, 3600, Algorithm.TOKEN_BUCKET)])  # fmt: skip
+def test_a_real_flush_never_lets_pass_more(memcached, limit):
+    """Two nodes that knew the server, and one that has never asked for this: the limit is that of all three."""
+    reactor, charge = Turns(), Charge("a", limit)
+    nodes = [made(reactor, memcached.name) for _ in range(3)]
+    look(reactor, *nodes)
+    before = sum(take(reactor, nodes[number % 2], charge).allowed for number in range(12))
+    assert 12 == before
+    memcached.ask("flush_all\r\n")
+    after = sum(take(reactor, nodes[number % 3], charge).allowed for number in range(2, 120))
+    assert before + after <= 60
+    assert not take(reactor, nodes[2], charge).allowed
+    for node in nodes:
+        node.stop()
+
+
+@pytest.mark.parametrize("limit", [Limit(60, 86400 * 30), Limit(60, 3600, Algorithm.SLIDING_WINDOW),
+                                   Limit(60, 3600, Algorithm.TOKEN_BUCKET)])  # fmt: skip
+@pytest.mark.parametrize("value", ["x", "", "18446744073709551615", "9" * 40, "0", " ", "-1", "1"])
+def test_a_real_poisoned_memcached_refuses(memcached, limit, value):
+    """All of its values are spoiled: nothing breaks, no more is let pass, and other counters go on after a while."""
+    reactor, charge = Turns(), Charge("a", limit)
+    nodes = [made(reactor, memcached.name) for _ in range(2)]
+    look(reactor, *nodes)
+    before = sum(take(reactor, nodes[number % 2], charge).allowed for number in range(10))
+    memcached.ask("".join(f"ms {name} {len(value)} T0\r\n{value}\r\n" for name in memcached.names()))
+    after = sum(take(reactor, nodes[number % 2], charge).allowed for number in range(120))
+    assert before + after <= 60
+    told = [[*node.limiter.faults.values(), *(server.losses for server in node.servers)] for node in nodes]
+    assert any(map(sum, told))
+    for node in nodes:
+        node.stop()
 
 
 def test_the_configuration_asks_for_it(tmp_path, memcached):

@@ -25,6 +25,8 @@ MOST_BYTES = 256
 OLDEST = (1, 6, 18)
 """The version of memcached that the commands were tried with."""
 _VALUE = re.compile(rb"VA (\d{1,9})((?: [a-zA-Z]\S*)*)\Z")
+_COUNTED = re.compile(rb"VA (\d{1,2}) c(\d{1,20}) O(\d{1,9})\r\n( *\d{1,20} *)\r\n")
+"""The whole answer to an ``Add``, as it nearly always is."""
 _NUMBER = re.compile(rb" *[0-9]{1,20} *")
 
 
@@ -49,6 +51,18 @@ def written(commands: Sequence[Command]) -> bytes:
 
 def read(data: bytes, commands: Sequence[Command]) -> list[Reply]:
     """The answers to them.  Raises GarbledError."""
+    found = _COUNTED.findall(data)
+    if len(found) == len(commands):
+        replies: list[Reply] = []
+        length = len(END)
+        for place, (size, cas, number, value) in enumerate(found):
+            length += len(size) + len(cas) + len(number) + len(value) + 11
+            if int(size) != len(value) or int(number) != place:
+                break
+            replies.append(Answer(int(value), int(cas)))
+        else:
+            if length == len(data):
+                return replies
     lines = iter(data.split(b"\r\n"))
     replies = [_reply(next(lines, b""), lines, number) for number, _ in enumerate(commands)]
     if [b"MN", b""] != list(lines):

@@ -12,7 +12,7 @@ from twisted.application.internet import TimerService
 
 from twgw.memcached import Memcached
 from twgw.metrics import Registry
-from twgw.policy.interfaces import Clock
+from twgw.policy.interfaces import Clock, Log
 from twgw.throttle.servers import CounterServer
 from twgw.throttle.settings import Memcached as Settings
 from twgw.throttle.shared import SharedLimiter
@@ -24,7 +24,9 @@ EVERY = 0.25
 class SharedLimits:
     """The limiter, its servers, and the timer that looks after them."""
 
-    def __init__(self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry) -> None:
+    def __init__(self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log) -> None:
+        self._log = log
+        self._told: dict[str, tuple[bool, int]] = {}
         later = partial(reactor.callLater, 0)
         self._doors = [Memcached(reactor, address, settings.timeout) for address in settings.servers]
         self.servers = [
@@ -37,8 +39,24 @@ class SharedLimits:
         self._measured(metrics)
 
     def _look(self) -> None:
-        for server in self.servers:
+        for server, door in zip(self.servers, self._doors, strict=True):
             server.tick()
+            now, told = (server.down, server.losses), self._told.get(server.name, (False, 0))
+            if now != told:
+                self._told[server.name] = now
+                self._tell(server, door.fault, now, told)
+
+    def _tell(self, server: CounterServer, fault: str, now: tuple[bool, int], told: tuple[bool, int]) -> None:
+        """Say what became of a server, once."""
+        if now[1] != told[1]:
+            self._log.error(
+                "memcached {server} has lost its data: what it counted counts as used up", server=server.name
+            )
+        if now[0] and not told[0]:
+            text = "memcached {server}: {fault}; limits counted there are degraded to the share of one node"
+            self._log.error(text, server=server.name, fault=fault or "it does not answer")
+        elif told[0] and not now[0]:
+            self._log.info("memcached {server} answers: limits are counted together again", server=server.name)
 
     def faults(self) -> Iterator[str]:
         """Why a server does not count just now, a line for each."""

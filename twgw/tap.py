@@ -139,7 +139,7 @@ class Node(MultiService):
         self.files = LineFiles(config.node.data_dir, clock, log)
         self.metrics = Registry()
         shared = config.memcached.servers
-        self.shared = SharedLimits(reactor, config.memcached, clock, self.metrics) if shared else None
+        self.shared = SharedLimits(reactor, config.memcached, clock, self.metrics, log) if shared else None
         self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
         self.backing = self._backing(clock, log)
         self.threads: list[Threads] = []

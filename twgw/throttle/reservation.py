@@ -7,8 +7,9 @@ than the limit, whatever their clocks say, and an answer that is lost loses its 
 Pure.  ``accounts.py`` counts with it, ``servers.py`` sends the commands, ``memcached.py`` writes them down.
 """
 
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from math import ceil
 from typing import NamedTuple
@@ -107,9 +108,15 @@ def lifetime_of(seconds: float, now: float) -> int:
 
 def name_of(namespace: str, limit: Limit, key: str) -> str:
     """What the counter of a limit and a key is called: nothing that a client sends stands in a key of memcached."""
+    digest = _begun(namespace, limit).copy()
+    digest.update(key.encode("utf-8", "surrogatepass"))
+    return "t" + b2a_base64(digest.digest(), newline=False).decode()
+
+
+@lru_cache(1024)
+def _begun(namespace: str, limit: Limit) -> blake2b:
     definition = (limit.amount, limit.period, limit.algorithm.value, limit.burst, limit.unit.value)
-    digest = blake2b(f"{namespace}\0{definition}\0{key}".encode(), digest_size=12).digest()
-    return "t" + urlsafe_b64encode(digest).decode()
+    return blake2b(f"{namespace}\0{definition}\0".encode(), digest_size=12)
 
 
 def place_of(name: str, servers: Sequence[str]) -> int:

@@ -130,7 +130,8 @@ class SharedLimiter:
         self.servers = tuple(servers)
         self._names = [server.name for server in servers]
         self._nodes = nodes
-        self._random = random
+        self._nonce = random(NONCES - 1)
+        """Of the last counter that we might have made: none is made twice with the same."""
         self._namespace = namespace
         self._counters: Tables[Shared] = Tables(max_keys)
         self._known = self._counters.known
@@ -172,8 +173,22 @@ class SharedLimiter:
                         return [Decision(charge, False, 0, wait, wait)]
         parts = self._peek(charges, now)
         if _open(parts):
+            first = parts[0]
+            if len(parts) == 1 and first.shared is not None:
+                return self._wait_for(charges, first.shared, now)
             return self._wait(charges, parts, now)
         return self._decide(parts, now)
+
+    async def _wait_for(self, charges: Sequence[Charge], shared: Shared, now: float) -> list[Decision]:
+        """Ask once for one charge: mostly that is enough."""
+        (charge,), account = charges, shared.account
+        await self._ask(shared, charge.cost)
+        until, now = now + PATIENCE, self._now()
+        if account.peek(now, charge.cost):
+            self.waited += 1
+            account.commit(charge.cost)
+            return [Decision(charge, True, account.remaining(now), account.reset_after(now))]
+        return await self._wait(charges, self._peek(charges, now), until - PATIENCE)
 
     async def _wait(self, charges: Sequence[Charge], parts: list[Part], now: float) -> list[Decision]:
         """Ask until it is known."""
@@ -286,9 +301,9 @@ class SharedLimiter:
         return pause
 
     def _commands(self, shared: Shared) -> list[Command]:
-        nonce = self._random(NONCES - 1) + 1
-        now = self._now()
-        about = Asking(now, shared.need, shared.wanted, self._nodes(), nonce, shared.server.lost_at, shared.owed(now))
+        self._nonce = self._nonce % (NONCES - 1) + 1
+        now, server = self._now(), shared.server
+        about = Asking(now, shared.need, shared.wanted, self._nodes(), self._nonce, server.lost_at, shared.owed(now))
         shared.reported = shared.spent
         return shared.account.ask(about)
 
