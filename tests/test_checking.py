@@ -198,3 +198,24 @@ def test_certificates_of_listeners_are_read():
     (empty,) = check(API, config.format("empty.pem"))
     assert missing.endswith("/no.pem: cannot be read: No such file or directory (see [gateway] listen[0])")
     assert empty.endswith("/empty.pem: holds no certificate in PEM form (see [gateway] listen[0])")
+
+
+def test_the_files_for_other_nodes_are_looked_at(tmp_path):
+    """Of a gateway that asks key managers, whose state is with them; and of a key manager."""
+    from tests.cluster.wires import AUTHORITY, certified
+
+    gateway = "[node]\nroles = ['gateway']\n[cluster]\nname = 'c1'\nkeymanagers = ['km1']\n"
+    (missing,) = check(config=gateway)
+    assert "cluster/ca.pem: is not there; make it with: twgw cluster init" in missing
+
+    folder = tmp_path / "twgw-data" / "cluster"
+    folder.mkdir(parents=True)
+    texts = (AUTHORITY.certificate, *certified("n1", "gateway"))
+    for name, text in zip(("ca.pem", "node.pem", "node-key.pem"), texts, strict=True):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    assert [] == check(config=gateway)
+    assert [
+        "the certificate of this node gives it the roles gateway, not keymanager; make another with: "
+        "twgw cluster init, or join (see [cluster])"
+    ] == check(config="[cluster]\nname = 'c1'\nlisten = 'tcp:8091'\n")

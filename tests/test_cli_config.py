@@ -111,3 +111,12 @@ def test_files_are_named_as_from_here(tmp_path):
     assert "/etc/twgw.toml: no" == nearby("/etc/twgw.toml: no")
     assert "environment: TWGW_X: unknown" == nearby("environment: TWGW_X: unknown")
     assert "" == nearby("")
+
+
+def test_a_node_that_asks_others_has_no_database():
+    """Nothing is made there; it is said where the command belongs."""
+    config = load(None, {"TWGW_NODE_ROLES": "gateway", "TWGW_CLUSTER_KEYMANAGERS": "km1,km2:9000"}, {})
+
+    with pytest.raises(click.ClickException, match="it asks km1:8091, km2:9000"), opened(config):
+        pass
+    assert not config.node.data_dir.exists()

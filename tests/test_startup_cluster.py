@@ -44,7 +44,7 @@ ASKING = {"TWGW_NODE_ROLES": "gateway", "TWGW_CLUSTER_KEYMANAGERS": "km1,km2:900
 def gateway(config):
     """A gateway without a database, before it is connected."""
     made = FromKeyManagers(config("gateway", **ASKING), FakeClock(), execute, MemoryLog(), Registry(), Clock())
-    source = made.make_source(lambda: dict(find_plugins()), lent(), lambda _upstream: lambda _exchange: None, print)
+    source = made.make_source(lambda: dict(find_plugins()), lent(), lambda _upstream: lambda _exchange: None, [].append)
     made.begin()
     source.load()
     return made
@@ -129,4 +129,6 @@ def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
 
     assert gateway.links is node.services[0]
     assert 2 == len(node.services)
-    assert ["twgw_cluster_connections"] == [family.name for family in metrics.collect() if "cluster" in family.name]
+    found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
+    assert 0 == found["twgw_cluster_connections"]
+    assert gateway.links.tls.ends_at == found["twgw_cluster_certificate_expires_at"]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
+from twgw.cluster import authority, tls
+from twgw.cluster.commands import GATEWAY, KEY_MANAGER
 from twgw.config import Config
 from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway import follower, redeploy
@@ -45,7 +47,7 @@ IDLE: Any = _Idle()
 
 def check_files(config: Config) -> list[str]:
     """What is wrong with what a configuration names: a line for each fault, with its place."""
-    faults = [*_certificates(config), *_authorities(config)]
+    faults = [*_certificates(config), *_authorities(config), *_cluster(config)]
     if config.node.data_dir.exists() and not config.node.data_dir.is_dir():
         faults.append(f"{config.node.data_dir}: is not a directory (see [node] data_dir)")
     try:
@@ -54,6 +56,8 @@ def check_files(config: Config) -> list[str]:
         return [*faults, f"plugins: {error}"]
     if config.state.file is not None:
         return faults + check_state(config.state.file, plugins, config.allowed)
+    if config.cluster.keymanagers:
+        return faults  # the state is with others
     return faults + _database(config, plugins)
 
 
@@ -116,6 +120,16 @@ def _authorities(config: Config) -> Iterator[str]:
             Servers(store, lambda: 0.0)
         except OSError as error:
             yield f"ldap[{i}].{error}"
+
+
+def _cluster(config: Config) -> Iterator[str]:
+    """What is wrong with the files by which other nodes know this one."""
+    where = config.cluster
+    if where.keymanagers or where.listen is not None:
+        try:
+            tls.load(*where.files).check(where.name, GATEWAY if where.keymanagers else KEY_MANAGER)
+        except authority.CertificateError as error:
+            yield f"{error} (see [cluster])"
 
 
 def _certificates(config: Config) -> list[str]:

@@ -73,6 +73,9 @@ def opened(config: Config) -> Iterator["Database"]:
 
     if config.state.file is not None:
         raise failure([f"{config.state.file} is the state of this node ([state] file): it has no database"])
+    if config.cluster.keymanagers:
+        asked = ", ".join(map(str, config.cluster.keymanagers))
+        raise failure([f"this node has no database, it asks {asked} ([cluster] keymanagers): run the command there"])
     if config.database.url is None:
         config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = open_database(config)

@@ -145,3 +145,5 @@ def take_part(
     rounds.clock = reactor
     node.addService(rounds)
     metrics.gauge("twgw_cluster_connections", "Connections to other nodes.", (), ends.here.count)
+    meaning = "UNIX time at which the certificate for other nodes ends."
+    metrics.gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: ends.tls.ends_at)

@@ -81,6 +81,7 @@ class Links(Service):
         self, reactor: Any, addresses: Sequence[Address], tls: Tls, here: Here, ready: Callable[[], object]
     ) -> None:
         self.here = here
+        self.tls = tls
         self._links = {
             (address, link): Link(
                 f"{address} ({link})", partial(_connected, reactor, address, tls, PeerFactory(here, link)), here, ready

@@ -35,7 +35,7 @@ class Listening(Service):
         """How far the log was when it was last read."""
         self._reactor = reactor
         self._where = where
-        self._tls = tls
+        self.tls = tls
         self._read_head = head
         self._reading = False
         self._again = False
@@ -50,7 +50,7 @@ class Listening(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Bind."""
-        self._port = bind(self._reactor, self._where, TlsFactory(self._tls, False, PeerFactory(self.here)))
+        self._port = bind(self._reactor, self._where, TlsFactory(self.tls, False, PeerFactory(self.here)))
 
     def stopService(self) -> Any:  # noqa: N802 - Twisted's name
         """Unbind, and let go of everybody."""
