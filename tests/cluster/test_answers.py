@@ -20,6 +20,7 @@ from twgw.storage.credentials import add_credential
 from twgw.storage.errors import Unavailable
 from twgw.storage.keys import ensure_key
 from twgw.storage.reader import DatabaseReader
+from twgw.storage.served import read_all
 from twgw.storage.subscriptions import subscribe
 
 WANTED = [Key(b"mine", "api-key", ("v1:" + "a" * 64,)), Right("shop", "pets:1"), Key(b"x", "api-key", ("v1:bb",))]
@@ -115,6 +116,26 @@ def test_a_large_answer_comes_in_pieces(local, remote, come, much, opened):
     assert 51 == len(come(remote.everything())[1].apis)
     assert outcome(local.everything()) == come(remote.everything())
     assert {} == opened.server.large
+
+
+def test_who_asks_for_everything_at_once_shares_one_read(sqlite, opened, monkeypatch):
+    """However many do, and also when it fails; the next one reads anew."""
+    reads, run = [], sqlite.run
+    monkeypatch.setattr(sqlite, "run", lambda *args: reads.append(Deferred()) or reads[-1])
+    asked = [opened.client.ask(ReadAll) for _ in range(20)]
+    opened.pump()
+    assert 1 == len(reads)
+    reads[0].errback(Unavailable("away"))
+    opened.pump()
+    assert ["away"] * 20 == [str(outcome(each)) for each in asked]
+
+    again = opened.client.ask(ReadAll)
+    opened.pump()
+    assert 2 == len(reads)
+    monkeypatch.undo()
+    run(read_all).chainDeferred(reads[1])
+    opened.pump()
+    assert outcome(again)["size"] > 0
 
 
 def test_few_large_answers_are_kept_for_a_peer(opened, much):

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import attrs
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.protocols.amp import Command
 
@@ -35,6 +35,7 @@ class Answers:
     in_thread: InThread
     wall: Callable[[], float]
     issuer: str = ""
+    _waiting: "list[Deferred[bytes]]" = field(factory=list)
 
     def by_command(self) -> Mapping[type[Command], Answer]:
         """What answers which command."""
@@ -46,9 +47,22 @@ class Answers:
         )
         return {**{command: partial(_answered, read) for command, read in answers}, Part: part}
 
-    async def _everything(self) -> bytes:
+    def _everything(self) -> "Deferred[bytes]":
+        """Read once for all who ask meanwhile: whatever came after it, they hear of as news."""
+        waiter: Deferred[bytes] = Deferred()
+        self._waiting.append(waiter)
+        if len(self._waiting) == 1:
+            Deferred.fromCoroutine(self._read_everything()).addBoth(self._tell)
+        return waiter
+
+    async def _read_everything(self) -> bytes:
         written: bytes = await self.in_thread(encoding.write_everything, *await self.reader.everything())
         return written
+
+    def _tell(self, result: Any) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(result)  # a Failure too
 
     async def _news(self, epoch: int, position: int) -> bytes:
         news = await self.reader.news(Head(epoch, position))
