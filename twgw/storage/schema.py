@@ -69,6 +69,16 @@ cluster_log = _table(
     PrimaryKeyConstraint("epoch", "pos"),
 )
 
+km_session = _table(
+    "km_session",
+    Column("session", String(32), primary_key=True),
+    _required("node", Name),
+    _required("since", Double),
+    _required("beats", BigInteger),
+    _required("done_epoch", BigInteger),
+    _required("done_pos", BigInteger),
+)
+
 # --- what is served ---
 
 tier = _table(

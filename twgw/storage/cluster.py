@@ -1,0 +1,69 @@
+"""Sessions of key managers in the database: what ``membership.py`` renews, and looks at.
+
+A renewal reads how far the log is under a lock that lets nobody append until it is committed.  So whatever is appended
+after a renewal finds it in the database, and whatever is appended before is known to who renews.  It has to be a write:
+a database that was replaced by another may still be read, and takes no commit.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from twgw.cluster.completion import Session, View
+from twgw.registry import Head
+from twgw.storage.schema import cluster_head
+from twgw.storage.schema import km_session as table
+
+APART = 1_000_000
+"""Positions that a new epoch leaves out: more than the old one may have given away unseen."""
+
+
+def register(connection: Connection, session: str, node: str, known: Head, *, now: float) -> View:
+    """Begin a session, which has granted nothing yet.  ``known``: how far the log was, as far as this node knows."""
+    head = _locked_head(connection, known)
+    done = {"done_epoch": head.epoch, "done_pos": head.pos}
+    connection.execute(insert(table).values(session=session, node=node, since=now, beats=1, **done))
+    return View(head, _sessions(connection))
+
+
+def renew(connection: Connection, session: str, done: Head, known: Head) -> View | None:
+    """Renew a session, and say with what it is done; None when there is no such session any more."""
+    head = _locked_head(connection, known)
+    values = {"beats": table.c.beats + 1, "done_epoch": done.epoch, "done_pos": done.pos}
+    found = connection.execute(update(table).where(table.c.session == session).values(values))
+    return View(head, _sessions(connection)) if found.rowcount else None
+
+
+def end(connection: Connection, session: str) -> None:
+    """End a session of which nobody holds a lease."""
+    connection.execute(delete(table).where(table.c.session == session))
+
+
+def remove(connection: Connection, sessions: Iterable[Session]) -> int:
+    """Take away sessions that have ended without a word, unless they were renewed since.  Returns how many."""
+    return sum(
+        connection.execute(delete(table).where(table.c.session == each.id, table.c.beats == each.beats)).rowcount
+        for each in sessions
+    )
+
+
+def _locked_head(connection: Connection, known: Head) -> Head:
+    """How far the log is; nobody appends before the end of the transaction.
+
+    When it is not as far as was known, the database has lost what it had committed, as after a restore: a new epoch
+    begins, in which nothing holds that was read before.
+    """
+    columns = select(cluster_head.c.epoch, cluster_head.c.pos)
+    row = connection.execute(columns.with_for_update(read=True)).one()
+    head = Head(row.epoch, row.pos)
+    if head >= known:
+        return head
+    head = Head(known.epoch + 1, max(head.pos, known.pos) + APART)
+    connection.execute(update(cluster_head).values(epoch=head.epoch, pos=head.pos))
+    return head
+
+
+def _sessions(connection: Connection) -> tuple[Session, ...]:
+    rows = connection.execute(select(table).order_by(table.c.session))
+    return tuple(Session(row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos)) for row in rows)
