@@ -1,5 +1,7 @@
 """What stands behind a node in a cluster: key managers that it asks, or a listener for those that ask it."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.application.service import MultiService
 from twisted.internet.defer import execute
@@ -8,6 +10,7 @@ from twisted.internet.task import Clock
 from tests.cluster.wires import AUTHORITY, certified
 from twgw.cluster.authority import CertificateError
 from twgw.cluster.commands import Advanced
+from twgw.cluster.messages import Ack, LeaseGiven, LeaseReturned
 from twgw.config import load
 from twgw.memory_world import EPOCH, FakeClock, MemoryLog
 from twgw.metrics import Registry
@@ -15,7 +18,7 @@ from twgw.policy.registry import find_plugins
 from twgw.reader import Secrets
 from twgw.registry import Head, SecretKey
 from twgw.startup import FromDatabase
-from twgw.startup_cluster import FromKeyManagers, listening, take_part
+from twgw.startup_cluster import Asking, FromKeyManagers, listening, take_part
 from twgw.testing import gateway as lent
 
 
@@ -128,7 +131,32 @@ def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
     take_part(node, Clock(), gateway, FakeClock(), execute, MemoryLog(), metrics)
 
     assert gateway.links is node.services[0]
-    assert 2 == len(node.services)
+    assert 3 == len(node.services)
     found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
     assert 0 == found["twgw_cluster_connections"]
     assert gateway.links.tls.ends_at == found["twgw_cluster_certificate_expires_at"]
+    assert "twgw_cluster_lease_seconds" in found
+
+
+def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
+    """It is cut off until it is given one; it says what it has in force, and gives its leases back when it stops."""
+    told = []
+    gateway.links = SimpleNamespace(peers=lambda link: [link])
+    gateway.carrier = SimpleNamespace(tell=lambda peer, message: told.append((peer, message)))
+    gateway.reactor = Clock()
+    service = Asking(gateway)
+    gateway._in_force(Head(1, 7))
+    service.startService()
+
+    assert gateway.isolated
+    assert [("control", Ack(gateway.lease.gateway, Head(1, 7))), ("control", told[1][1])] == told
+
+    asked = told[1][1]
+    gateway.lease.take(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7)))
+
+    assert not gateway.isolated
+
+    service.stopService()
+
+    assert gateway.isolated
+    assert ("control", LeaseReturned(gateway.lease.gateway, 1)) == told[-1]

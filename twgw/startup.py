@@ -15,6 +15,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from twgw import jwt
 from twgw.cache import Cache
+from twgw.cluster.clocks import MachineClocks, Terms
+from twgw.cluster.membership import Membership
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
 from twgw.demo import ensure_key, find_key, how_to_call, text
@@ -140,6 +142,8 @@ class FromDatabase:
     follower: Follower = field(init=False)
     advanced: Callable[[], object] = field(default=lambda: None, init=False)
     """Tells gateways without a database that the log went on."""
+    membership: Membership | None = field(init=False)
+    """In a cluster; None on a node by itself."""
 
     def __attrs_post_init__(self) -> None:
         self.database = open_database(self.config, self.reactor)
@@ -149,6 +153,14 @@ class FromDatabase:
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
         self.issuer = Issuer(self.config.issuer, self.clock.wall)
+        self.membership = self._member() if self.config.cluster.listen else None
+
+    def _member(self) -> Membership:
+        said, wall = self.config.cluster, self.clock.wall
+        terms = Terms(said.lease, said.session)
+        made = Membership(self.database, self.reactor, MachineClocks, terms, self.config.node.name, wall, self.log)
+        made.lends = "gateway" in self.config.node.roles
+        return made
 
     def make_source(
         self,
@@ -160,8 +172,10 @@ class FromDatabase:
         """Make what follows the log of the database."""
         self.follower = Follower(
             self.reader, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
-            self._read_keys,
+            self._read_keys, *((self.membership.lease.valid, self.membership.advanced) if self.membership else ()),
         )  # fmt: skip
+        if self.membership is not None:
+            self.membership.behind = self.follower.poll
         return self.follower
 
     def begin(self) -> None:
@@ -177,6 +191,8 @@ class FromDatabase:
         self.issuer.use(self.database.call(self._ensure_signing, write=True))
         if self.config.database.url is None and self.database.call(_is_empty):
             self._fill()
+        if self.membership is not None:
+            self.membership.begin()
         found = first_admin(self.database, self.config.node.data_dir, self.peppers.digest, self.clock.wall())
         if found is not None:
             self.log.info("The first admin logs in with the secret in {path}", path=str(found))
@@ -207,9 +223,17 @@ class FromDatabase:
         path = self.config.node.data_dir / SIGNING
         return load_signing(path)[0].material if path.exists() else jwt.generate("RS256").to_text()
 
+    @property
+    def isolated(self) -> bool:
+        """Whether the gateway is cut off from its cluster."""
+        member = self.membership
+        return member is not None and member.lends and not member.lease.valid()
+
     def reached(self, position: int) -> "Deferred[None]":
-        """Fires when a position of the log is in force in this process."""
+        """Fires when a position of the log is in force here, and in a cluster wherever else requests are answered."""
         self.advanced()
+        if self.membership is not None:
+            return self.membership.reached(position)
         return self.follower.reached(position) if "gateway" in self.config.node.roles else succeed(None)
 
     def lines(self, address: str) -> list[str]:

@@ -7,18 +7,26 @@ a file and a database.  Until one of them answers, every request is refused with
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from attrs import define, field
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.protocols.amp import Command
 
 from twgw.cache import Cache
 from twgw.cluster.answers import Answers
+from twgw.cluster.carrying import Carrier
+from twgw.cluster.clocks import MachineClocks
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
-from twgw.cluster.here import Here
+from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
+from twgw.cluster.lease import Lease
 from twgw.cluster.links import Links
+from twgw.cluster.membership import Membership, Rounds
+from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News
+from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
 from twgw.cluster.service import Listening
 from twgw.cluster.tls import load
@@ -31,6 +39,7 @@ from twgw.issuer import Issuer
 from twgw.metrics import Registry
 from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
 from twgw.policy.registry import Plugin
+from twgw.registry import Head
 from twgw.startup import NOT_KEPT, Backing, FromDatabase
 from twgw.storage.log import head
 from twgw.storage.reader import DatabaseReader
@@ -54,12 +63,17 @@ class FromKeyManagers:
     subscriptions: registry.Rights = field(init=False)
     issuer: Issuer = field(init=False)
     follower: Follower = field(init=False)
+    lease: Lease = field(init=False)
+    carrier: Carrier = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         where = self.config.cluster
         tls = load(*where.files)
         tls.check(where.name, GATEWAY)
-        here = Here.of(tls.identity, self.clock, self.log, self.metrics, {Advanced: self._advanced})
+        self.lease = Lease(uuid4().hex, MachineClocks)
+        self.carrier = Carrier({LeaseGiven: KEY_MANAGER}, lambda _peer, given: self.lease.take(given))
+        answers: dict[type[Command], Answer] = {Advanced: self._advanced, **self.carrier.answers}
+        here = Here.of(tls.identity, self.clock, self.log, self.metrics, answers)
         self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
         name = "key manager " + ", ".join(map(str, where.keymanagers))
         self.reader = Remote(name, partial(self.links.peers, "bulk"), lambda: self.links.why, self.in_thread)
@@ -79,9 +93,31 @@ class FromKeyManagers:
         """Make what follows the log that key managers tell of."""
         self.follower = Follower(
             self.reader, self.facts, self.subscriptions, self.in_thread, find_plugins, gateway, make_call, swap,
-            self._read_keys,
+            self._read_keys, self.lease.valid, self._in_force,
         )  # fmt: skip
         return self.follower
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the gateway is cut off from its cluster."""
+        return not self.lease.valid()
+
+    def look(self) -> None:
+        """Ask every key manager for a lease; called every second."""
+        for peer in self.links.peers("control"):
+            self.carrier.tell(peer, self.lease.ask())
+
+    def give_back(self) -> None:
+        """The gateway has stopped: nobody need wait for it."""
+        self._tell(self.lease.give_back())
+
+    def _in_force(self, head: Head) -> None:
+        self.lease.advance(head)
+        self._tell(Ack(self.lease.gateway, head))
+
+    def _tell(self, message: Ack | LeaseReturned) -> None:
+        for peer in self.links.peers("control"):
+            self.carrier.tell(peer, message)
 
     def begin(self) -> None:
         """Nothing can be done before connections are there."""
@@ -106,7 +142,22 @@ class FromKeyManagers:
         return {}
 
     def _connected(self) -> None:
+        self.look()
         self.follower.poll()
+
+
+class Asking(TimerService):
+    """Asks for leases each second; when the node stops, they are given back."""
+
+    def __init__(self, backing: FromKeyManagers) -> None:
+        super().__init__(1, backing.look)
+        self.clock = backing.reactor
+        self._backing = backing
+
+    def stopService(self) -> Any:  # noqa: N802 - Twisted's name
+        """Ask no more."""
+        self._backing.give_back()
+        return super().stopService()
 
 
 def listening(
@@ -114,7 +165,7 @@ def listening(
 ) -> Listening | None:
     """Where a node with the database answers others, if anywhere.  Raises CertificateError as above."""
     where = backing.config.cluster
-    if where.listen is None:
+    if where.listen is None or backing.membership is None:
         return None
     tls = load(*where.files)
     tls.check(where.name, KEY_MANAGER)
@@ -122,10 +173,24 @@ def listening(
     answers = Answers(DatabaseReader(backing.database), in_thread, clock.wall, backing.config.issuer)
     here = Here.of(tls.identity, clock, log, metrics, answers.by_command())
     door = Door(backing.database, where.name, clock.wall, here.refusals, log)
-    here.answers = {**here.answers, Join: door.answer}
+    carrier = _lending(backing.membership)
+    here.answers = {**here.answers, Join: door.answer, **carrier.answers}
     listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))
     backing.advanced = listener.advanced
+    backing.membership.tell = lambda message: listener.advanced() if isinstance(message, News) else None
     return listener
+
+
+def _lending(membership: Membership) -> Carrier:
+    """What gives leases to gateways elsewhere, and hears what they have in force."""
+
+    def hear(peer: Peer, message: LeaseAsked | LeaseReturned | Ack) -> None:
+        answer = membership.heard(message)
+        if answer is not None:
+            carrier.tell(peer, answer)
+
+    carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack), GATEWAY), hear)
+    return carrier
 
 
 def take_part(
@@ -134,13 +199,17 @@ def take_part(
 ) -> None:  # fmt: skip
     """Give a node its connections to others: to key managers, or of those that ask this one.  Raises as above."""
     ends: Links | Listening | None = None
+    leases: TimerService | None = None
     if isinstance(backing, FromKeyManagers):
-        ends = backing.links
-    elif isinstance(backing, FromDatabase):
-        ends = listening(backing, clock, in_thread, log, metrics)
-    if ends is None:
+        ends, leases, lease = backing.links, Asking(backing), backing.lease
+    elif isinstance(backing, FromDatabase) and backing.membership is not None:
+        ends, leases = listening(backing, clock, in_thread, log, metrics), Rounds(backing.membership, reactor)
+        lease = backing.membership.lease
+    if ends is None or leases is None:
         return
     node.addService(ends)
+    node.addService(leases)
+    metrics.gauge("twgw_cluster_lease_seconds", "Seconds left of the lease; negative without one.", (), lease.left)
     rounds = TimerService(1, ends.look)
     rounds.clock = reactor
     node.addService(rounds)

@@ -287,6 +287,7 @@ class Node(MultiService):
             draining=self.traffic.draining,
             fault=source.fault,
             outage=source.outage,
+            isolated=isinstance(self.backing, FromDatabase | FromKeyManagers) and self.backing.isolated,
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
             counters=self.shared.faults() if self.shared else (),
         )

@@ -39,3 +39,11 @@ def test_a_database_that_is_away_is_a_warning():
 
     assert status.ready
     assert ("database: no route to host; what is known is served, the rest is refused",) == status.warnings
+
+
+def test_a_node_that_is_cut_off_from_its_cluster_is_not_ready():
+    """It refuses every request."""
+    status = assess("a", position=0, apis=1, draining=False, fault="", isolated=True)
+
+    assert not status.ready
+    assert "cluster: it is not known here what others revoked" in status.reasons[0]

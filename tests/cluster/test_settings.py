@@ -54,6 +54,7 @@ ASKING = {"keymanagers": (Address("gw1"),)}
         ({}, (), True, False, []),
         (LISTENING, ("keymanager",), False, True, []),
         (LISTENING, ("keymanager",), False, False, []),
+        ({"lease": 5, "session": 4}, (), False, True, ["cluster.session: must not be less than lease, which is 5"]),
         (ASKING, ("gateway", "admin"), False, False, []),
         ({"listen": Listen("ssl", 8091)}, ("keymanager",), False, True, ["cluster.listen: must be tcp:PORT"]),
         (LISTENING, ("gateway",), False, True, ["cluster.listen: needs keymanager in [node] roles"]),

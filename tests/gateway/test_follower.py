@@ -384,3 +384,13 @@ def test_policies_that_cannot_be_told_apart_stay_as_they_were(gateway, call, mon
 
     assert 200 == call()
     assert ["two policies are called mine; the policies found before stay"] == told(gateway)
+
+
+def test_every_position_in_force_is_told(gateway, registry):
+    """With its epoch, once everything that it names is in force."""
+    told = []
+    gateway.follower._advanced = told.append
+    position = append(registry, "token", "api")
+    gateway.follower.poll()
+
+    assert [(1, position)] == [(head.epoch, head.pos) for head in told]

@@ -40,6 +40,7 @@ def assess(
     draining: bool,
     fault: str,
     outage: str = "",
+    isolated: bool = False,
     certificates: Iterable[str] = (),
     counters: Iterable[str] = (),
 ) -> Status:
@@ -50,6 +51,7 @@ def assess(
         apis: how many are in force; None before there is a state.
         fault: what is wrong with the state as it is now, a line for each fault.
         outage: why the database does not answer.
+        isolated: whether the node is cut off from its cluster.
         certificates: what is wrong with those of the listeners as their files are now.
         counters: why servers of memcached do not count, a line for each.
     """
@@ -58,6 +60,8 @@ def assess(
         reasons.append("config: no state is deployed yet")
     if draining:
         reasons.append("draining: the node is stopping")
+    if isolated:
+        reasons.append("cluster: it is not known here what others revoked; every request is refused until it is")
     warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
     warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]

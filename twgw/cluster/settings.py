@@ -56,6 +56,18 @@ class ClusterSettings:
         "HOST or HOST:PORT by which other nodes reach it. Empty: the name of the host, and the port of listen.",
         default=None,
     )
+    lease: float = setting(
+        "Seconds for which a gateway trusts what it knows when nobody renews that. One that is cut off holds up a "
+        "revocation for so long, and then answers 503. The same on all nodes.",
+        default=4.0,
+        validator=validators.and_(validators.ge(2), validators.le(60)),
+    )
+    session: float = setting(
+        "Seconds for which a node with the database lets gateways go on when the database does not answer. A node that "
+        "is killed or cut off from it holds up a revocation for so long. The same on all nodes, not less than lease.",
+        default=15.0,
+        validator=validators.and_(validators.ge(2), validators.le(600)),
+    )
     keymanagers: tuple[Address, ...] = setting(
         f"HOST or HOST:PORT (else {PORT}) of the nodes with the database, for a node that has none. "
         "The first that answers is asked.",
@@ -93,6 +105,8 @@ class ClusterSettings:
 
     def faults(self, roles: tuple[str, ...], *, file: bool, database: bool) -> Iterator[Fault]:
         """What is wrong between it and the rest: the roles of the node, and whether a file or a database is named."""
+        if self.session < self.lease:
+            yield Fault("cluster.session", f"must not be less than lease, which is {self.lease:g}")
         if self.listen and self.listen.kind != "tcp":
             yield Fault("cluster.listen", "must be tcp:PORT: TLS is spoken there in any case, with ca and certificate")
         if self.listen and self.keymanagers:

@@ -1,6 +1,6 @@
 """Who and what is refused at once: addresses and APIs as soon as a request was received, callers once they are known.
 
-Whatever the policies of an API say.  ``follower.py`` keeps the blocks in force, ``deployment.guard`` puts their checks
+Whatever the policies of an API say.  ``follower.py`` keeps the blocks in force, ``guard.py`` puts their checks
 into the ways of requests, where there are none while nothing is blocked.  Pure: the time comes from a function.
 """
 

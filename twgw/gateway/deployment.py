@@ -12,7 +12,6 @@ from attrs import define, frozen
 
 from twgw.faults import Fault, SettingsError, below, suggest
 from twgw.gateway import problems
-from twgw.gateway.blocks import Blocks, Check
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import path_of
 from twgw.gateway.routing import Entry, Leaf, NotAllowed, Router
@@ -147,30 +146,6 @@ def _by_environment(production: Call, sandbox: Any) -> Call:
         return production(exchange)
 
     return call
-
-
-def guard(deployment: Deployment, gateway: Gateway, blocks: Blocks) -> None:
-    """Let every request meet what is blocked: addresses and APIs before callers are looked for, callers right after.
-
-    To be called for each deployment as long as there are blocks, and once when the last one is gone.
-    """
-    of_callers = blocks.of_callers()
-    for each in deployment.compiled.values():
-        at_the_door = blocks.at_the_door(each.api.id)
-        for plan in each.plans:
-            chains = attrs.evolve(
-                plan.chains,
-                authenticate=_after(at_the_door, plan.chains.authenticate),
-                authorize=_after(of_callers, plan.chains.authorize),
-            )
-            anonymous = plan.api.anonymous
-            plan.path = path_of(chains, gateway, anonymous=anonymous, body=False)
-            plan.path_with_body = path_of(chains, gateway, anonymous=anonymous, body=True)
-
-
-def _after(check: Check | None, links: Links) -> Links:
-    """The links of a phase behind a check, where there is one."""
-    return links if check is None else (Link("", lambda exchange, _settings, _gateway: check(exchange)), *links)
 
 
 def deploy(

@@ -20,7 +20,8 @@ from twisted.python.failure import Failure
 
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.deployment import Deployment, MakeCall, deploy, guard, nothing
+from twgw.gateway.deployment import Deployment, MakeCall, deploy, nothing
+from twgw.gateway.guard import guard
 from twgw.gateway.registry import Facts, Rights
 from twgw.model import State
 from twgw.policy.interfaces import Gateway
@@ -92,6 +93,7 @@ class Follower:
     """Applies the log of the registry.
 
     ``in_thread(function, *args)`` runs a function off the reactor, ``keys_changed`` reads the cluster's keys anew.
+    In a cluster ``trusted`` is asked for each request, and ``advanced`` is told of each position that is in force.
     """
 
     def __init__(
@@ -105,6 +107,8 @@ class Follower:
         make_call: MakeCall,
         swap: Callable[[Deployment], None],
         keys_changed: Callable[[], Awaitable[None]] | None = None,
+        trusted: Callable[[], bool] | None = None,
+        advanced: Callable[[Head], object] = lambda _head: None,
     ) -> None:
         self.deployment: Deployment | None = None
         self.applied = 0
@@ -118,6 +122,8 @@ class Follower:
         self._make_call = make_call
         self._swap = swap
         self._keys_changed = keys_changed
+        self._trusted = trusted
+        self._advanced = advanced
         self._plugins: Mapping[str, Plugin] = {}
         self._served = Served()
         """What is to be in force, whether it could be had or not."""
@@ -266,14 +272,15 @@ class Follower:
     def _block(self) -> None:
         """Put the blocks in force."""
         before, self._blocks = self._blocks, Blocks.of(self._served.blocks, self._gateway.clock.wall)
-        if self.deployment is not None and (before or self._blocks):
-            guard(self.deployment, self._gateway, self._blocks)
+        if self.deployment is not None and (before or self._blocks or self._trusted is not None):
+            guard(self.deployment, self._gateway, self._blocks, self._trusted)
         for fault in self._blocks.faults:
             if fault not in before.faults:
                 self._gateway.log.error("{fault}", fault=fault)
 
     def _reach(self, position: int) -> None:
         self.applied = position
+        self._advanced(Head(self._facts.cache.epoch, position))
         waiting, self._waiting = self._waiting, []
         for wanted, done in waiting:
             if wanted <= position:

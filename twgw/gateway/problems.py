@@ -101,6 +101,11 @@ def unanswered() -> Problem:
     return Problem(503, "Caller cannot be checked", "try again in a few seconds", headers=(("Retry-After", "2"),))
 
 
+def isolated() -> Problem:
+    """The gateway cannot know what was revoked: it is cut off from the cluster, or comes from a long pause."""
+    return Problem(503, "The gateway is cut off from its cluster", headers=(("Retry-After", "2"),))
+
+
 def unauthorized(challenges: Sequence[str]) -> Problem:
     """Nobody recognized a credential."""
     fields = tuple(("WWW-Authenticate", challenge) for challenge in challenges)

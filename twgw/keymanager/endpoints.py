@@ -30,7 +30,7 @@ from twgw.web.rate import Rate
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 RETRY_AFTER = 5
 """Seconds after which a client may ask again when the database is away."""
-WAIT = 10
+WAIT = 20
 """Seconds for which the answer to a revocation is held."""
 
 

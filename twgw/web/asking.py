@@ -161,7 +161,7 @@ def fingerprint(method: str, path: str, data: bytes) -> str:
     return hashlib.sha256(b"\0".join((method.encode(), path.encode(), data))).hexdigest()
 
 
-def wait_of(prefer: str | None, default: float = 10.0) -> float:
+def wait_of(prefer: str | None, default: float = 20.0) -> float:
     """How long the answer may be held until a change is in force, in seconds (``Prefer``, RFC 7240)."""
     if prefer is None:
         return default

@@ -1,0 +1,282 @@
+"""A member of the cluster, on a real database: its session, its lease, and who waits."""
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from tests.cluster.conftest import EXACT, HandClocks
+from tests.storage.conftest import NOW
+from twgw.cluster.membership import EVERY, HASTE, Lost, Membership, Rounds
+from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.memory_world import MemoryLog
+from twgw.registry import Head, Record
+from twgw.storage import cluster, log
+from twgw.storage.errors import Unavailable
+from twgw.storage.schema import cluster_head
+
+
+class Member:
+    """A node: the membership, time, and a gateway that follows the log when it is told to."""
+
+    def __init__(self, database, name, clocks, clock):
+        self.database, self.clocks, self.clock = database, clocks, clock
+        self.away = self.slow = False
+        self.held = []
+        self.follows = True
+        self.told = []
+        self.log = MemoryLog()
+        self.it = Membership(self, clock, clocks, EXACT, name, lambda: NOW, self.log)
+        self.it.behind = self.follow
+        self.it.tell = self.told.append
+        self.it.begin()
+        self.follow()
+
+    def call(self, *args, **kwargs):
+        return self.database.call(*args, **kwargs)
+
+    def run(self, *args, **kwargs):
+        if self.away:
+            return Deferred().addErrback(lambda _: None) if self.slow else failed()
+        try:
+            return succeed(self.database.call(*args, **kwargs))
+        except Unavailable:
+            return failed()
+
+    def follow(self):
+        if self.follows:
+            self.it.advanced(self.database.call(log.head))
+
+    def go(self, seconds):
+        """Let time pass, and do what is due."""
+        for _ in range(round(seconds / HASTE)):
+            self.clocks.go(HASTE)
+            self.clock.advance(HASTE)
+
+
+def failed():
+    failure = Deferred()
+    failure.errback(Failure(Unavailable("nobody answers")))
+    return failure
+
+
+@pytest.fixture
+def member(sqlite):
+    """Makes members of one cluster, each with its own time."""
+    return lambda name="a": Member(sqlite, name, HandClocks(), Clock())
+
+
+def append(member):
+    return member.database.call(log.append, [Record("token", "tok:1")], NOW, write=True)
+
+
+def sessions(member):
+    return [each.node for each in member.database.call(cluster._sessions)]
+
+
+def result(done):
+    """What a wait came to; None while it goes on."""
+    seen = []
+    done.addCallbacks(lambda _: seen.append("done"), lambda failure: seen.append(failure.type))
+    return seen[0] if seen else None
+
+
+def test_a_node_by_itself_waits_for_nobody(member):
+    """Its own gateway has it in force."""
+    a = member()
+
+    assert a.it.lease.valid()
+    assert "done" == result(a.it.reached(append(a)))
+    assert ["a"] == sessions(a)
+
+
+def test_a_lease_goes_on_as_long_as_the_database_answers(member):
+    """And until the session ends when it does not."""
+    a = member()
+    for _ in range(20):
+        a.go(EVERY)
+        a.it.look()
+    assert a.it.lease.valid()
+    assert a.it.outage == ""
+
+    a.away = True
+    for _ in range(14):
+        a.go(EVERY)
+        a.it.look()
+        assert a.it.lease.valid()
+    a.go(1.1)
+    a.it.look()
+
+    assert not a.it.lease.valid()
+    assert a.it.outage == "nobody answers"
+
+    a.away = False
+    a.it.look()
+
+    assert a.it.lease.valid()
+
+
+def test_another_node_is_waited_for_until_it_says_that_it_is_done(member):
+    """In the database; it renews its session at once when it has something to say."""
+    a, b = member("a"), member("b")
+    done = a.it.reached(append(a))
+    a.go(0.5)
+
+    assert result(done) is None
+
+    b.it.look()
+    assert b.it.lease.applied == Head(1, 1)
+    b.go(HASTE)
+    a.go(HASTE)
+
+    assert "done" == result(done)
+
+
+def test_another_node_may_say_so_itself(member):
+    """When there is a connection; messages are what it sends."""
+    a, b = member("a"), member("b")
+    a.it.look()
+    for each in (a, b):
+        each.told.clear()  # how far the log was when they began
+    done = a.it.reached(append(a))
+
+    assert a.told[:2] == [News(Head(1, 1)), Relay(Head(1, 1))]
+
+    for message in a.told:
+        b.it.heard(message)
+    assert b.told == [News(Head(1, 1)), RelayDone(b.it.session, Head(1, 1))]
+    a.it.heard(b.told[-1])
+
+    assert "done" == result(done)
+
+
+def test_a_gateway_elsewhere_is_waited_for(member):
+    """Until it says so, gives its leases back, or they have ended."""
+    a = member()
+    for ends in (lambda: a.it.heard(Ack("g", Head(1, 1))), lambda: a.it.heard(LeaseReturned("g", 9)), lambda: a.go(4)):
+        given = a.it.heard(LeaseAsked("g", 1, a.it.grants.known))
+        assert given == LeaseGiven("g", 1, 4.0, a.it.grants.known)
+        done = a.it.reached(append(a))
+        a.go(HASTE)
+        assert result(done) is None
+        ends()
+        a.go(HASTE)
+        assert "done" == result(done)
+
+
+def test_a_silent_node_is_waited_for_as_long_as_its_session_may_last(member):
+    """Then its row is taken away, and nobody waits for it again."""
+    a, b = member("a"), member("b")
+    a.it.look()
+    done = a.it.reached(append(a))
+    a.go(14.9)
+    assert result(done) is None
+    a.go(0.2)
+
+    assert "done" == result(done)
+    assert ["a"] == sessions(a)
+    assert "done" == result(a.it.reached(append(a)))
+
+    b.clocks.go(15.1)
+    assert not b.it.lease.valid()
+    b.it.look()
+
+    assert ["a", "b"] == sorted(sessions(a))
+    assert b.it.lease.valid()
+
+
+def test_without_the_database_time_alone_ends_a_wait(member):
+    """As it was committed before."""
+    a, _ = member("a"), member("b")
+    position = append(a)
+    a.away = True
+    done = a.it.reached(position)
+    a.go(14.9)
+    assert result(done) is None
+    a.go(0.2)
+
+    assert "done" == result(done)
+
+
+def test_a_node_that_stops_takes_its_session_away(member):
+    """Unless somebody else may hold a lease of it, or the database does not answer; it grants nothing any more."""
+    a, b, c, d = (member(name) for name in "abcd")
+    b.it.heard(LeaseAsked("g", 1, Head(1, 0)))
+    c.away = True
+    for each in (a, b, c):
+        Deferred.fromCoroutine(each.it.stop())
+        assert not each.it.lease.valid()
+        each.it.look()
+        assert each.it.heard(LeaseAsked("g", 2, Head(1, 0))) is None
+
+    assert ["b", "c", "d"] == sorted(sessions(d))
+
+
+def test_a_database_that_lost_what_it_had_committed_is_noticed(member):
+    """A new epoch begins; whoever waits is told that nobody knows, and the log says what to do."""
+    a, _ = member("a"), member("b")
+    for _ in range(3):
+        append(a)
+    a.it.look()
+    a.follows = False
+    done = a.it.reached(append(a))
+    a.database.call(lambda c: c.execute(cluster_head.update().values(pos=1)), write=True)
+    a.go(HASTE)
+
+    assert Lost is result(done)
+    assert a.it.grants.known == Head(2, 4 + cluster.APART)
+    assert "revoke it once more" in a.log.lines[-1][1]
+
+
+def test_a_wait_may_be_given_up(member):
+    """Whoever asked does not wait any longer."""
+    a, _ = member("a"), member("b")
+    done = a.it.reached(append(a))
+    done.addErrback(lambda _: None)
+    done.cancel()
+    a.go(20)
+
+    assert a.it._waits == []
+
+
+def test_a_node_without_a_gateway_lends_itself_nothing(member):
+    """Nobody waits for it."""
+    a, b = member("a"), member("b")
+    b.it.lends = b.follows = False
+    b.go(5)
+    done = a.it.reached(append(a))
+    b.it.look()
+    b.go(HASTE)
+    a.go(HASTE)
+
+    assert "done" == result(done)
+
+
+def test_a_fault_of_ours_is_told_and_does_not_stay(member):
+    """The next renewal is another."""
+    a = member()
+    a.run = lambda *_, **__: 1 / 0
+    a.it.look()
+
+    assert "ZeroDivisionError" in a.log.lines[-1][1]
+
+    del a.run
+    a.clocks.go(14)
+    a.it.look()
+
+    assert a.it.grants.left() == 15
+
+
+def test_it_looks_each_second_until_the_node_stops(member):
+    """Then the session ends."""
+    a = member()
+    rounds = Rounds(a.it, a.clock)
+    rounds.startService()
+    a.go(20)
+
+    assert a.it.lease.valid()
+
+    rounds.stopService()
+
+    assert [] == sessions(a)
+    assert not a.it.lease.valid()

@@ -1,0 +1,267 @@
+"""A process with the database as a member of the cluster: its session, the lease of its gateway, and who waits.
+
+Each second, and more often while somebody waits, one transaction renews the session, says with what it is done, and
+reads how far the log is and how far the other sessions are (``storage/cluster.py``).  What follows from that is decided
+in ``grants.py``, ``lease.py`` and ``completion.py``.  Made by ``startup.py`` where ``[cluster]`` is on.
+
+Messages of others only make it quicker: ``heard`` takes them, ``tell`` is what they are sent with.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from attrs import frozen
+from twisted.application.internet import TimerService
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.python.failure import Failure
+
+from twgw.cluster.clocks import Clocks, Moment, Terms
+from twgw.cluster.completion import Completion, View
+from twgw.cluster.grants import Grants
+from twgw.cluster.lease import Lease
+from twgw.cluster.messages import Ack, LeaseAsked, LeaseReturned, News, Relay, RelayDone
+from twgw.policy.interfaces import Log
+from twgw.registry import Head
+from twgw.storage import cluster
+from twgw.storage.errors import Unavailable
+
+EVERY = 1.0
+"""Seconds between two renewals when nobody waits."""
+HASTE = 0.05
+"""Seconds between two renewals when somebody does."""
+
+
+class Lost(Exception):
+    """The database has lost what it had committed; whether a change that is waited for is among that, nobody knows."""
+
+
+@frozen
+class Wait:
+    """Somebody who waits for a position to be in force over the whole cluster."""
+
+    wanted: Head
+    committed: Moment
+    """It was, before that."""
+    done: "Deferred[None]"
+
+
+class Membership:
+    """One session after the other, each under a name of its own.
+
+    Args:
+        database: with ``call`` and ``run``, as ``storage.database.Database`` has them.
+        reactor: for waits between renewals.
+        wall: UNIX time, which is only told.
+    """
+
+    def __init__(
+        self, database: Any, reactor: Any, clocks: Clocks, terms: Terms, node: str, wall: Callable[[], float], log: Log
+    ) -> None:
+        self.session = ""
+        self.grants = Grants(clocks, terms)
+        self.completion = Completion(clocks, terms)
+        self.lease = Lease(uuid4().hex, clocks)
+        """Of the gateway in this process."""
+        self.lends = True
+        """Whether there is a gateway in this process."""
+        self.outage = ""
+        """Why the session was not renewed the last time; empty when it was."""
+        self.behind: Callable[[], object] = lambda: None
+        """Called when the log is further than the gateway in this process."""
+        self.tell: Callable[[News | Relay | RelayDone], object] = lambda _message: None
+        """Sends News to the gateways, Relay and RelayDone to the key managers that are connected."""
+        self._database = database
+        self._reactor = reactor
+        self._clocks = clocks
+        self._node = node
+        self._wall = wall
+        self._log = log
+        self._published = self._said = Head(0, 0)
+        """With what others know that we are done: from the database, from messages."""
+        self._waits: list[Wait] = []
+        self._renewing = False
+        self._next: Any = None
+        self._stopped = False
+
+    # --- the session -------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a session, before there is traffic.  Raises Unavailable."""
+        began, name = Moment.now(self._clocks), uuid4().hex
+        register, wall = cluster.register, self._wall()
+        view = self._database.call(register, name, self._node, self.grants.known, now=wall, write=True)
+        self._begun(began, name, view)
+
+    def look(self) -> None:
+        """See what is due; called every second."""
+        self._lend()
+        self._settle()
+        self.renew()
+
+    def renew(self) -> None:
+        """Renew the session now, unless that is under way."""
+        if not self._renewing and not self._stopped:
+            self._renewing = True
+            Deferred.fromCoroutine(self._renew()).addErrback(self._broke).addBoth(self._renewed)
+
+    async def _renew(self) -> None:
+        run, known = self._database.run, self.grants.known
+        began, done = Moment.now(self._clocks), self.grants.done
+        try:
+            view = await run(cluster.renew, self.session, done, known, write=True)
+            if view is None and not self._stopped:  # others took it away, as it had ended
+                self.grants.lost()
+                began, name = Moment.now(self._clocks), uuid4().hex
+                view = await run(cluster.register, name, self._node, known, now=self._wall(), write=True)
+                self._begun(began, name, view)
+            elif view is not None:
+                self._read(began, view, done)
+            if view is not None and (silent := [each for each in self.completion.silent if each.id != self.session]):
+                await run(cluster.remove, silent, write=True)
+        except Unavailable as error:
+            self.outage = str(error)
+            return
+        self.outage = ""
+
+    def _begun(self, began: Moment, name: str, view: View) -> None:
+        self.session = name
+        self._read(began, view, view.head)
+
+    def _read(self, began: Moment, view: View, published: Head) -> None:
+        """A transaction is committed, and this is what it read."""
+        before = self.grants.known
+        self.grants.renewed(began, view.head)
+        self.completion.saw(view)
+        self._published = published
+        if 0 < before.epoch < view.head.epoch:
+            self._log.error(
+                "the database has lost what it had committed: the log was at {before} before; what was revoked lately "
+                "may be good again, so revoke it once more; see docs/cluster.md", before=before.pos,
+            )  # fmt: skip
+        self._lend()
+        if view.head > before:
+            self.tell(News(view.head))
+        if view.head > self.lease.applied:
+            self.behind()
+        self._advanced()
+
+    def _renewed(self, _result: object) -> None:
+        self._renewing = False
+        self._hasten()
+
+    def _hasten(self) -> None:
+        """Renew soon when somebody waits, here or elsewhere."""
+        waiting = self._waits or (self.grants.done > self._published and not self.outage)
+        if waiting and not self._renewing and self._next is None and not self._stopped:
+            self._next = self._reactor.callLater(HASTE, self._due)
+
+    def _due(self) -> None:
+        self._next = None
+        self._settle()
+        self.renew()
+
+    def _broke(self, failure: Failure) -> None:
+        self._log.error("the session could not be renewed: {error}", error=failure.getTraceback())
+
+    async def stop(self) -> None:
+        """The gateway has stopped: end the session, when nobody holds a lease of it."""
+        self._stopped = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        self.grants.returned(self.lease.give_back())
+        free = not self.grants.holders
+        self.grants.lost()
+        if free and self.session:
+            try:
+                await self._database.run(cluster.end, self.session, write=True)
+            except Unavailable:
+                return  # the others wait until it has ended by itself
+
+    # --- gateways ----------------------------------------------------------------------------------------
+
+    def advanced(self, head: Head) -> None:
+        """The gateway in this process has more in force."""
+        self.lease.advance(head)
+        self.grants.acked(Ack(self.lease.gateway, head))
+        self._advanced()
+
+    def heard(self, message: object) -> object:
+        """What to answer a message, if anything."""
+        if isinstance(message, LeaseAsked):
+            return self.grants.give(message)
+        if isinstance(message, Ack):
+            self.grants.acked(message)
+        elif isinstance(message, LeaseReturned):
+            self.grants.returned(message)
+        elif isinstance(message, RelayDone):
+            self.completion.told(message)
+        elif isinstance(message, Relay) and message.head > self.grants.known:
+            self.grants.learn(message.head)
+            self.tell(News(message.head))
+            self.behind()
+        self._advanced()
+        return None
+
+    def _lend(self) -> None:
+        if self.lends and (given := self.grants.give(self.lease.ask())) is not None:
+            self.lease.take(given)
+
+    def _advanced(self) -> None:
+        """Whoever may hold a lease may have more in force: tell those who wait for it."""
+        done = RelayDone(self.session, self.grants.done)
+        self.completion.told(done)
+        if done.done > max(self._published, self._said):
+            self._said = done.done
+            self.tell(done)
+        self._settle()
+        self._hasten()
+
+    # --- who waits ---------------------------------------------------------------------------------------
+
+    def reached(self, position: int) -> "Deferred[None]":
+        """Fires when a position is in force wherever requests are answered.  Called after it was committed.
+
+        Fails with Lost when the database has gone back behind it.
+        """
+        wanted = Head(self.grants.known.epoch, position)
+        if self.completion.done >= wanted:
+            return succeed(None)
+        done: Deferred[None] = Deferred(self._give_up)
+        self._waits.append(Wait(wanted, Moment.now(self._clocks), done))
+        self.grants.learn(wanted)
+        for message in (News(wanted), Relay(wanted)):
+            self.tell(message)
+        self.behind()
+        self.renew()
+        return done
+
+    def _give_up(self, done: "Deferred[None]") -> None:
+        self._waits = [wait for wait in self._waits if wait.done is not done]
+
+    def _settle(self) -> None:
+        """Tell those whose wait is over."""
+        done, epoch = self.completion.done, self.completion.view.head.epoch
+        waits, self._waits = self._waits, []
+        for wait in waits:
+            if wait.wanted.epoch < epoch:
+                wait.done.errback(Lost("the database has lost what it had committed"))
+            elif wait.wanted <= done or self.completion.has_passed(wait.committed):
+                wait.done.callback(None)
+            else:
+                self._waits.append(wait)
+
+
+class Rounds(TimerService):
+    """Looks each second; when the node stops, the session ends."""
+
+    def __init__(self, membership: Membership, reactor: Any) -> None:
+        super().__init__(EVERY, membership.look)
+        self.clock = reactor
+        self._membership = membership
+
+    def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
+        """Look no more, and end the session."""
+        stopped = maybeDeferred(super().stopService)
+        return stopped.addCallback(lambda _: Deferred.fromCoroutine(self._membership.stop()))

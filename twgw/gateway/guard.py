@@ -1,0 +1,54 @@
+"""What every request meets before anything else: may this gateway trust what it knows, and is the caller blocked?
+
+Put into the ways of a deployment by ``follower.py``; where there is nothing to meet, they are as they were compiled.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from twgw.gateway import problems
+from twgw.gateway.blocks import Blocks, Check
+from twgw.gateway.deployment import Deployment
+from twgw.gateway.pipeline import path_of
+from twgw.policy.chain import Link, Links
+from twgw.policy.exchange import Exchange, Problem
+from twgw.policy.interfaces import Gateway
+
+
+def guard(
+    deployment: Deployment, gateway: Gateway, blocks: Blocks, trusted: Callable[[], bool] | None = None
+) -> None:
+    """Let every request meet what is blocked: addresses and APIs before callers are looked for, callers right after.
+
+    To be called for each deployment as long as there are blocks, and once when the last one is gone.  In a cluster for
+    each deployment: first of all, in the turn in which its way is chosen, a request meets ``trusted``, which says
+    whether what is in force here is so everywhere.  All that it meets later is at least as new.
+    """
+    of_callers = blocks.of_callers()
+    leased = None if trusted is None else partial(_isolated, trusted)
+    for each in deployment.compiled.values():
+        at_the_door = blocks.at_the_door(each.api.id)
+        for plan in each.plans:
+            chains = attrs.evolve(
+                plan.chains,
+                receive=_after(leased, plan.chains.receive),
+                authenticate=_after(at_the_door, plan.chains.authenticate),
+                authorize=_after(of_callers, plan.chains.authorize),
+            )
+            anonymous = plan.api.anonymous
+            plan.path = path_of(chains, gateway, anonymous=anonymous, body=False)
+            plan.path_with_body = path_of(chains, gateway, anonymous=anonymous, body=True)
+
+
+def _isolated(trusted: Callable[[], bool], exchange: Exchange) -> Problem | None:
+    if trusted():
+        return None
+    exchange.refused_by, exchange.reason = "lease", "the gateway is cut off from its cluster"
+    return problems.isolated()
+
+
+def _after(check: Check | None, links: Links) -> Links:
+    """The links of a phase behind a check, where there is one."""
+    return links if check is None else (Link("", lambda exchange, _settings, _gateway: check(exchange)), *links)
