@@ -280,6 +280,10 @@ def bad_disk(place, database, calls, error, *paths):
             yield
         finally:
             tracer.terminate()
+            try:
+                tracer.wait(5)
+            except subprocess.TimeoutExpired:  # it waits for threads of a server that died of it
+                tracer.kill()
 
 
 @pytest.mark.parametrize("place", ["postgresql", "mariadb"], indirect=True)
