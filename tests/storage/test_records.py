@@ -30,8 +30,8 @@ from twgw.storage import (
 )
 
 READS = (
-    "count_", "find_", "first", "head", "last_", "list_", "live_", "plan", "read_", "recall", "require_", "served_",
-    "since", "verify",
+    "count_", "find_", "first", "head", "last_", "list_", "live_", "named_", "plan", "read_", "recall", "require_",
+    "served_", "since", "verify",
 )  # fmt: skip
 """How the names of functions begin that only read; a reading transaction lets them do nothing else."""
 
@@ -44,8 +44,14 @@ SILENT = {
     "audit.append": "about changes, none itself",
     "blocks.prune_blocks": "what has ended blocks nobody",
     "clients.add_client": "adds trust",
+    "cluster.end": "sessions of key managers, which these read themselves",
+    "cluster.register": "the same",
+    "cluster.remove": "the same",
+    "cluster.renew": "the same",
     "credentials.add_credential": "adds trust",
     "credentials.note_uses": "decides nothing",
+    "joins.add_join": "tokens for new nodes, which only key managers look at, each time",
+    "joins.use_join": "the same",
     "keys.ensure_key": "the first key of a kind; it appends a record all the same, for its lock",
     "keys.prune_keys": "what is retired is used by nobody",
     "ledger.audit": "about changes, none itself",
