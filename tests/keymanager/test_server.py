@@ -1,5 +1,7 @@
 """Tests of twgw.keymanager.server: who a client is, what it gets, and when that ends."""
 
+import logging
+
 import pytest
 from attrs import evolve
 from sqlalchemy import text
@@ -9,6 +11,14 @@ from twgw import jwt
 from twgw.keymanager.jwks import ring_of
 from twgw.registry import Approval, Block, SecretKey
 from twgw.storage import applications, blocks, clients, subscriptions, users
+
+
+def test_no_log_holds_a_token(km, caplog):
+    """Whatever level is asked for: Authlib would write them at DEBUG."""
+    with caplog.at_level(logging.DEBUG):
+        tokens = [km.token().json["access_token"], *km.family().values()]
+
+    assert [] == [token for token in tokens if len(str(token)) > 20 and str(token) in caplog.text]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ included, is committed: a code or refresh token that is shown twice ends its fam
 """
 
 import hmac
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ from twgw.storage.subscriptions import served_to
 from twgw.storage.tokens import add_token, find_token, use_once
 from twgw.storage.users import find_user
 
+logging.getLogger("authlib").setLevel(logging.INFO)  # its lines of level DEBUG hold tokens
 KNOWN_APIS = 5000
 """Revisions whose scopes are remembered."""
 
