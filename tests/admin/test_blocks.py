@@ -12,7 +12,7 @@ def test_somebody_is_blocked_and_let_in_again(world):
     assert ("my app", "root", NOW, None) == (
         made.json["value"], made.json["actor"], made.json["at"], made.json["expires_at"],
     )  # fmt: skip
-    assert "1;503;10" == made.headers["Twgw-Position"]
+    assert "1;503;20" == made.headers["Twgw-Position"]
     path = made.headers["Location"].removeprefix("/admin/v1")
     assert made.json == world.get(path)
     world.ask("DELETE", path, status=204)

@@ -12,7 +12,7 @@ def test_the_global_policies_are_replaced_as_one(world):
     world.ask("PUT", "/policies", other, status=428)
     done = world.ask("PUT", "/policies", other, status=200, If_Match=before.headers["ETag"])
     assert (["access-log"], 1) == ([each["name"] for each in done.json["policies"]], done.json["stamp"])
-    assert "1;503;10" == done.headers["Twgw-Position"]
+    assert "1;503;20" == done.headers["Twgw-Position"]
     world.ask("PUT", "/policies", other, status=412, If_Match=before.headers["ETag"])
 
 

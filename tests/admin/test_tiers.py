@@ -26,7 +26,7 @@ def test_a_tier_is_replaced_by_who_has_read_it(world):
     world.ask("PUT", "/tiers/Gold", other, status=428)
     world.ask("PUT", "/tiers/Gold", {**other, "name": "Silver"}, status=422, If_Match=tag)
     done = world.ask("PUT", "/tiers/Gold", other, status=200, If_Match=tag)
-    assert (5, "2;202;10") == (done.json["tier"]["limits"][0]["amount"], done.headers["Twgw-Position"])
+    assert (5, "2;202;20") == (done.json["tier"]["limits"][0]["amount"], done.headers["Twgw-Position"])
     world.ask("PUT", "/tiers/Gold", other, status=412, If_Match=tag)
 
 

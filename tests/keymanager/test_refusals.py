@@ -203,7 +203,7 @@ def test_a_code_is_good_once(any_km):
     second = any_km.redeem(location)
 
     assert (400, "invalid_grant") == (second.status_code, second.json["error"])
-    assert f"{any_km.manager.store.call(log.head).pos};503;10" == second.headers["Twgw-Position"]
+    assert f"{any_km.manager.store.call(log.head).pos};503;20" == second.headers["Twgw-Position"]
     assert not any_km.active(first["access_token"])
     refreshed = any_km.token("refresh_token", client="web", refresh_token=first["refresh_token"])
     assert (400, "invalid_grant") == (refreshed.status_code, refreshed.json["error"])
@@ -267,7 +267,7 @@ def test_a_refresh_token_is_good_once(any_km):
     again = any_km.token("refresh_token", client="web", refresh_token=first["refresh_token"])
 
     assert (400, "invalid_grant") == (again.status_code, again.json["error"])
-    assert f"{any_km.manager.store.call(log.head).pos};503;10" == again.headers["Twgw-Position"]
+    assert f"{any_km.manager.store.call(log.head).pos};503;20" == again.headers["Twgw-Position"]
     for each in (first["access_token"], second["access_token"], second["refresh_token"]):
         assert not any_km.active(each)
     last = any_km.token("refresh_token", client="web", refresh_token=second["refresh_token"])

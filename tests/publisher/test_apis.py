@@ -12,7 +12,7 @@ def test_an_api_is_entered_and_published_at_once(world):
         made.json["id"], made.json["api"]["state"], made.json["live"], made.json["latest"], made.json["owner"],
     )  # fmt: skip
     assert "/admin/v1/apis/pets:1.0" == made.headers["Location"]
-    assert "2;202;10" == made.headers["Twgw-Position"]
+    assert "2;202;20" == made.headers["Twgw-Position"]
     assert made.json == world.get("/apis/pets:1.0")
     assert made.headers["ETag"] == world.ask("GET", "/apis/pets:1.0").headers["ETag"]
 

@@ -112,7 +112,7 @@ def test_a_subscription_is_changed_and_taken_away(shop):
     assert "cannot accept" in shop.post(f"{path}/moves", {"move": "accept"}, status=409)["detail"]
     assert "ask a publisher" in shop.ask("DELETE", path, who="sue", status=409).json["detail"]
     shop.post(f"{path}/moves", {"move": "resume"}, status=200)
-    assert "503;10" == shop.ask("DELETE", path, who="sue", status=204).headers["Twgw-Position"][-6:]
+    assert "503;20" == shop.ask("DELETE", path, who="sue", status=204).headers["Twgw-Position"][-6:]
     shop.ask("GET", path, status=404)
 
 

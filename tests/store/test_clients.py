@@ -65,7 +65,7 @@ def test_a_client_is_changed_by_what_is_named(shop):
     changed = shop.ask("PATCH", f"/clients/{one['id']}", {"settings": {"scopes": ["read"]}}, who="sue", status=200)
 
     assert (["read"], WEB["grants"]) == (changed.json["settings"]["scopes"], changed.json["settings"]["grants"])
-    assert "1;202;10" == changed.headers["Twgw-Position"]
+    assert "1;202;20" == changed.headers["Twgw-Position"]
     told = shop.ask("PATCH", f"/clients/{one['id']}", {"settings": {"public": True}}, who="sue", status=422)
     assert "settings.public" == told.json["faults"][0]["path"]
 
@@ -77,7 +77,7 @@ def test_a_secret_is_replaced(shop):
 
     assert one["secret"] != answer.json["secret"]
     assert digest(answer.json["secret"]) == shop.database.call(find_client, one["id"]).digest
-    assert "1;503;10" == answer.headers["Twgw-Position"]
+    assert "1;503;20" == answer.headers["Twgw-Position"]
 
 
 def test_a_client_is_taken_back_for_ever(shop):
@@ -85,7 +85,7 @@ def test_a_client_is_taken_back_for_ever(shop):
     one, other = made(shop), made(shop)
     gone = shop.ask("DELETE", f"/store/v1/clients/{one['id']}", who="sue", status=204)
 
-    assert "1;503;10" == gone.headers["Twgw-Position"]
+    assert "1;503;20" == gone.headers["Twgw-Position"]
     assert {one["id"]: True, other["id"]: False} == {
         each["id"]: each["revoked"] for each in shop.get("/applications/sues/clients")["items"]
     }

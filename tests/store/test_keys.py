@@ -93,7 +93,7 @@ def test_a_key_is_taken_back_for_ever(shop):
 
     assert not known(shop, made["key"]).valid
     assert shop.get(f"/keys/{made['id']}")["revoked"]
-    assert first.headers["Twgw-Position"] == second.headers["Twgw-Position"] == "1;503;10"
+    assert first.headers["Twgw-Position"] == second.headers["Twgw-Position"] == "1;503;20"
 
 
 @pytest.mark.parametrize("by", ["key", "id"])
@@ -137,5 +137,5 @@ def test_an_exchange_that_ends_a_key_is_waited_for(shop):
     made = shop.post("/applications/sues/keys", {})
     answer = shop.ask("POST", f"/store/v1/keys/{made['id']}/rotation", {"overlap": 0}, who="sue", status=201)
 
-    assert "1;202;10" == answer.headers["Twgw-Position"]
+    assert "1;202;20" == answer.headers["Twgw-Position"]
     assert f"/store/v1/keys/{answer.json['id']}" == answer.headers["Location"]
