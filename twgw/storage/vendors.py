@@ -5,6 +5,7 @@ Used by ``database.py`` alone.
 
 import os
 import socket
+import sqlite3
 from collections.abc import Generator
 from contextlib import ExitStack
 from enum import Enum
@@ -22,6 +23,8 @@ from twgw.storage.errors import Unavailable
 
 PATIENCE = 5
 """Seconds that a server has beyond its own time limit before the connection is given up."""
+TRIES = 20
+"""How often a SQLite file is asked to write ahead, which others may be doing at the same moment."""
 
 DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -86,6 +89,24 @@ def engines(
     return reading, writing, make(place, connect_timeout, statement_timeout, apart, True)
 
 
+def _write_ahead(connection: Any) -> None:
+    """Keep a log of what is written.  SQLite waits for no lock when it is to begin with that: so we do, for a write's.
+
+    Of several that begin at once one does it; the others find it done.
+    """
+    for _ in range(TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            connection.execute("BEGIN IMMEDIATE")  # waits, as long as a statement may
+            connection.execute("ROLLBACK")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
 def _sqlite(place: URL, _: float, statement_timeout: float, options: dict[str, Any], reading: bool) -> Engine:
     path = Path(str(place.database))
     if not reading:  # one at a time, and whoever waits for it waits in order
@@ -101,7 +122,8 @@ def _sqlite(place: URL, _: float, statement_timeout: float, options: dict[str, A
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:
-        for line in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"query_only = {reading:d}"):
+        _write_ahead(connection)
+        for line in ("synchronous = FULL", "foreign_keys = ON", f"query_only = {reading:d}"):
             connection.execute(f"PRAGMA {line}")
 
     def begin(dbapi_connection: Any) -> None:
