@@ -1,0 +1,210 @@
+"""Tests of twgw.cli_cluster_init; tests/wire/test_two_boxes.py starts the nodes afterwards."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.storage.conftest import NOW
+from tests.test_cli_cluster import cluster
+from twgw.cluster.authority import Identity
+from twgw.cluster.joining import JoinToken
+from twgw.cluster.tls import load
+from twgw.storage.applications import create_application, list_applications
+from twgw.storage.database import Database
+from twgw.storage.moving import move
+from twgw.storage.upgrade import upgrade
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def config():
+    """A file with a comment."""
+    path = Path("twgw.toml")
+    path.write_text("# mine\n[node]\nname = 'n1'\ndata_dir = 'data'\n")
+    return str(path)
+
+
+@pytest.fixture
+def url(request, servers):
+    """A database of a server, with nothing in it."""
+    servers("postgresql")
+    return servers.running["postgresql"].make(f"init_{abs(hash(request.node.name))}")
+
+
+def test_a_cluster_is_made_once(config):
+    """The node has a certificate for its roles and listens; whoever runs it again gets a token only."""
+    status, said = cluster("init", "-c", config)
+    found = load(*(Path("data/cluster") / name for name in ("ca.pem", "node.pem", "node-key.pem")))
+    before = Path("data/cluster/node.pem").read_text()
+
+    assert 0 == status
+    assert "n1 is of the cluster twgw: gateway, keymanager" in said
+    assert Identity("twgw", "n1", frozenset({"gateway", "keymanager"})) == found.identity
+    assert "# mine\n[node]\n" == Path(config).read_text()[:14]
+    assert {"listen": "tcp:8091"} == tomllib.loads(Path(config).read_text())["cluster"]
+    token = re.search(r"twgw cluster join n1:8091 --token (\S+)", said)[1]
+    assert JoinToken.from_text(token)
+    assert 0o600 == Path("data/cluster/node-key.pem").stat().st_mode & 0o777
+
+    status, again = cluster("init", "-c", config)
+    assert (0, before) == (status, Path("data/cluster/node.pem").read_text())
+    assert token not in again
+    assert "twgw cluster join n1:8091" in again
+
+
+def test_without_a_file_it_is_said_what_to_write():
+    """Nothing is made that nobody asked for."""
+    status, said = cluster("init", TWGW_NODE_NAME="n1")
+
+    assert 0 == status
+    assert 'Put this into the configuration of the node:\n\n  [cluster]\n  listen = "tcp:8091"' in said
+
+
+def test_a_file_that_cannot_be_changed_stays(config):
+    """And it is said what to write there."""
+    Path(config).write_text("node = {name = 'n1', data_dir = 'data'}\ncluster = {name = 'c7'}\n")
+    status, said = cluster("init", "-c", config)
+
+    assert 0 == status
+    assert "cannot be changed without changing more; put this there:\n\n  [cluster]\n" in said
+    assert "c7" in Path(config).read_text()
+
+
+def test_a_cluster_is_made_where_the_database_is(config):
+    """Not on a node that has none."""
+    Path(config).write_text("[node]\nroles = ['gateway']\n")
+
+    assert (1, True) == ((found := cluster("init", "-c", config))[0], "with the role keymanager" in found[1])
+    Path(config).write_text("[state]\nfile = 'apis.yaml'\n")
+    assert (1, True) == ((found := cluster("init", "-c", config))[0], "it has no database" in found[1])
+
+
+# --- the database of several nodes ---
+
+
+def kept(url):
+    """The applications in a database."""
+    database = Database(url)
+    try:
+        return [each.name for each in database.call(list_applications)]
+    finally:
+        database.close()
+
+
+def enter(name, url="sqlite:///data/twgw.db"):
+    """An application, in the database of the node unless another is named."""
+    Path("data").mkdir(exist_ok=True)
+    database = Database(url)
+    upgrade(database)
+    database.call(create_application, name, owner="ann", now=NOW, write=True)
+    database.close()
+
+
+def test_what_a_node_has_is_moved(config, url):
+    """The configuration names the new database and memcached, and the old file has another name."""
+    enter("shop")
+    status, said = cluster("init", "-c", config, "--db", url, "--memcached", "a:11211, b", "--advertise", "n1.lan")
+
+    assert 0 == status, said
+    assert re.search(r"\d+ rows of \d+ tables were moved and compared: from data/twgw.db to " + re.escape(url), said)
+    assert "The audit is whole: 0 entries.  The file is data/twgw.db.moved now, for you to keep." in said
+    assert ["shop"] == kept(url)
+    written = tomllib.loads(Path(config).read_text())
+    assert {"url": url} == written["database"]
+    assert {"servers": ["a:11211", "b"]} == written["memcached"]
+    assert {"listen": "tcp:8091", "advertise": "n1.lan"} == written["cluster"]
+    assert "twgw cluster join n1.lan:8091 --token " in said
+    assert ["data/cluster", "data/twgw.db.moved"] == sorted(map(str, Path("data").iterdir()))
+
+    status, said = cluster("init", "-c", config, "--db", url)
+    assert (0, False) == (status, "moved" in said)
+    assert ["shop"] == kept(url)
+
+
+def test_a_move_that_was_done_is_brought_to_its_end(config, url):
+    """By the next time, when the command was killed before it wrote the configuration."""
+    enter("shop")
+    old, new = Database("sqlite:///data/twgw.db"), Database(url)
+    move(old, new)
+    old.close()
+    new.close()
+    status, said = cluster("init", "-c", config, "--db", url)
+
+    assert (0, True) == (status, "were there already" in said), said
+    assert {"url": url} == tomllib.loads(Path(config).read_text())["database"]
+    assert not Path("data/twgw.db").exists()
+
+
+def test_a_database_with_something_else_is_not_written_over(config, url):
+    """Nothing is changed, on either side."""
+    enter("shop")
+    enter("other", url)
+    before = Path(config).read_text()
+    status, said = cluster("init", "-c", config, "--db", url)
+
+    assert 1 == status
+    assert "the database is not empty (rows: application 1); name one that is, nothing was moved" in said
+    assert (before, ["other"]) == (Path(config).read_text(), kept(url))
+    assert Path("data/twgw.db").exists()
+
+
+def test_a_database_that_is_used_is_taken_by_a_node_that_has_nothing(config, url):
+    """There is nothing to move."""
+    enter("shop", url)
+
+    assert 0 == cluster("init", "-c", config, "--db", url)[0]
+    assert ["shop"] == kept(url)
+
+
+def test_a_node_that_runs_is_not_moved(config, url):
+    """It would go on writing where nobody looks."""
+    enter("shop")
+    running = Database("sqlite:///data/twgw.db")
+    running.call(list_applications)
+    status, said = cluster("init", "-c", config, "--db", url)
+    running.close()
+
+    assert 1 == status
+    assert "data/twgw.db: a node has it open: stop that first, and start it after this" in said
+    assert "[database]" not in Path(config).read_text()
+
+
+@pytest.mark.parametrize(
+    ("toml", "db", "said"),
+    [
+        ("", "sqlite:////tmp/other.db", "--db: nodes share a PostgreSQL, MariaDB or MySQL; SQLite is for one"),
+        ("[database]\nurl = 'mysql://a@b/c'\n", "mysql://a@b/d", "the database of this node is mysql://a@b/c"),
+        ("", "oracle://x", "must begin with sqlite:///, postgresql://"),
+        ("[state]\nfile = 'apis.yaml'\n", "mysql://a@b/d", "take it away and run: twgw config sync FILE"),
+    ],
+)
+def test_what_cannot_be_a_database_of_several_nodes_is_refused(config, toml, db, said):
+    """Before anything is written."""
+    with Path(config).open("a") as file:
+        file.write(toml)
+    before = Path(config).read_text()
+    status, told = cluster("init", "-c", config, "--db", db)
+
+    assert (1, True) == (status, said in told), told
+    assert before == Path(config).read_text()
+
+
+def test_a_name_that_means_another_machine_elsewhere_is_noted(config):
+    """It works here, and on no other box."""
+    said = cluster("init", "-c", config, "--memcached", "localhost")[1]
+
+    assert "Note: localhost:11211 is this machine; nodes on others need a name by which they reach it." in said
+
+
+def test_a_configuration_that_is_not_there_is_made():
+    """With what was decided, and no more."""
+    assert 0 == cluster("init", "-c", "new.toml", TWGW_NODE_NAME="n1", TWGW_NODE_DATA_DIR="data")[0]
+
+    assert {"cluster": {"listen": "tcp:8091"}} == tomllib.loads(Path("new.toml").read_text())
+    assert "docs/reference.md" in Path("new.toml").read_text().splitlines()[0]

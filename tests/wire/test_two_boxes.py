@@ -1,0 +1,70 @@
+"""Two boxes become a cluster, as a person types it: what the first had moves along, and both serve it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.wire.processes import PATIENCE, PLAIN, Node, Upstream
+from tests.wire.test_admin import Registry, an_api
+
+TWGW = str(Path(sys.executable).with_name("twgw"))
+
+
+def typed(folder, *words, status=0):
+    """What a command said."""
+    done = subprocess.run(
+        [TWGW, *words, "--config", "twgw.toml"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=False,
+        timeout=4 * PATIENCE,
+    )  # fmt: skip
+    assert status == done.returncode, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+class Shop(Registry):
+    """A node that began by itself, on SQLite, and has given out keys."""
+
+    def __init__(self, folder, start):
+        folder.mkdir()
+        self._start = lambda *args: start(*args, folder=folder)
+        self.node = Node(folder, self._start, None).ready()
+        self.token = (folder / "data/admin.secret").read_text().strip()
+        self.upstream = Upstream()
+        self.ask("POST", "/apis", {"api": {**an_api(self.upstream.port), "tiers": []}}, status=201)
+        self.ask("POST", "/apis/hello/moves", {"move": "publish"}, status=200)
+        self.ask("POST", "/applications", {"name": "me", "subscribe": ["hello"]}, status=201)
+
+    def key(self):
+        """A new key of the application."""
+        return self.ask("POST", "/applications/me/keys", {}, status=201)["key"]
+
+    def again(self):
+        """The same node, started once more."""
+        self.node.process = self._start("--config", str(self.node.folder / "twgw.toml"))
+        self.node.process.wait_for("memory only")
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_what_a_node_had_moves_into_the_database_of_several(tmp_path, start, servers, kind):
+    """Keys that were made before work, revoked ones do not, the admin is the same, the audit is whole."""
+    servers(kind)
+    url = servers.running[kind].make("boxes")
+    shop = Shop(tmp_path / "a", start)
+    kept, revoked = shop.key(), shop.key()
+    shop.ask("POST", "/revocations", {"key": revoked}, status=200)
+    assert "a node has it open: stop that first" in typed(shop.node.folder, "cluster", "init", "--db", url, status=1)
+    assert 0 == shop.node.terminate()
+
+    said = typed(shop.node.folder, "cluster", "init", "--db", url)
+    assert "tables were moved and compared: from data/twgw.db to" in said
+    assert not (shop.node.folder / "data/twgw.db").exists()
+    shop.again()
+
+    assert [200, 401] == [shop.call("/hello", key) for key in (kept, revoked)]
+    assert 200 == shop.call("/hello", shop.key())
+    shop.ask("POST", "/revocations", {"key": kept}, status=200)
+    assert 401 == shop.call("/hello", kept)
+    assert "" == shop.ask("GET", "/audit/verification", status=200).get("fault", "")
+    shop.node.terminate()
+    shop.upstream.close()
