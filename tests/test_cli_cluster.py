@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from twgw import cli_cluster
 from twgw.cli import main
-from twgw.cluster.joining import JoinToken
-from twgw.cluster.settings import Address
 
 
 @pytest.fixture(autouse=True)
@@ -39,23 +36,14 @@ def test_a_token_names_what_it_is_for(config):
 
     assert 0 == status
     assert "within 15 minutes (gateway, keymanager):" in said
+    assert "within 15 minutes (gateway):" in cluster("token", "-c", config)[1], "SQLite is for one node"
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("join", "km1", "-c", "admin.toml", "--token", "x"), "[node] roles: a node of a cluster is a gateway"),
-        (("join", "km1", "--token", "x"), "no token of twgw cluster: it begins with twgwjoin_"),
-        (("join", "km1:x", "--token", JoinToken(bytes(20), bytes(32)).text), "must be HOST or HOST:PORT"),
-        (("status",), "this node is of no cluster; run: twgw cluster init, or twgw cluster join"),
-    ],
-)
-def test_what_is_typed_wrongly_is_said(config, words, said):
-    """Before anybody is asked."""
-    Path("admin.toml").write_text("[node]\nroles = ['admin']\n")
-    status, told = cluster(*words, *([] if "-c" in words else ["-c", config]))
+def test_a_node_of_no_cluster_says_so(config):
+    """And how it becomes one of one."""
+    status, said = cluster("status", "-c", config)
 
-    assert (1, True) == (status, said in told)
+    assert (1, True) == (status, "this node is of no cluster; run: twgw cluster init, or twgw cluster join" in said)
 
 
 def test_status_needs_the_files_of_the_node(config):
@@ -64,26 +52,3 @@ def test_status_needs_the_files_of_the_node(config):
     status, said = cluster("status", "-c", config)
 
     assert (1, True) == (status, "cluster/ca.pem: is not there; make it with: twgw cluster init" in said)
-
-
-def test_a_command_waits_for_no_answer_for_ever(monkeypatch):
-    """What goes wrong names who was asked."""
-    import click
-    from twisted.internet.task import Clock
-
-    def reacting(main):
-        clock = Clock()
-        done = main(clock)
-        clock.advance(cli_cluster.WAIT)
-        assert done.called
-        raise SystemExit(0)
-
-    monkeypatch.setattr("twisted.internet.task.react", reacting)
-
-    async def never(_reactor):
-        from twisted.internet.defer import Deferred
-
-        return await Deferred()
-
-    with pytest.raises(click.ClickException, match="km1:8091: no answer in 15 s"):
-        cli_cluster._answered(Address("km1"), never)

@@ -47,7 +47,7 @@ LAYERS = {
           web/{application,lent,listener,resource}""",
     # roles
     4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
-          cluster/{answers,carrying,joining,links,membership,remote,service}
+          cluster/{answers,carrying,handover,joining,links,membership,remote,service}
           gateway/{follower,lookup,redeploy,registry,service}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}

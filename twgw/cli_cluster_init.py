@@ -61,7 +61,7 @@ def init(file: Path | None, url: str | None, servers: str | None, advertise: str
     if config.cluster.listen is None:
         put(file, {"listen": f"tcp:{PORT}"})
         click.echo("It listens for other nodes from its next start.\n")
-    tell_token(config, ("gateway",))
+    tell_token(config, roles_to_give(config))
 
 
 def _with(file: Path | None, wanted: Mapping[str, str]) -> Config:
@@ -159,7 +159,7 @@ def keep(config: Config, ca: str, certificate: str, key: str) -> None:
         raise failure([f"{error.filename}: {error.strerror}"]) from error
 
 
-def put(file: Path | None, values: Mapping[str, str | list[str]], section: str = "cluster") -> None:
+def put(file: Path | None, values: Mapping[str, str | float | list[str]], section: str = "cluster") -> None:
     """Put settings into the configuration, or say which they are when it cannot be changed."""
     wanted = [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
     if file is None:
@@ -175,6 +175,11 @@ def put(file: Path | None, values: Mapping[str, str | list[str]], section: str =
         click.echo(f"{nearby(str(file))}: {error}; put this there:\n\n  " + "\n  ".join(wanted) + "\n")
     else:
         click.echo(f"Written to {nearby(str(file))}: {', '.join(wanted[1:])} in {wanted[0]}")
+
+
+def roles_to_give(config: Config) -> tuple[str, ...]:
+    """What a new node may be: everything where it can use the database, else a gateway that asks this one."""
+    return SPOKEN if config.database_place.file is None else SPOKEN[:1]
 
 
 def tell_token(config: Config, roles: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from twgw.cluster.answers import Answers
 from twgw.cluster.carrying import Carrier
 from twgw.cluster.clocks import MachineClocks
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
+from twgw.cluster.handover import told
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
 from twgw.cluster.lease import Lease
@@ -172,7 +173,7 @@ def listening(
     tls.let_strangers_join()
     answers = Answers(DatabaseReader(backing.database), in_thread, clock.wall, backing.config.issuer)
     here = Here.of(tls.identity, clock, log, metrics, answers.by_command())
-    door = Door(backing.database, where.name, clock.wall, here.refusals, log)
+    door = Door(backing.database, where.name, clock.wall, here.refusals, log, partial(told, backing.config))
     carrier = _lending(backing.membership)
     here.answers = {**here.answers, Join: door.answer, **carrier.answers}
     listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 
 
-def with_settings(text: str, section: str, values: Mapping[str, str | list[str]]) -> str:
+def with_settings(text: str, section: str, values: Mapping[str, str | float | list[str]]) -> str:
     """The text with these values in a section; comments and all other lines stay.
 
     A setting takes the place of its line, or of the comment that shows its default; else it comes first in its section,

@@ -40,7 +40,7 @@ def km(sqlite, signer, node, time):
     made = node("km1", "keymanager", answers={ReadKeys: lambda peer: {"answer": 1, "size": 1, "piece": b"secret"}})
     made.tls = Tls(signer.certificate, *certified("km1", "keymanager", signer=signer))
     made.tls.let_strangers_join()
-    door = Door(sqlite, "c1", time.wall, made.here.refusals, MemoryLog())
+    door = Door(sqlite, "c1", time.wall, made.here.refusals, MemoryLog(), lambda roles: " ".join(sorted(roles)))
     made.here.answers[Join] = door.answer
     return made
 
@@ -63,9 +63,9 @@ def new(node):
 def joined(km, new, wire):
     """Joins; gives what came of it."""
 
-    def joined(token, roles=("gateway",), at=km, name="gw1"):
+    def joined(token, roles=("gateway",), at=km, name="gw1", **more):
         opened = wire(at, new, link="join")
-        asked = Deferred.fromCoroutine(join(opened.client, token, authority.new_key(), name, roles, NOW))
+        asked = Deferred.fromCoroutine(join(opened.client, token, authority.new_key(), name, roles, NOW, **more))
         opened.pump()
         opened.client.close()
         opened.pump()
@@ -143,6 +143,19 @@ def test_a_token_gives_no_more_than_it_was_made_for(km, joined, token, roles):
     assert "make one with: twgw cluster token --role" in str(refused)
     assert 1 == km.refused["join"]
     assert "gw1" == joined(token).identity.node
+
+
+def test_a_node_may_take_what_there_is(km, joined, token, sqlite):
+    """As much as the token allows of what it can be, and it is told what belongs to that; but never nothing."""
+    made = joined(token, ("gateway", "keymanager"), most=True)
+    assert ({"gateway"}, "gateway") == (made.identity.roles, made.settings)
+
+    both = sqlite.call(new_token, ["gateway", "keymanager"], now=NOW, write=True)
+    refused = joined(both, ("admin",), most=True)
+    assert "the token is not for admin" in str(refused)
+    made = joined(both, ("gateway", "keymanager"), most=True)
+    assert ({"gateway", "keymanager"}, "gateway keymanager") == (made.identity.roles, made.settings)
+    assert "gateway keymanager" not in repr(made)
 
 
 @pytest.mark.parametrize("roles", [(), ("A",), ("x" * 21,), ("a\nb",), tuple("abcdefghijk")])

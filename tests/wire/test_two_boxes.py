@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.wire.processes import PATIENCE, PLAIN, Node, Upstream
+from tests.wire.processes import PATIENCE, PLAIN, Node, Upstream, free_port
 from tests.wire.test_admin import Registry, an_api
 
 TWGW = str(Path(sys.executable).with_name("twgw"))
@@ -67,4 +69,45 @@ def test_what_a_node_had_moves_into_the_database_of_several(tmp_path, start, ser
     assert 401 == shop.call("/hello", kept)
     assert "" == shop.ask("GET", "/audit/verification", status=200).get("fault", "")
     shop.node.terminate()
+    shop.upstream.close()
+
+
+def test_the_second_box_is_told_what_it_needs(tmp_path, start, servers):
+    """A token, and it is a node with every role: keys of the first work there, and what either revokes is refused."""
+    servers("postgresql")
+    url, ports = servers.running["postgresql"].make("joined"), (free_port(), free_port())
+    shop = Shop(tmp_path / "a", start)
+    key = shop.key()
+    shop.node.terminate()
+    here = f"[cluster]\nlisten = 'tcp:{ports[0]}:interface=127.0.0.1'\nsession = 10\n"
+    with (tmp_path / "a/twgw.toml").open("a") as file:
+        file.write(f"\n{here}")
+    said = typed(tmp_path / "a", "cluster", "init", "--db", url, "--advertise", f"127.0.0.1:{ports[0]}")
+    token = said.partition("--token ")[2].split()[0]
+    shop.again()
+
+    other = tmp_path / "b"
+    other.mkdir()
+    traffic, admin = free_port(), free_port()
+    (other / "twgw.toml").write_text(
+        f"[node]\nname = 'b'\ndata_dir = 'data'\n[gateway]\nlisten = ['tcp:{traffic}']\n"
+        f"[admin]\nlisten = 'tcp:{admin}'\n[control]\nlisten = 'tcp:{free_port()}'\n"
+        f"[cluster]\nlisten = 'tcp:{ports[1]}:interface=127.0.0.1'\n"
+    )
+    said = typed(other, "cluster", "join", f"127.0.0.1:{ports[0]}", "--token", token)
+    assert "b joined the cluster twgw: gateway, keymanager" in said
+    written = tomllib.loads((other / "twgw.toml").read_text())
+    assert (url, 10) == (written["database"]["url"], written["cluster"]["session"])
+    start("--config", "twgw.toml", folder=other).wait_for("memory only")
+    b = SimpleNamespace(port=traffic, admin=admin)
+    call = lambda one: Node.get(b, "/hello", **{"X-API-Key": one})[0]
+
+    assert 200 == call(key)
+    late = shop.key()
+    assert (200, 200) == (call(late), shop.call("/hello", late))
+    shop.ask("POST", "/revocations", {"key": key}, status=200)
+    assert (401, 401) == (call(key), shop.call("/hello", key))
+    shop.node.admin = admin  # the admin of the first is known to the second
+    shop.ask("POST", "/revocations", {"key": late}, status=200)
+    assert (401, 401) == (call(late), shop.call("/hello", late))
     shop.upstream.close()

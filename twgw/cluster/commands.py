@@ -6,7 +6,7 @@ bytes; whatever may be larger is read in pieces, by ``Part``.  ``protocol.py`` s
 
 from typing import Any, ClassVar
 
-from twisted.protocols.amp import Command, Integer, ListOf, String, Unicode
+from twisted.protocols.amp import Boolean, Command, Integer, ListOf, String, Unicode
 
 VERSIONS = (1, 1)
 """The oldest and the newest version of this protocol that is spoken here."""
@@ -153,6 +153,10 @@ class Join(Command):
         (b"request", Unicode()),
         (b"node", Unicode()),
         (b"roles", ListOf(Unicode())),
+        (b"most", Boolean(optional=True)),  # as many of the roles as the token allows
     ]
-    response: ClassVar = [(b"certificate", Unicode())]
+    response: ClassVar = [
+        (b"certificate", Unicode()),
+        (b"settings", Unicode(optional=True)),  # as handover.py writes them
+    ]
     errors: ClassVar[Any] = ERRORS

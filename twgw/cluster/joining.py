@@ -96,14 +96,20 @@ def new_token(connection: Any, roles: Iterable[str], *, now: float) -> JoinToken
 
 
 def let_in(
-    connection: Any, cluster: str, secret: bytes, request: str, node: str, roles: frozenset[str], now: float
-) -> str:
-    """The certificate of a node that shows a token, which is used up by that.  Raises Refused."""
+    connection: Any, cluster: str, secret: bytes, request: str, node: str, roles: frozenset[str], now: float,
+    *, most: bool = False,
+) -> tuple[str, frozenset[str]]:  # fmt: skip
+    """The certificate of a node that shows a token, which is used up by that, and the roles in it.  Raises Refused.
+
+    ``most``: as many of the roles as the token allows are enough.
+    """
     if not 0 < len(roles) <= MOST_ROLES or not all(_ROLE.fullmatch(role) for role in roles):
         raise Refused("such roles are not known")
     allowed = find_join(connection, digest_of(secret), now=now)
     if allowed is None:
         raise Refused("the token is unknown, used, or older than 15 minutes; make one with: twgw cluster token")
+    if most and roles & allowed:
+        roles &= allowed
     if missing := roles - allowed:
         wanted = " ".join(f"--role {role}" for role in sorted(roles))
         raise Refused(f"the token is not for {', '.join(sorted(missing))}; make one with: twgw cluster token {wanted}")
@@ -116,42 +122,43 @@ def let_in(
         raise Refused(str(error)) from error
     if not use_join(connection, digest_of(secret), now=now):
         raise Refused("the token is used already")
-    return made
+    return made, roles
 
 
 @define(eq=False)
 class Door:
-    """Lets strangers in who have a token; ``wall`` is UNIX time."""
+    """Lets strangers in who have a token; ``wall`` is UNIX time, ``told`` gives the settings for roles."""
 
     database: Database
     cluster: str
     wall: Callable[[], float]
     refusals: Refusals
     log: Log
+    told: Callable[[frozenset[str]], str] = lambda _roles: ""
 
     def answer(
-        self, peer: Peer, secret: bytes, request: str, node: str, roles: list[str]
+        self, peer: Peer, secret: bytes, request: str, node: str, roles: list[str], most: bool | None = None
     ) -> "Deferred[dict[str, Any]]":
         """The answer to Join; one for each connection, whatever comes of it."""
-        return Deferred.fromCoroutine(self._let_in(peer, secret, request, node, frozenset(roles)))
+        return Deferred.fromCoroutine(self._let_in(peer, secret, request, node, frozenset(roles), bool(most)))
 
     async def _let_in(
-        self, peer: Peer, secret: bytes, request: str, node: str, roles: frozenset[str]
+        self, peer: Peer, secret: bytes, request: str, node: str, roles: frozenset[str], most: bool
     ) -> dict[str, Any]:
         peer.answers += 1
         if peer.answers > 1:
             raise Refused("one attempt for each connection")
         try:
-            made = await self.database.run(
-                let_in, self.cluster, secret, request, node, roles, self.wall(), write=True
+            made, given = await self.database.run(
+                let_in, self.cluster, secret, request, node, roles, self.wall(), write=True, most=most
             )  # fmt: skip
         except Unavailable as error:
             raise Away(str(error)) from error
         except Refused as error:
             self.refusals.add("join", peer.name, f"it wants to join: {error}")
             raise
-        self.log.info("{node} joined the cluster, as {roles}", node=node, roles=", ".join(sorted(roles)))
-        return {"certificate": made}
+        self.log.info("{node} joined the cluster, as {roles}", node=node, roles=", ".join(sorted(given)))
+        return {"certificate": made, "settings": self.told(given)}
 
 
 # --- at the new node ---
@@ -164,10 +171,14 @@ class Joined:
     identity: Identity
     certificate: str
     ca: str
+    settings: str = field(default="", repr=False)
+    """What is to be the same everywhere; for ``handover.read``."""
 
 
-async def join(peer: Peer, token: JoinToken, key: str, node: str, roles: Iterable[str], now: float) -> Joined:
-    """Ask for a certificate, over a connection on which nothing was said yet.
+async def join(
+    peer: Peer, token: JoinToken, key: str, node: str, roles: Iterable[str], now: float, *, most: bool = False
+) -> Joined:
+    """Ask for a certificate, over a connection on which nothing was said yet.  ``most``: as ``let_in``.
 
     Raises JoinError, and what ``Peer.ask`` fails with.  The secret is shown to nobody but the cluster of the token.
     """
@@ -179,7 +190,8 @@ async def join(peer: Peer, token: JoinToken, key: str, node: str, roles: Iterabl
     if KEY_MANAGER not in who.roles:
         raise JoinError("whoever answers there is no key manager")
     request = authority.request(key, node)
-    answer = await peer.ask(Join, secret=token.secret, request=request, node=node, roles=sorted(roles))
+    asked = {"secret": token.secret, "request": request, "node": node, "roles": sorted(roles), "most": most}
+    answer = await peer.ask(Join, **asked)
     made = answer["certificate"]
     try:
         identity, _ = authority.proven([authority.read(made), authority.read(ca)], token.fingerprint, now)
@@ -188,4 +200,4 @@ async def join(peer: Peer, token: JoinToken, key: str, node: str, roles: Iterabl
         raise JoinError(f"the certificate that came {error}") from error
     if not mine:
         raise JoinError("the certificate that came is for another key")
-    return Joined(identity, made, ca)
+    return Joined(identity, made, ca, answer.get("settings") or "")

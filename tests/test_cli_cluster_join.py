@@ -1,0 +1,103 @@
+"""Tests of twgw.cli_cluster_join; tests/wire/ types it at real nodes."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli_cluster import cluster
+from twgw import cli_cluster_join
+from twgw.cluster.authority import Identity
+from twgw.cluster.joining import Joined, JoinToken
+from twgw.config import load
+
+TOKEN = JoinToken(bytes(20), bytes(32)).text
+BOTH = frozenset({"gateway", "keymanager"})
+SHARED = {"database": {"url": "postgresql://gw@db/twgw", "password": "s3cret"}, "memcached": {"servers": ["a", "b"]},
+          "cluster": {"lease": 6}}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def join(monkeypatch):
+    """Joins a node; what it is told and given is up to the test.  Gives the configuration that it has afterwards."""
+
+    def join(roles, settings, before="", *more):
+        Path("twgw.toml").write_text(f"[node]\nname = 'n2'\ndata_dir = 'data'\n{before}")
+        found = Joined(Identity("c1", "n2", frozenset(roles)), "certificate", "ca", json.dumps(settings))
+        monkeypatch.setattr(cli_cluster_join, "answered", lambda where, ask: found)
+        status, said = cluster("join", "a:8091", "-c", "twgw.toml", "--token", TOKEN, *more)
+        assert 0 == status, said
+        assert "n2 joined the cluster c1: " + ", ".join(sorted(roles)) in said
+        assert "s3cret" not in said + Path("twgw.toml").read_text()
+        return load(Path("twgw.toml"), {}, {})
+
+    return join
+
+
+def test_a_node_is_told_what_all_have(join):
+    """The database with its password, in a file for its owner, memcached and times; and is a node like the first."""
+    found = join(BOTH, SHARED, "", "--advertise", "n2.lan:8091")
+    path = Path("data/cluster/database-password")
+
+    assert ("postgresql://gw@db/twgw", "s3cret") == (str(found.database.url), found.database.password)
+    assert (0o600, "s3cret\n") == (path.stat().st_mode & 0o777, path.read_text())
+    assert ["a:11211", "b:11211"] == list(map(str, found.memcached.servers))
+    assert ("c1", 6, "n2.lan:8091") == (found.cluster.name, found.cluster.lease, str(found.cluster.advertise))
+    assert (8091, ()) == (found.cluster.listen.port, found.cluster.keymanagers)
+    assert "keymanager" in found.node.roles
+
+
+def test_a_node_without_the_database_asks_the_first(join):
+    """It is no key manager, whatever its file said before, and counts where the others do."""
+    found = join({"gateway"}, {"memcached": SHARED["memcached"]})
+
+    assert (["a:8091"], None) == (list(map(str, found.cluster.keymanagers)), found.cluster.listen)
+    assert "keymanager" not in found.node.roles
+    assert ["a:11211", "b:11211"] == list(map(str, found.memcached.servers))
+
+
+def test_what_stands_in_the_configuration_counts(join):
+    """Another name of the same database may be needed here."""
+    before = (
+        "[database]\nurl = 'postgresql://gw@127.0.0.1/twgw'\n[memcached]\nservers = ['c']\n"
+        "[cluster]\nlisten = 'tcp:9000'\n"
+    )
+    found = join(BOTH, SHARED, before)
+
+    assert "postgresql://gw@127.0.0.1/twgw" == str(found.database.url)
+    assert not Path("data/cluster/database-password").exists()
+    assert (["c:11211"], 9000) == (list(map(str, found.memcached.servers)), found.cluster.listen.port)
+
+
+def test_what_is_told_wrongly_is_said(join):
+    """Nothing of it is written; the certificate is there."""
+    with pytest.raises(AssertionError, match="what it told of its settings has no settings under memcached"):
+        join({"gateway"}, {"memcached": ["x"]})
+
+    assert ["node"] == list(tomllib.loads(Path("twgw.toml").read_text()))
+    assert Path("data/cluster/node.pem").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "toml", "said"),
+    [
+        (("km1", "--token", "x"), "[node]\nroles = ['admin']\n", "[node] roles: a node of a cluster is a gateway"),
+        (("km1", "--token", "x"), "[state]\nfile = 'apis.yaml'\n", "in a cluster a database is"),
+        (("km1", "--token", "x"), "", "no token of twgw cluster: it begins with twgwjoin_"),
+        (("km1:x", "--token", TOKEN), "", "must be HOST or HOST:PORT"),
+        (("km1", "--token", TOKEN, "--advertise", "x y"), "", "must be HOST or HOST:PORT"),
+    ],
+)
+def test_what_is_typed_wrongly_is_said(words, toml, said):
+    """Before anybody is asked."""
+    Path("twgw.toml").write_text(toml)
+    status, told = cluster("join", *words, "-c", "twgw.toml")
+
+    assert (1, True) == (status, said in told), told
+    assert toml == Path("twgw.toml").read_text()

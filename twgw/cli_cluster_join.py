@@ -1,0 +1,119 @@
+"""``twgw cluster join``: a node comes into the cluster, and is told what has to be the same on all of them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from twgw.cli_cluster_ask import answered, here
+from twgw.cli_cluster_init import SPOKEN, begin_file, keep, now, put
+from twgw.cli_config import config_option, configured, failure
+from twgw.cluster.settings import FOLDER, PORT, Address
+from twgw.config import Config
+from twgw.newfile import create
+
+PASSWORD = "database-password"
+"""The file, beside the certificates, with the password of the database."""
+
+EXAMPLES = """\b
+Examples:
+  twgw cluster join gateway1 -c etc/twgw.toml --token twgwjoin_…
+  TWGW_JOIN_TOKEN=twgwjoin_… twgw cluster join 10.0.0.11:8091 -c etc/twgw.toml --advertise 10.0.0.12
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@config_option
+@click.argument("address", metavar="HOST[:PORT]")
+@click.option("--token", "text", metavar="TOKEN", envvar="TWGW_JOIN_TOKEN", prompt=True, hide_input=True,
+              help="What twgw cluster init or token printed.  [else: TWGW_JOIN_TOKEN, or asked for]")
+@click.option("--advertise", metavar="HOST[:PORT]", help="By what other nodes reach this one.  [default: its name]")
+def join(file: Path | None, address: str, text: str, advertise: str | None) -> None:  # fmt: skip
+    """Join the cluster of the node at HOST.
+
+    The token proves both sides to each other.  The private key is made here and stays here.  Where the token allows it,
+    and the cluster has a database for several nodes, this one uses it and is a node like the first, with every role
+    that [node] roles names; else it is a gateway that asks the node at HOST.
+    """
+    from twgw.cluster import authority
+    from twgw.cluster.joining import Joined, JoinError, JoinToken
+    from twgw.cluster.joining import join as ask
+    from twgw.cluster.links import connect
+    from twgw.cluster.tls import Stranger
+
+    begin_file(file)
+    config = configured(file)
+    roles: list[str] = [role for role in config.node.roles if role in SPOKEN]
+    _check(config, roles)
+    key = authority.new_key()
+    try:
+        known, where = JoinToken.from_text(text), Address.from_text(address)
+        named = {"advertise": str(Address.from_text(advertise))} if advertise else {}
+    except (JoinError, ValueError) as error:
+        raise failure([str(error)]) from error
+
+    async def joined(reactor: Any) -> Joined:
+        peer = await connect(reactor, where, Stranger(), here(config, reactor), "join")
+        most = config.database.url is None
+        return await ask(peer, known, key, config.node.name, roles, now(), most=most)
+
+    found = answered(where, joined)
+    keep(config, found.ca, found.certificate, key)
+    _settle(file, config, where, found, named)
+    click.echo(f"{config.node.name} joined the cluster {found.identity.cluster}: {_words(found.identity.roles)}")
+    click.echo("It takes part from its next start.  Before that: twgw doctor")
+
+
+def _check(config: Config, roles: list[str]) -> None:
+    """What would be in the way afterwards is said before the token is used up."""
+    if not roles:
+        raise failure([f"[node] roles: a node of a cluster is a {' or a '.join(SPOKEN)}"])
+    if config.state.file is not None:
+        raise failure([f"{config.state.file} is the state of this node ([state] file); in a cluster a database is"])
+    for path in config.cluster.files[1:]:
+        if path.exists():
+            raise failure([f"{path}: is there already; to join anew, take {path.parent} away"])
+
+
+def _settle(file: Path | None, config: Config, where: Address, found: Any, named: Mapping[str, str]) -> None:
+    """Write what the node is from now on, and what it was told."""
+    from twgw.cluster.handover import read
+
+    try:
+        told = read(found.settings)
+    except ValueError as error:
+        raise failure([f"{where}: what it told of its settings {error}; this node has its certificate"]) from error
+    mine = {"name": found.identity.cluster, **named, **told.pop("cluster", {})}
+    database = told.pop("database", {})
+    if "keymanager" in found.identity.roles and (database or config.database.url):
+        if config.database.url is None:
+            put(file, _with_password_file(config, database), "database")
+        put(file, {**mine, "listen": f"tcp:{PORT}"} if config.cluster.listen is None else mine)
+    else:
+        kept: list[str] = [role for role in config.node.roles if role != "keymanager"]
+        if kept != list(config.node.roles):
+            put(file, {"roles": kept}, "node")
+        put(file, {**mine, "keymanagers": [str(where)]})
+    for section, values in told.items():
+        if getattr(config, section) == getattr(Config(), section):  # what stands here already counts
+            put(file, values, section)
+
+
+def _with_password_file(config: Config, database: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the database is; its password is put into a file of its own."""
+    values = dict(database)
+    password = values.pop("password", "")
+    if password:
+        path = config.node.data_dir / FOLDER / PASSWORD
+        try:
+            path.unlink(missing_ok=True)
+            create(path, f"{password}\n")
+        except OSError as error:
+            raise failure([f"{error.filename}: {error.strerror}"]) from error
+        values["password_file"] = str(path)
+    return values
+
+
+def _words(roles: Iterable[str]) -> str:
+    return ", ".join(sorted(roles))
