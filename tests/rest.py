@@ -65,8 +65,8 @@ class World:
 
     def directory(self, name, password):
         """A user store that knows one user."""
-        right = (name.lower(), password) == ("zoe", "right")
-        return DirectoryUser("corp", "zoe", "uid=zoe", roles=("operator",)) if right else Refusal.UNKNOWN
+        zoe = DirectoryUser("corp", "zoe", "uid=zoe", roles=("operator",), consumer_groups=("gold",))
+        return zoe if (name.lower(), password) == ("zoe", "right") else Refusal.UNKNOWN
 
     def status(self):
         return {"node": "n1", "ready": True, "position": 3, "apis": 0, "reasons": (), "warnings": ()}

@@ -34,7 +34,13 @@ def test_who_is_subscribed_is_listed(desk):
     assert ["me"] == [each["application"] for each in desk.found("api", "subscribers", "a")]
 
 
+def test_an_api_is_given_to_another_user(desk):
+    """By its name alone, too."""
+    desk.done("api", "add", "/a", "echo:")
 
+    assert "a:1.0 belongs to ann\n" == desk.done("api", "owner", "a", "ann")
+    assert "bob" == desk.found("api", "owner", "a:1.0", "bob")["owner"]
+    assert "there is no API b" in desk.refused("api", "owner", "b", "ann")
 
 
 def test_an_api_that_has_subscribers_is_not_deleted(desk):

@@ -117,3 +117,18 @@ def test_an_application_is_deleted_with_its_keys(shop):
     assert "there is no key" in shop.refused("key", "show", key["id"])
     shop.done("app", "create", "you")
     assert {"deleted": "you"} == shop.found("app", "delete", "you")
+
+
+def test_an_application_is_changed_by_what_is_named(shop):
+    """And by nothing else; who may not is told."""
+    shop.done("app", "create", "me", "--tier", "Gold", "--title", "Mine")
+
+    assert "me is ACTIVE, belongs to ann, has Gold\n" == shop.done("app", "edit", "me", "--owner", "ann")
+    found = shop.found("app", "edit", "me", "--tier", "", "--description", "for tests", "--state", "paused")
+    assert ("Mine", "for tests", "ann", None, "PAUSED") == tuple(
+        found[field] for field in ("title", "description", "owner", "tier", "state")
+    )
+    shop.world.user("sue", "subscriber")
+    shop.done("app", "create", "hers", who="sue")
+    assert "changed by an admin" in shop.refused("app", "edit", "hers", "--owner", "bob", who="sue")
+    assert 2 == shop.run("app", "edit", "me").exit_code

@@ -50,6 +50,19 @@ def test_roles_are_exactly_those_that_are_named(ann):
         assert (2, True) == (done.exit_code, "name the roles, or say --none; there are admin," in done.output)
 
 
+def test_groups_are_exactly_those_that_are_named(ann):
+    """None has to be said."""
+    assert "ann: publisher; in club, gold\n" == ann.done("user", "groups", "ann", "gold", "club")
+    assert "club, gold" in ann.done("user", "show", "ann")
+    assert ["gold"] == ann.found("user", "add", "bob", "--group", "gold", "--no-password")["groups"]
+    assert [] == ann.found("user", "groups", "ann", "--none")["groups"]
+    for words in ([], ["--none", "gold"]):
+        done = ann.run("user", "groups", "ann", *words)
+        assert (2, True) == (done.exit_code, "name the groups, or say --none" in done.output)
+    ann.done("user", "groups", "root", "staff")
+    assert "admin; in staff" in ann.done("whoami")
+
+
 def test_a_user_is_shut_out_and_let_in_again(ann):
     """At once."""
     assert "ann (disabled): publisher\n" == ann.done("user", "disable", "ann")

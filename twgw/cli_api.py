@@ -83,6 +83,19 @@ def subscribers(node: Node, as_json: bool, api: str) -> None:
 
 @api.command()
 @click.argument("api", metavar="API")
+@click.argument("user")
+@asks
+def owner(node: Node, as_json: bool, api: str, user: str) -> None:
+    """Give API to USER, who edits it from now on.  What is served stays as it is."""
+    found = node.patch("apis", api, body={"owner": user})
+    if as_json:
+        show_json(found)
+    else:
+        click.echo(f"{found['id']} belongs to {found['owner']}")
+
+
+@api.command()
+@click.argument("api", metavar="API")
 @yes_option
 @asks
 def delete(node: Node, as_json: bool, api: str, yes: bool) -> None:

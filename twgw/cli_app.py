@@ -6,6 +6,7 @@ import click
 
 from twgw.cli_node import Node, Refused, asks, confirm, yes_option
 from twgw.cli_show import show_fields, show_json, show_list, when
+from twgw.registry import Approval
 
 EXAMPLES = """\b
 Examples:
@@ -13,6 +14,12 @@ Examples:
   twgw app subscribe me pets:2.0 --tier Gold
   twgw app show me
 """
+EDIT_EXAMPLES = """\b
+Examples:
+  twgw app edit me --owner ann             hers from now on
+  twgw app edit me --tier Gold --title "The shop"
+"""
+STATES = click.Choice([state.value for state in Approval], case_sensitive=False)
 
 
 @click.group(epilog=EXAMPLES)
@@ -193,6 +200,26 @@ _move("accept", "Accept the subscription of the application NAME to API, which w
 _move("reject", "Reject the subscription of the application NAME to API, which waits for it.")
 _move("pause", "Refuse the calls of the application NAME to API until they are resumed.")
 _move("resume", "Let the application NAME call API again.")
+
+
+@app.command(epilog=EDIT_EXAMPLES)
+@click.argument("name")
+@click.option("--owner", metavar="USER", help="Whose it is.  For admins.")
+@click.option("--tier", metavar="NAME", help="Tier of all its calls together; '' for none.")
+@click.option("--title", metavar="TEXT", help="How it is shown to people.")
+@click.option("--description", metavar="TEXT", help="What it is for.")
+@click.option("--state", type=STATES, help="Only an ACTIVE one may call.  For admins.")
+@asks
+def edit(node: Node, as_json: bool, name: str, **wishes: str | None) -> None:
+    """Change the application NAME: what is named, and nothing else."""
+    wish = {field: value for field, value in wishes.items() if value is not None}
+    if not wish:
+        raise click.UsageError("say what is to be changed: --owner, --tier, --title, --description or --state")
+    found = node.patch("applications", name, body=wish | ({"tier": None} if wish.get("tier") == "" else {}))
+    if as_json:
+        show_json(found)
+    else:
+        click.echo(f"{name} is {found['state']}, belongs to {found['owner']}, has {found['tier'] or 'no tier'}")
 
 
 @app.command()

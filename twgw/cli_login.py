@@ -94,5 +94,6 @@ def whoami(node: Node, as_json: bool) -> None:
     if as_json:
         show_json({"url": node.url, **found, "by": node.proof.by})
         return
-    click.echo(f"{found['name']} at {node.url}: {', '.join(found['roles']) or 'no role'}")
+    groups = f"; in {', '.join(found['groups'])}" if found["groups"] else ""
+    click.echo(f"{found['name']} at {node.url}: {', '.join(found['roles']) or 'no role'}{groups}")
     click.echo(f"By {node.proof.by}")

@@ -15,6 +15,7 @@ EXAMPLES = """\b
 Examples:
   twgw user add ann --role publisher       asks for her password
   twgw user roles ann publisher operator   these roles, and no others
+  twgw user groups ann gold                what is for the consumer group gold is for ann
   twgw user disable ann                    at once, whatever she has open
 """
 
@@ -27,15 +28,17 @@ def user() -> None:
 @user.command()
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, type=ROLES, help="What NAME may do; repeatable.")
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Consumer group of NAME; repeatable.")
 @click.option("--title", default="", metavar="TEXT", help="How NAME is shown to people.")
 @click.option("--email", default="", metavar="TEXT", help="Where mail reaches NAME.")
 @click.option("--no-password", is_flag=True, help="Nobody can log in under NAME until a password is set.")
 @asks
 def add(
-    node: Node, as_json: bool, name: str, roles: tuple[str, ...], title: str, email: str, no_password: bool
-) -> None:
+    node: Node, as_json: bool, name: str, roles: tuple[str, ...], groups: tuple[str, ...], title: str, email: str,
+    no_password: bool,
+) -> None:  # fmt: skip
     """Make the user NAME.  The password is asked for, or read from standard input."""
-    wish: dict[str, Any] = {"name": name, "title": title, "email": email, "roles": roles}
+    wish: dict[str, Any] = {"name": name, "title": title, "email": email, "roles": roles, "groups": groups}
     if not no_password:
         wish["password"] = ask_password(new=True)
     made = node.post("users", body=wish)
@@ -54,10 +57,13 @@ def list_(node: Node, as_json: bool) -> None:
         show_json(found)
         return
     rows = [
-        (each["name"], each["roles"], "yes" if each["active"] else "disabled", each["store"], each["title"])
+        (
+            each["name"], each["roles"], each["groups"], "yes" if each["active"] else "disabled", each["store"],
+            each["title"],
+        )
         for each in found
     ]  # fmt: skip
-    show_list(("user", "roles", "active", "password in", "title"), rows, "There are none.")
+    show_list(("user", "roles", "groups", "active", "password in", "title"), rows, "There are none.")
 
 
 @user.command()
@@ -71,7 +77,8 @@ def show(node: Node, as_json: bool, name: str) -> None:
         return
     show_fields(found["name"], (
         ("title", found["title"]), ("email", found["email"]), ("roles", found["roles"] or "none"),
-        ("active", found["active"]), ("password in", found["store"]), ("since", when(found["created_at"])),
+        ("groups", found["groups"] or "none"), ("active", found["active"]),
+        ("password in", found["store"]), ("since", when(found["created_at"])),
         ("changed", when(found["updated_at"])),
     ))  # fmt: skip
 
@@ -86,6 +93,21 @@ def roles(node: Node, as_json: bool, name: str, roles: tuple[str, ...], none: bo
     if none == bool(roles):
         raise click.UsageError(f"name the roles, or say --none; there are {', '.join(ROLES.choices)}")
     _change(node, as_json, name, {"roles": roles})
+
+
+@user.command()
+@click.argument("name")
+@click.argument("groups", metavar="GROUP...", nargs=-1)
+@click.option("--none", is_flag=True, help="No group at all.")
+@asks
+def groups(node: Node, as_json: bool, name: str, groups: tuple[str, ...], none: bool) -> None:
+    """Put the user NAME into these consumer groups, and no others.
+
+    APIs and tiers may be for some groups alone: visible_to of an API, groups of a tier.
+    """
+    if none == bool(groups):
+        raise click.UsageError("name the groups, or say --none")
+    _change(node, as_json, name, {"groups": groups})
 
 
 @user.command()
@@ -110,7 +132,8 @@ def _change(node: Node, as_json: bool, name: str, wish: Any) -> None:
         show_json(found)
     else:
         state = "" if found["active"] else " (disabled)"
-        click.echo(f"{found['name']}{state}: {', '.join(found['roles']) or 'no role'}")
+        groups = f"; in {', '.join(found['groups'])}" if found["groups"] else ""
+        click.echo(f"{found['name']}{state}: {', '.join(found['roles']) or 'no role'}{groups}")
 
 
 @user.command()

@@ -272,6 +272,8 @@ class User:
     created_at: float = 0
     updated_at: float = 0
     stamp: int = 1
+    groups: tuple[str, ...] = ()
+    """Consumer groups, by which APIs and tiers are for some and not for others."""
 
 
 @frozen

@@ -52,6 +52,20 @@ def test_roles_that_are_taken_away_act_at_once(world):
     world.ask("GET", "/apis", who="ann", status=401)
 
 
+def test_groups_are_given_and_taken_away_at_once(world):
+    """Each has the form of a name."""
+    world.post("/users", {"name": "ann", "groups": ["gold", "club"], "password": PASSWORD})
+    world.tokens["ann"] = world.post("/login", {"name": "ann", "password": PASSWORD}, who=None)["token"]
+    assert ["club", "gold"] == world.get("/users/ann")["groups"] == world.get("/me", who="ann")["groups"]
+
+    changed = world.ask("PATCH", "/users/ann", {"groups": ["club"]}, status=200)
+
+    assert ("503", ["club"]) == (changed.headers["Twgw-Position"].split(";")[1], changed.json["groups"])
+    assert ["club"] == world.get("/me", who="ann")["groups"]
+    (fault,) = world.ask("PATCH", "/users/ann", {"groups": ["club", "a/b"]}, status=422).json["faults"]
+    assert "groups" == fault["path"].partition("[")[0]
+
+
 def test_another_password_ends_every_session(world):
     """Set by an admin or by oneself."""
     world.user("ann", "creator")

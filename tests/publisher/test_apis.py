@@ -105,6 +105,27 @@ def test_a_creator_enters_and_does_not_publish(world):
     assert ["pets:1.0"] == [each["id"] for each in world.get("/apis", who="cora")["items"]]
 
 
+def test_an_api_is_given_to_another_user(world):
+    """By a publisher; it is theirs to edit then, and not any more of who had it.  What is served stays."""
+    for name, role in (("carl", "creator"), ("cora", "creator"), ("pat", "publisher")):
+        world.user(name, role)
+    world.post("/apis", {"api": an_api()}, who="carl")
+    world.move("pets", "publish")
+    world.ask("PATCH", "/apis/pets", {"owner": "carl"}, who="carl", status=403)
+    position = world.get("/apis/pets")["stamp"]
+
+    given = world.ask("PATCH", "/apis/pets", {"owner": "cora"}, who="pat", status=200)
+
+    assert ("cora", 1, position + 1) == (given.json["owner"], given.json["live"], given.json["stamp"])
+    assert "Twgw-Position" not in given.headers
+    tag = given.headers["ETag"]
+    world.ask("PUT", "/apis/pets", an_api(title="His"), who="carl", If_Match=tag, status=403)
+    world.ask("PUT", "/apis/pets", an_api(title="Hers"), who="cora", If_Match=tag, status=200)
+    world.ask("PATCH", "/apis/pets", {"owner": "carl"}, If_Match=tag, status=412)
+    assert "owner" == world.ask("PATCH", "/apis/pets", {"owner": ""}, status=422).json["faults"][0]["path"]
+    world.ask("PATCH", "/apis/none", {"owner": "carl"}, status=404)
+
+
 def test_a_location_is_where_the_caller_is(world):
     """The same view below another prefix; the audit has one name for it."""
     made = world.ask("POST", "/publisher/v1/apis", {"api": an_api()}, status=201)

@@ -21,7 +21,7 @@ from twgw.storage.users import (
     update_user,
 )
 
-ANN = User("ann", "Ann", "ann@example.org", "local", ("admin", "creator"), "$argon2id$...")
+ANN = User("ann", "Ann", "ann@example.org", "local", ("admin", "creator"), "$argon2id$...", groups=("gold",))
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_roles_and_fields_change_together(ann, write, read):
     assert ["user:ann"] == [record.tag for record in read(log.since, 0)]
     assert 2 == write(update_user, "ann", {})
     assert ("operator",) == read(find_user, "ann").roles
+
+
+def test_groups_are_replaced_and_go_with_the_user(ann, write, read):
+    """Those of others stay; where none are named, nothing happens to them."""
+    write(create_user, User("bob", groups=("silver", "gold")))
+    write(update_user, "ann", {}, groups=["silver", "silver"])
+    write(update_user, "ann", {}, roles=[])
+
+    assert [("ann", ("silver",)), ("bob", ("gold", "silver"))] == [(u.name, u.groups) for u in read(list_users)]
+    write(delete_user, "ann")
+    write(create_user, User("ann"))
+    assert () == read(find_user, "ann").groups
 
 
 def test_somebody_switched_off_is_not_let_in(ann, write, read):

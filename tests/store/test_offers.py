@@ -68,3 +68,36 @@ def test_tiers_are_shown_to_those_who_may_have_them(shop):
     second = shop.get(f"/store/v1/offered-tiers?limit=1&cursor={first['next']}", who="sue")
     assert ["Bronze", "Gold"] == [each["name"] for each in first["items"] + second["items"]]
     assert second["next"] is None
+    assert "Partner" not in [each["name"] for each in shop.get("/store/v1/offered-tiers", who="sue")["items"]]
+
+
+def test_what_is_for_a_group_is_for_its_users(shop):
+    """An API and a tier, from when they are in it until they are not; what they have got then, they keep."""
+    shop.post("/tiers", {"name": "Partner", "groups": ["partners"]})
+    shop.post("/apis", {"api": an_api("secret", visible_to=["partners"], tiers=["Partner"]), "publish": True})
+    shop.post("/apis", {"api": an_api("open", tiers=["Partner"]), "publish": True})
+    shop.post("/applications", {"name": "app"}, who="sue")
+    rights, tiers = "/applications/app/subscriptions", "/store/v1/offered-tiers"
+    assert (["open:1.0"], []) == (ids(shop), shop.get(tiers, who="sue")["items"])
+    shop.post(rights, {"api": "open"}, who="sue", status=403)
+
+    shop.ask("PATCH", "/users/sue", {"groups": ["partners"]}, status=200)
+    assert ["open:1.0", "secret:1.0"] == ids(shop)
+    assert ["Partner"] == [each["name"] for each in shop.get(tiers, who="sue")["items"]]
+    assert "ACCEPTED" == shop.post(rights, {"api": "secret"}, who="sue")["state"]
+    shop.ask("PATCH", "/applications/app", {"tier": "Partner"}, who="sue", status=200)
+
+    shop.ask("PATCH", "/users/sue", {"groups": []}, status=200)
+    assert ["open:1.0"] == ids(shop)
+    assert ["ACCEPTED"] == [each["state"] for each in shop.get(rights, who="sue")["items"]]
+
+
+def test_the_groups_of_a_directory_count(shop):
+    """What an [[ldap]] table grants to groups of a directory, until the login ends."""
+    shop.post("/apis", {"api": an_api("secret", visible_to=["gold"]), "publish": True})
+    shop.user("bob", "subscriber")
+    login = {"name": "zoe", "password": "right"}
+    shop.tokens["zoe"] = shop.post("/store/v1/login", login, who=None)["token"]
+
+    seen = {who: [each["id"] for each in shop.get(CATALOG, who=who)["items"]] for who in ("bob", "zoe")}
+    assert {"bob": [], "zoe": ["secret:1.0"]} == seen

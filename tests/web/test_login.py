@@ -50,14 +50,17 @@ def test_what_is_wrong_is_not_told(world, name, password):
 
 
 def test_a_user_of_a_directory_has_the_roles_of_their_groups(world):
-    """Those of the login, beside those that they were given here, which act at once."""
+    """Those of the login, and the consumer groups, beside those that they were given here, which act at once."""
     assert ["operator"] == log_in(world, "Zoe", "right", status=201).json["roles"]
     assert ("corp", ()) == (world.database.call(find_user, "zoe").store, world.database.call(find_user, "zoe").roles)
     world.get("/audit", who="Zoe")
 
-    world.ask("PATCH", "/users/zoe", {"roles": ["creator"]}, status=200)
+    assert ["gold"] == world.get("/me", who="Zoe")["groups"]
 
-    assert ["creator", "operator"] == world.get("/me", who="Zoe")["roles"]
+    world.ask("PATCH", "/users/zoe", {"roles": ["creator"], "groups": ["club"]}, status=200)
+
+    me = world.get("/me", who="Zoe")
+    assert (["creator", "operator"], ["club", "gold"]) == (me["roles"], me["groups"])
     world.ask("PATCH", "/users/zoe", {"active": False}, status=200)
     world.ask("GET", "/me", who="Zoe", status=401)
 

@@ -14,7 +14,9 @@ from twgw.web.refusals import Refusal
 
 NOW = 1_800_000_000.0
 RIGHT = hashed("right")
-ZOE = DirectoryUser("corp", "zoe", "uid=zoe", roles=("chief",), mail="zoe@corp.test", display_name="Zoe")
+ZOE = DirectoryUser(
+    "corp", "zoe", "uid=zoe", roles=("chief",), consumer_groups=("gold",), mail="zoe@corp.test", display_name="Zoe"
+)
 
 
 class Elsewhere:
@@ -84,15 +86,15 @@ def test_guessing_is_slow(people):
 
 
 def test_a_user_of_a_directory_is_entered_at_the_first_login(people, sqlite):
-    """So that what they hold can be revoked; the password stays there, roles are those of the moment."""
+    """So that what they hold can be revoked; the password stays there, roles and groups are those of the moment."""
     known = people(Elsewhere())
 
     found = known.log_in("ZOE", "right", "10.0.0.1", NOW)
 
-    assert ("zoe", "corp", ("chief",)) == (found.name, found.store, found.roles)
+    assert ("zoe", "corp", ("chief",), ("gold",)) == (found.name, found.store, found.roles, found.groups)
     kept = sqlite.call(find_user, "zoe")
-    assert ("Zoe", "zoe@corp.test", "corp", None, ()) == (
-        kept.title, kept.email, kept.store, kept.password_hash, kept.roles,
+    assert ("Zoe", "zoe@corp.test", "corp", None, (), ()) == (
+        kept.title, kept.email, kept.store, kept.password_hash, kept.roles, kept.groups,
     )  # fmt: skip
     assert known.log_in("zoe", "right", "10.0.0.1", NOW)
     assert ["ann", "key", "zoe"] == [user.name for user in sqlite.call(list_users)]

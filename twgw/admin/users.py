@@ -14,7 +14,7 @@ from twgw.settings import fields, setting
 from twgw.storage import users as stored
 from twgw.storage.errors import Conflict
 from twgw.web.asking import after, limit_of
-from twgw.web.names import name, text
+from twgw.web.names import name, names, text
 from twgw.web.permissions import Permission, Role
 from twgw.web.refusals import invalid, not_found
 from twgw.web.view import Answer, Call, Page, Views
@@ -33,6 +33,7 @@ class NewUser:
     title: str = text("How the user is shown to people.", 200)
     email: str = text("Where mail reaches the user.", 254)
     roles: tuple[Role, ...] = setting("What the user may do.", default=())
+    groups: tuple[str, ...] = names("Consumer groups: APIs and tiers that are for these are for the user.")
     password: str | None = setting(
         "8 characters or more. Without it nobody can log in under the name here.", default=None, secret=True,
         validator=_password,
@@ -46,6 +47,7 @@ class UserSettings:
     title: str = text("How the user is shown to people.", 200)
     email: str = text("Where mail reaches the user.", 254)
     roles: tuple[Role, ...] = setting("What the user may do.", default=())
+    groups: tuple[str, ...] = names("Consumer groups: APIs and tiers that are for these are for the user.")
     active: bool = setting("Whether the user may do anything at all.", default=True)
 
 
@@ -65,6 +67,7 @@ class ShownUser:
     email: str = setting("Where mail reaches the user.")
     store: str = setting("Where the password is: local, or a user store.")
     roles: tuple[Role, ...] = setting("What the user may do.")
+    groups: tuple[str, ...] = setting("Consumer groups that were given here; a user store may grant more.")
     active: bool = setting("Whether the user may do anything at all.")
     created_at: float = setting("UNIX time.")
     updated_at: float = setting("UNIX time.")
@@ -99,8 +102,9 @@ def add_user(call: Call, transact: Transact) -> Any:
     wish: NewUser = call.body
     hashed = None if wish.password is None else _hashed(wish.password, wish.name)
     made = User(
-        wish.name, wish.title, wish.email, roles=tuple(role.value for role in wish.roles), password_hash=hashed
-    )
+        wish.name, wish.title, wish.email, roles=tuple(role.value for role in wish.roles), groups=wish.groups,
+        password_hash=hashed,
+    )  # fmt: skip
 
     def add(call: Call, connection: Connection) -> Answer:
         entry = stored.create_user(connection, made, now=call.now)
@@ -120,13 +124,14 @@ def _hashed(password: str, user: str) -> str:
     "PATCH", "/users/{user}", permission=WRITE, body=UserSettings, answers=ShownUser, current=show_user
 )
 def change_user(call: Call, connection: Connection, user: str) -> Answer:
-    """Change a user.  Roles that are taken away, and a user that is no longer active, act at once."""
+    """Change a user.  Roles and groups that are taken away, and a user that is no longer active, act at once."""
     wish, before = call.body, call.before
     loses = Role.ADMIN in before.roles and before.active and not (Role.ADMIN in wish.roles and wish.active)
     changes = {"title": wish.title, "email": wish.email, "active": wish.active}
     position = stored.update_user(
-        connection, user, changes, roles=[role.value for role in wish.roles], now=call.now, stamp=before.stamp
-    )
+        connection, user, changes, roles=[role.value for role in wish.roles], groups=wish.groups, now=call.now,
+        stamp=before.stamp,
+    )  # fmt: skip
     if loses:
         _keep_an_admin(connection)
     return Answer(_shown(stored.require_user(connection, user)), position=position, unreached=503)

@@ -171,7 +171,9 @@ class LdapStore:
         factory=dict,
     )
     consumer_groups: Mapping[str, tuple[str, ...]] = setting(
-        "The same for calls of APIs: group to consumer groups, which policies such as acl ask for.", factory=dict
+        "The same for consumer groups, by which APIs and tiers are for some users of the store, and which policies "
+        "such as acl ask for.",
+        factory=dict,
     )
     domains: tuple[str, ...] = setting(
         r"Domains of this store. Who gives one, as CORP\alice or alice@corp.example, is looked for in stores that have "

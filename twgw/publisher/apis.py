@@ -16,7 +16,7 @@ from twgw.settings import setting
 from twgw.storage import apis as stored
 from twgw.storage.errors import Conflict
 from twgw.web.asking import after, limit_of
-from twgw.web.names import optional_name, text
+from twgw.web.names import name, optional_name, text
 from twgw.web.permissions import Permission
 from twgw.web.refusals import invalid, not_permitted
 from twgw.web.view import MOST, Answer, Call, Page, Views
@@ -32,6 +32,13 @@ class NewApi:
     api: Api = setting("The API, as it would stand in apis.yaml, without its state.")
     publish: bool = setting("Whether it is served at once; else it is CREATED, and nobody finds it.", default=False)
     owner: str | None = optional_name("The user whose it is. Without it: whoever enters it.")
+
+
+@frozen
+class ApiSettings:
+    """What may be changed of an API beside its revisions."""
+
+    owner: str = name("The user whose it is.")
 
 
 @frozen
@@ -201,6 +208,16 @@ def saved(call: Call, connection: Connection, api: Api, *, note: str, publish: b
     stored.save_revision(connection, api, author=call.actor, now=call.now, note=note, stamp=call.before.stamp)
     position = put_in_force(call, connection, api.id) if publish else None
     return Answer(shown(stored.require_api(connection, api.id)), position=position)
+
+
+@views.view(
+    "PATCH", "/apis/{api}", permission=PUBLISH, body=ApiSettings, answers=ShownApi, current=show_api
+)
+def give_api(call: Call, connection: Connection, api: str) -> ShownApi:
+    """Give an API to another user.  What is served stays as it is."""
+    before: ShownApi = call.before
+    stored.set_owner(connection, before.id, call.body.owner, now=call.now, stamp=before.stamp)
+    return shown(stored.require_api(connection, before.id))
 
 
 def _check_owner(call: Call) -> None:

@@ -50,7 +50,7 @@ def _current(_call: Call, connection: Connection, application: str, api: str) ->
 def move_subscription(call: Call, connection: Connection, application: str, api: str) -> Answer:
     """Accept a subscription, reject it, pause, resume or close it."""
     before: ShownSubscription = call.before
-    viewer = Viewer(call.actor, call.roles)
+    viewer = Viewer(call.actor, call.roles, call.groups)
     wanted = moved(Subscription(before.api, before.tier, before.state), call.body.move, viewer=viewer, owner="")
     position = subscriptions.set_subscription(
         connection, application, wanted.api, tier=wanted.tier, state=wanted.state, now=call.now, stamp=before.stamp

@@ -196,6 +196,13 @@ user_role = _table(
     PrimaryKeyConstraint("user_name", "role"),
 )
 
+user_group = _table(
+    "user_group",
+    _required("user_name", Name, ForeignKey("user_account.name", ondelete="CASCADE")),
+    _required("group_name", Name),
+    PrimaryKeyConstraint("user_name", "group_name"),
+)
+
 login_session = _table(
     "login_session",
     Column("digest", Digest, primary_key=True),
@@ -223,6 +230,7 @@ credential = _table(
     Column("revoked_pos", BigInteger),
     _required("created_at", Double),
     Column("last_used_at", Double),
+    Column("data", LongText),
     UniqueConstraint("kind", "id"),
     Index(None, "application"),
     Index(None, "user_name"),

@@ -3,24 +3,24 @@
 Called by the login, the admin REST and the key manager.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Column, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from twgw.registry import User
 from twgw.storage import log
 from twgw.storage.errors import Missing
 from twgw.storage.rows import change, free
-from twgw.storage.schema import credential, login_session, token, user_role
+from twgw.storage.schema import credential, login_session, token, user_group, user_role
 from twgw.storage.schema import user as table
 
 CHANGEABLE = frozenset(("title", "email", "store", "active"))
 
 
 def create_user(connection: Connection, user: User, *, now: float) -> User:
-    """Enter a user with roles and the hash of a password.  Raises Conflict."""
+    """Enter a user with roles, groups and the hash of a password.  Raises Conflict."""
     free(connection, table, {"name": user.name}, f"user {user.name}")
     connection.execute(
         insert(table).values(
@@ -28,7 +28,8 @@ def create_user(connection: Connection, user: User, *, now: float) -> User:
             active=user.active, revoked_before_pos=0, created_at=now, updated_at=now, stamp=1,
         )
     )
-    _insert_roles(connection, user.name, user.roles)
+    _insert(connection, user_role.c.role, user.name, user.roles)
+    _insert(connection, user_group.c.group_name, user.name, user.groups)
     return require_user(connection, user.name)
 
 
@@ -39,14 +40,19 @@ def update_user(
     *,
     now: float,
     roles: Iterable[str] | None = None,
+    groups: Iterable[str] | None = None,
     stamp: int | None = None,
 ) -> int:
-    """Change fields of a user by name, and the roles, and return the position.  Raises Missing and Conflict."""
+    """Change fields of a user by name, the roles and the groups, and return the position.
+
+    Raises Missing and Conflict.
+    """
     assert changes.keys() <= CHANGEABLE, changes.keys() - CHANGEABLE
     change(connection, table, {"name": name}, {**changes, "updated_at": now}, what=f"user {name}", stamp=stamp)
-    if roles is not None:
-        connection.execute(delete(user_role).where(user_role.c.user_name == name))
-        _insert_roles(connection, name, roles)
+    for column, words in ((user_role.c.role, roles), (user_group.c.group_name, groups)):
+        if words is not None:
+            connection.execute(delete(column.table).where(column.table.c.user_name == name))
+            _insert(connection, column, name, words)
     return log.append(connection, [log.user_record(name)], now)
 
 
@@ -79,7 +85,7 @@ def delete_user(connection: Connection, name: str, *, now: float, stamp: int | N
 def find_user(connection: Connection, name: str) -> User | None:
     """A user by name."""
     row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
-    return user_of(row, _roles(connection, [name]).get(name, ())) if row else None
+    return _users(connection, [row])[0] if row else None
 
 
 def require_user(connection: Connection, name: str) -> User:
@@ -93,8 +99,7 @@ def require_user(connection: Connection, name: str) -> User:
 def list_users(connection: Connection, after: str = "", limit: int = 100) -> list[User]:
     """Users by name, those after one, at most so many."""
     rows = connection.execute(select(table).where(table.c.name > after).order_by(table.c.name).limit(limit)).all()
-    roles = _roles(connection, [row.name for row in rows])
-    return [user_of(row, roles.get(row.name, ())) for row in rows]
+    return _users(connection, rows)
 
 
 def count_users(connection: Connection, *, role: str | None = None) -> int:
@@ -107,14 +112,20 @@ def count_users(connection: Connection, *, role: str | None = None) -> int:
     return connection.execute(query).scalar_one()
 
 
-def user_of(row: Any, roles: Iterable[str]) -> User:
-    """The user of a row."""
+def _users(connection: Connection, rows: Sequence[Any]) -> list[User]:
+    names = [row.name for row in rows]
+    roles, groups = _words(connection, user_role.c.role, names), _words(connection, user_group.c.group_name, names)
+    return [_user(row, roles.get(row.name, ()), groups.get(row.name, ())) for row in rows]
+
+
+def _user(row: Any, roles: Iterable[str], groups: Iterable[str]) -> User:
     return User(
         name=row.name,
         title=row.title,
         email=row.email,
         store=row.store,
         roles=tuple(roles),
+        groups=tuple(groups),
         password_hash=row.password_hash,
         active=bool(row.active),
         revoked_before_pos=row.revoked_before_pos,
@@ -124,14 +135,15 @@ def user_of(row: Any, roles: Iterable[str]) -> User:
     )
 
 
-def _insert_roles(connection: Connection, name: str, roles: Iterable[str]) -> None:
-    if rows := [{"user_name": name, "role": role} for role in sorted(set(roles))]:
-        connection.execute(insert(user_role), rows)
+def _insert(connection: Connection, column: Column[str], name: str, words: Iterable[str]) -> None:
+    """Enter the roles, or the groups, of a user: ``column`` says which, and where."""
+    if rows := [{"user_name": name, column.name: word} for word in sorted(set(words))]:
+        connection.execute(insert(column.table), rows)
 
 
-def _roles(connection: Connection, names: list[str]) -> dict[str, list[str]]:
+def _words(connection: Connection, column: Column[str], names: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    query = select(user_role).where(user_role.c.user_name.in_(names)).order_by(user_role.c.role)
-    for row in connection.execute(query):
-        found.setdefault(row.user_name, []).append(row.role)
+    of = column.table.c.user_name
+    for name, word in connection.execute(select(of, column).where(of.in_(names)).order_by(column)):
+        found.setdefault(name, []).append(word)
     return found

@@ -196,7 +196,7 @@ def add_subscription(call: Call, connection: Connection, application: str) -> An
 
 
 def _viewer(call: Call) -> Viewer:
-    return Viewer(call.actor, call.roles)
+    return Viewer(call.actor, call.roles, call.groups)
 
 
 def _tiers(connection: Connection) -> dict[str, Tier]:

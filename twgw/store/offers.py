@@ -47,7 +47,7 @@ class Search:
 
 
 def _viewer(call: Call) -> Viewer:
-    return Viewer(call.actor, call.roles)
+    return Viewer(call.actor, call.roles, call.groups)
 
 
 def _offer(api: Api) -> Offer:

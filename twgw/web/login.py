@@ -77,6 +77,7 @@ class Me:
 
     name: str = setting("The name of the user.")
     roles: tuple[Role, ...] = setting("What the user may do.")
+    groups: tuple[str, ...] = setting("Consumer groups: APIs and tiers that are for these are for the user.")
     via: str = setting("The id of the token that was shown.")
 
 
@@ -110,8 +111,11 @@ class Login:
             raise _not_good()
         if now >= session.seen_at + SEEN_EVERY:
             self.store.call(sessions.see_session, session.digest, now=now, write=True)
-        granted = session.data.get("granted", ())  # by the groups of a directory, at the login
-        return Caller(user.name, roles_of((*user.roles, *granted)), via, session.digest)
+        # by the groups of a directory, at the login
+        granted, groups = (session.data.get(each, ()) for each in ("granted", "groups"))
+        return Caller(
+            user.name, roles_of((*user.roles, *granted)), frozenset((*user.groups, *groups)), via, session.digest
+        )
 
 
 def people_of(store: Store, rate: Rate, directory: Directory | None = None) -> People:
@@ -160,7 +164,10 @@ def log_in(call: Call, transact: Callable[..., Any]) -> Any:
             raise _wrong()  # it changed while we looked at the password
         ends = call.now + LASTS
         digest = call.lent.digest(token)
-        data = {} if user.store == "local" else {"granted": [each for each in found.roles if each not in user.roles]}
+        data = {} if user.store == "local" else {
+            "granted": [each for each in found.roles if each not in user.roles],
+            "groups": [each for each in found.groups if each not in user.groups],
+        }  # fmt: skip
         sessions.add_session(connection, Session(digest, user.name, call.now, call.now, ends, data))
         sessions.prune_sessions(connection, call.now)
         return Answer(LoggedIn(name=user.name, roles=_sorted(found.roles), expires_at=ends, token=token))
@@ -176,7 +183,10 @@ def _sorted(words: Sequence[str]) -> tuple[Role, ...]:
 def show_me(call: Call, _connection: Connection) -> Me:
     """Show who is logged in, and what they may do."""
     assert call.caller is not None  # the permission is not for anyone
-    return Me(name=call.caller.name, roles=_sorted([role.value for role in call.caller.roles]), via=call.caller.via)
+    return Me(
+        name=call.caller.name, roles=_sorted([role.value for role in call.caller.roles]),
+        groups=tuple(sorted(call.caller.groups)), via=call.caller.via,
+    )  # fmt: skip
 
 
 @views.view("POST", "/logout", permission=Permission.SELF)

@@ -28,6 +28,11 @@ def optional_name(meaning: str) -> Any:
     return setting(meaning, default=None, validator=validators.optional(is_name))
 
 
+def names(meaning: str) -> Any:
+    """A setting that is such names, or none."""
+    return setting(meaning, default=(), validator=validators.deep_iterable(is_name))
+
+
 def text(meaning: str, most: int) -> Any:
     """A setting that is a text for people, in one line or several, of a length that the database holds."""
     return setting(meaning, default="", validator=validators.max_len(most))

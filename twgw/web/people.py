@@ -39,7 +39,7 @@ class People:
     _turn: threading.Semaphore = field(factory=lambda: threading.Semaphore(AT_ONCE), init=False)
 
     def log_in(self, name: str, password: str, address: str, now: float) -> User | None:
-        """The user, with the roles of the moment; None when the name or the password is wrong.
+        """The user, with the roles and groups of the moment; None when the name or the password is wrong.
 
         Raises a Refusal for too many attempts, and when nobody can say.
         """
@@ -72,7 +72,10 @@ class People:
         kept: User = user if user is not None and user.name == found.name else self.enter(_wanted(found), now)
         if kept.store != found.store or not kept.active:
             return None  # a local user of that name is somebody else
-        return attrs.evolve(kept, roles=tuple(dict.fromkeys((*kept.roles, *found.roles))))
+        return attrs.evolve(
+            kept, roles=tuple(dict.fromkeys((*kept.roles, *found.roles))),
+            groups=tuple(dict.fromkeys((*kept.groups, *found.consumer_groups))),
+        )  # fmt: skip
 
 
 def _wanted(found: DirectoryUser) -> User:

@@ -37,6 +37,8 @@ class Caller:
 
     name: str
     roles: frozenset[Role]
+    groups: frozenset[str] = frozenset()
+    """Consumer groups: what a store shows to some and not to others goes by them."""
     via: str = ""
     session: str = field(default="", repr=False)
     """The digest of the login that was shown."""
@@ -69,6 +71,11 @@ class Call:
     def roles(self) -> frozenset[str]:
         """The roles of the caller, as words."""
         return frozenset(role.value for role in self.caller.roles) if self.caller else frozenset()
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The consumer groups of the caller."""
+        return self.caller.groups if self.caller else frozenset()
 
     @property
     def owner(self) -> str | None:
