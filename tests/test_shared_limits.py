@@ -11,7 +11,8 @@ from twgw.gateway.running import Running
 from twgw.memory_world import MemoryLog
 from twgw.metrics import Registry
 from twgw.model import Algorithm, Charge, Limit
-from twgw.shared_limits import EVERY, SharedLimits
+from twgw.shared_limits import EVERY, SharedLimits, faults_of, shared_limits
+from twgw.throttle.others import Others
 from twgw.throttle.settings import Memcached, ServerAddress
 
 PATIENCE = 10
@@ -170,6 +171,34 @@ def test_a_real_poisoned_memcached_refuses(memcached, limit, value):
     assert any(map(sum, told))
     for node in nodes:
         node.stop()
+
+
+def test_nodes_that_count_elsewhere_are_told_once(memcached):
+    """In the log, for whoever asks how the node is, and in figures; and when it is over."""
+    others = [Others(2)]
+    reactor, metrics, log = Turns(), Registry(), MemoryLog()
+    settings = Memcached(servers=(ServerAddress.from_text(memcached.name),), timeout=PATIENCE)
+    node = shared_limits(reactor, settings, ReactorClock(reactor), metrics, log, lambda: others[-1])
+    look(reactor, node)
+    assert [] == list(faults_of(node, None))
+    others.append(Others(2, apart=("b", "c")))
+    look(reactor, node)
+    look(reactor, node)
+    (line,) = faults_of(node, None)
+    assert "b, c: other servers are named in [memcached] there" == line
+    found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
+    assert (2, 2) == (found["twgw_limit_nodes"], found["twgw_limit_apart"])
+    others.append(Others(3))
+    look(reactor, node)
+    assert ["error", "info"] == [level for level, text in log.lines if "servers" in text]
+    node.stop()
+
+
+def test_a_node_without_servers_is_told_when_others_have_some():
+    """It counts in itself all the same."""
+    assert shared_limits(None, Memcached(), None, None, None, None) is None
+    assert [] == list(faults_of(None, None)) == list(faults_of(None, Others))
+    assert ["b: other servers are named in [memcached] there"] == list(faults_of(None, lambda: Others(apart=("b",))))
 
 
 def test_the_configuration_asks_for_it(tmp_path, memcached):

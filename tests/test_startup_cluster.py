@@ -20,6 +20,7 @@ from twgw.registry import Head, SecretKey
 from twgw.startup import FromDatabase
 from twgw.startup_cluster import Asking, FromKeyManagers, listening, take_part
 from twgw.testing import gateway as lent
+from twgw.throttle.others import Others
 
 
 @pytest.fixture
@@ -152,11 +153,14 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     assert [("control", Ack(gateway.lease.gateway, Head(1, 7))), ("control", told[1][1])] == told
 
     asked = told[1][1]
-    gateway.lease.take(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7)))
+    assert not gateway.others().share
+    gateway._leased(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7), Others(3)))
 
     assert not gateway.isolated
+    assert Others(3) == gateway.others()
 
     service.stopService()
 
     assert gateway.isolated
+    assert not gateway.others().share
     assert ("control", LeaseReturned(gateway.lease.gateway, 1)) == told[-1]

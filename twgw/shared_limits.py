@@ -4,7 +4,7 @@ Made by ``tap.py`` where servers are named.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from twisted.application.internet import TimerService
 from twgw.memcached import Memcached
 from twgw.metrics import Registry
 from twgw.policy.interfaces import Clock, Log
+from twgw.throttle.others import Others
 from twgw.throttle.servers import CounterServer
 from twgw.throttle.settings import Memcached as Settings
 from twgw.throttle.shared import SharedLimiter
@@ -21,11 +22,20 @@ EVERY = 0.25
 """Seconds between two looks at what the servers owe."""
 
 
+def elsewhere(others: Others) -> str:
+    """What is said of nodes that count on other servers."""
+    return f"{', '.join(others.apart)}: other servers are named in [memcached] there"
+
+
 class SharedLimits:
     """The limiter, its servers, and the timer that looks after them."""
 
-    def __init__(self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log,
+        others: Callable[[], Others] | None = None,
+    ) -> None:  # fmt: skip
         self._log = log
+        self._apart: tuple[str, ...] = ()
         self._told: dict[str, tuple[bool, int]] = {}
         later = partial(reactor.callLater, 0)
         self._doors = [Memcached(reactor, address, settings.timeout) for address in settings.servers]
@@ -33,12 +43,17 @@ class SharedLimits:
             CounterServer(str(address), door.send, later, clock.wall, secrets.randbelow, settings.namespace)
             for address, door in zip(settings.servers, self._doors, strict=True)
         ]
-        self.limiter = SharedLimiter(clock, self.servers, lambda: settings.nodes, secrets.randbelow, settings.namespace)
+        alike = Others(settings.nodes)
+        self.limiter = SharedLimiter(
+            clock, self.servers, others or (lambda: alike), secrets.randbelow, settings.namespace
+        )  # fmt: skip
         self.looks = TimerService(EVERY, self._look)
         self.looks.clock = reactor
         self._measured(metrics)
 
     def _look(self) -> None:
+        self.limiter.heed()
+        self._tell_apart(self.limiter.others.apart)
         for server, door in zip(self.servers, self._doors, strict=True):
             server.tick()
             now, told = (server.down, server.losses), self._told.get(server.name, (False, 0))
@@ -58,10 +73,20 @@ class SharedLimits:
         elif told[0] and not now[0]:
             self._log.info("memcached {server} answers: limits are counted together again", server=server.name)
 
+    def _tell_apart(self, apart: tuple[str, ...]) -> None:
+        if apart and apart != self._apart:
+            text = "{line}; until all name the same, limits are degraded to the share of one node"
+            self._log.error(text, line=elsewhere(self.limiter.others))
+        elif self._apart and not apart:
+            self._log.info("all nodes count on the same servers of memcached again")
+        self._apart = apart
+
     def faults(self) -> Iterator[str]:
         """Why a server does not count just now, a line for each."""
+        if self.limiter.others.apart:
+            yield elsewhere(self.limiter.others)
         for server, door in zip(self.servers, self._doors, strict=True):
-            if server.down:
+            if server.down and not server.barred:
                 yield f"{server.name}: {door.fault or 'it does not answer'}"
 
     def stop(self) -> None:
@@ -83,5 +108,23 @@ class SharedLimits:
         gauge("twgw_limit_counter_faults", "Counters since the start that could not be used, by the reason.",
               ("fault",), lambda: {(fault,): count for fault, count in limiter.faults.items()})  # fmt: skip
         gauge("twgw_limit_waited", "Requests since the start that waited for memcached.", (), lambda: limiter.waited)
+        gauge("twgw_limit_nodes", "Processes that count limits together.", (), lambda: limiter.others.nodes)
+        gauge("twgw_limit_apart", "Nodes that count limits on other servers than this one.", (),
+              lambda: len(limiter.others.apart))  # fmt: skip
         gauge("twgw_limit_degraded", "Charges since the start that were decided without the other nodes.", (),
               lambda: limiter.alone)  # fmt: skip
+
+
+def shared_limits(
+    reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log, others: Callable[[], Others] | None
+) -> SharedLimits | None:
+    """What counts with other nodes; None where no servers are named."""
+    return SharedLimits(reactor, settings, clock, metrics, log, others) if settings.servers else None
+
+
+def faults_of(limits: SharedLimits | None, others: Callable[[], Others] | None) -> Iterator[str]:
+    """Why limits are not counted with all other nodes, a line for each."""
+    if limits is not None:
+        yield from limits.faults()
+    elif others is not None and (found := others()).apart:
+        yield elsewhere(found)

@@ -37,6 +37,7 @@ from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.upgrade import upgrade
+from twgw.throttle.others import CountsOn, Others, digest_of
 from twgw.web.login import first_admin
 
 InThread = Callable[..., "Deferred[Any]"]
@@ -73,6 +74,10 @@ class Backing(Protocol):
         """Who signs tokens."""
 
     @property
+    def others(self) -> Callable[[], Others] | None:
+        """Who counts limits together with this process; None where only a setting says so."""
+
+    @property
     def make_source(self) -> MakeSource:
         """Makes what puts the state in force, and what changes of it."""
 
@@ -98,6 +103,7 @@ class FromFile:
     subscriptions: lookup.Rights = field(init=False)
     issuer: Issuer = field(init=False)
     make_source: MakeSource = field(init=False)
+    others: None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         state = self.config.state
@@ -160,7 +166,13 @@ class FromDatabase:
         terms = Terms(said.lease, said.session)
         made = Membership(self.database, self.reactor, MachineClocks, terms, self.config.node.name, wall, self.log)
         made.lends = "gateway" in self.config.node.roles
+        made.lease.counts = CountsOn(self.config.node.name, digest_of(self.config.memcached))
         return made
+
+    @property
+    def others(self) -> Callable[[], Others] | None:
+        """Who counts limits together with this process; None where only a setting says so."""
+        return self.membership.company.others if self.membership is not None else None
 
     def make_source(
         self,

@@ -20,6 +20,7 @@ from twgw.cluster.answers import Answers
 from twgw.cluster.carrying import Carrier
 from twgw.cluster.clocks import MachineClocks
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
+from twgw.cluster.counting import Company
 from twgw.cluster.handover import told
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
@@ -44,6 +45,7 @@ from twgw.registry import Head
 from twgw.startup import NOT_KEPT, Backing, FromDatabase
 from twgw.storage.log import head
 from twgw.storage.reader import DatabaseReader
+from twgw.throttle.others import CountsOn, Others, digest_of
 
 
 @define(eq=False)
@@ -65,6 +67,7 @@ class FromKeyManagers:
     issuer: Issuer = field(init=False)
     follower: Follower = field(init=False)
     lease: Lease = field(init=False)
+    company: Company = field(init=False)
     carrier: Carrier = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -72,7 +75,9 @@ class FromKeyManagers:
         tls = load(*where.files)
         tls.check(where.name, GATEWAY)
         self.lease = Lease(uuid4().hex, MachineClocks)
-        self.carrier = Carrier({LeaseGiven: KEY_MANAGER}, lambda _peer, given: self.lease.take(given))
+        self.lease.counts = CountsOn(self.config.node.name, digest_of(self.config.memcached))
+        self.company = Company(MachineClocks)
+        self.carrier = Carrier({LeaseGiven: KEY_MANAGER}, lambda _peer, given: self._leased(given))
         answers: dict[type[Command], Answer] = {Advanced: self._advanced, **self.carrier.answers}
         here = Here.of(tls.identity, self.clock, self.log, self.metrics, answers)
         self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
@@ -103,6 +108,15 @@ class FromKeyManagers:
         """Whether the gateway is cut off from its cluster."""
         return not self.lease.valid()
 
+    @property
+    def others(self) -> Callable[[], Others]:
+        """Who counts limits together with this process."""
+        return self.company.others
+
+    def _leased(self, given: LeaseGiven) -> None:
+        self.company.take(given, self.lease)
+        self.lease.take(given)
+
     def look(self) -> None:
         """Ask every key manager for a lease; called every second."""
         for peer in self.links.peers("control"):
@@ -111,6 +125,7 @@ class FromKeyManagers:
     def give_back(self) -> None:
         """The gateway has stopped: nobody need wait for it."""
         self._tell(self.lease.give_back())
+        self.company.left()
 
     def _in_force(self, head: Head) -> None:
         self.lease.advance(head)

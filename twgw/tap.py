@@ -46,7 +46,7 @@ from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
-from twgw.shared_limits import SharedLimits
+from twgw.shared_limits import faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.startup_cluster import FromKeyManagers, take_part
 from twgw.storage.errors import Unavailable
@@ -138,10 +138,9 @@ class Node(MultiService):
         clock = ReactorClock(reactor)
         self.files = LineFiles(config.node.data_dir, clock, log)
         self.metrics = Registry()
-        shared = config.memcached.servers
-        self.shared = SharedLimits(reactor, config.memcached, clock, self.metrics, log) if shared else None
-        self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
         self.backing = self._backing(clock, log)
+        self.shared = shared_limits(reactor, config.memcached, clock, self.metrics, log, self.backing.others)
+        self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
         self.people: People | None = None
@@ -289,7 +288,7 @@ class Node(MultiService):
             outage=source.outage,
             isolated=isinstance(self.backing, FromDatabase | FromKeyManagers) and self.backing.isolated,
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
-            counters=self.shared.faults() if self.shared else (),
+            counters=faults_of(self.shared, self.backing.others),
         )
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name

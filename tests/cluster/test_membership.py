@@ -14,6 +14,7 @@ from twgw.registry import Head, Record
 from twgw.storage import cluster, log
 from twgw.storage.errors import Unavailable
 from twgw.storage.schema import cluster_head
+from twgw.throttle.others import CountsOn, Others
 
 
 class Member:
@@ -155,13 +156,45 @@ def test_a_gateway_elsewhere_is_waited_for(member):
     a = member()
     for ends in (lambda: a.it.heard(Ack("g", Head(1, 1))), lambda: a.it.heard(LeaseReturned("g", 9)), lambda: a.go(4)):
         given = a.it.heard(LeaseAsked("g", 1, a.it.grants.known))
-        assert given == LeaseGiven("g", 1, 4.0, a.it.grants.known)
+        assert given == LeaseGiven("g", 1, 4.0, a.it.grants.known, Others(2, share=False))
         done = a.it.reached(append(a))
         a.go(HASTE)
         assert result(done) is None
         ends()
         a.go(HASTE)
         assert "done" == result(done)
+
+
+def test_nodes_are_told_how_many_count_limits(member):
+    """A node that comes has a share of its own when no lease is good any more that does not count it."""
+    a, b = member("a"), member("b")
+    c = LeaseAsked("c", 1, Head(1, 0), CountsOn("c", "elsewhere"))
+    for _ in range(17):
+        for each in (a, b):
+            each.go(EVERY)
+            each.it.look()
+    assert Others(2) == a.it.company.others() == b.it.company.others()
+
+    assert Others(3, share=False, apart=("",)) == a.it.heard(c).others
+    for each in (a, b):
+        each.go(EVERY)
+        each.it.look()
+    assert Others(3, apart=("c",)) == a.it.company.others() == b.it.company.others()
+
+    a.clock.advance(0)
+    b.it.heard(LeaseReturned(b.it.lease.gateway, 99))
+    b.it.lends = False
+    stop(b)
+    a.it.heard(LeaseReturned("c", 1))
+    for _ in range(6):
+        a.go(EVERY)
+        a.it.look()
+    assert Others(1) == a.it.company.others()
+
+
+def stop(member):
+    """The node stops as it should."""
+    Deferred.fromCoroutine(member.it.stop())
 
 
 def test_a_silent_node_is_waited_for_as_long_as_its_session_may_last(member):

@@ -19,7 +19,7 @@ def write(database):
 
 
 def register(write, name="a", known=START):
-    return write(cluster.register, name, f"node-{name}", known, now=NOW)
+    return write(cluster.register, name, f"node-{name}", known, {}, now=NOW)
 
 
 def append(write, count=1):
@@ -30,7 +30,7 @@ def test_a_session_begins_with_the_log_as_it_is(write):
     """It has granted nothing, so it is done with all of it."""
     append(write, 3)
 
-    assert register(write) == View(Head(1, 3), (Session("a", "node-a", 1, Head(1, 3)),))
+    assert register(write) == View(Head(1, 3), (Session("a", "node-a", 1, Head(1, 3), {}),))
 
 
 def test_a_renewal_tells_and_says_all_that_others_wait_for(write):
@@ -39,8 +39,8 @@ def test_a_renewal_tells_and_says_all_that_others_wait_for(write):
     register(write, "b")
     append(write, 2)
 
-    assert write(cluster.renew, "b", Head(1, 1), START) == View(
-        Head(1, 2), (Session("a", "node-a", 1, START), Session("b", "node-b", 2, Head(1, 1)))
+    assert write(cluster.renew, "b", Head(1, 1), START, {}) == View(
+        Head(1, 2), (Session("a", "node-a", 1, START, {}), Session("b", "node-b", 2, Head(1, 1), {}))
     )
 
 
@@ -49,17 +49,17 @@ def test_a_session_that_was_ended_is_not_renewed(write):
     register(write)
     write(cluster.end, "a")
 
-    assert write(cluster.renew, "a", START, START) is None
-    assert register(write, "c").sessions == (Session("c", "node-c", 1, START),)
+    assert write(cluster.renew, "a", START, START, {}) is None
+    assert register(write, "c").sessions == (Session("c", "node-c", 1, START, {}),)
 
 
 def test_a_silent_session_is_removed_unless_it_was_renewed(write):
     """Just before."""
     old = (*register(write).sessions, *register(write, "b").sessions[1:])
-    write(cluster.renew, "b", START, START)
+    write(cluster.renew, "b", START, START, {})
 
     assert 1 == write(cluster.remove, old)
-    assert [each.id for each in write(cluster.renew, "b", START, START).sessions] == ["b"]
+    assert [each.id for each in write(cluster.renew, "b", START, START, {}).sessions] == ["b"]
 
 
 @pytest.mark.parametrize("known", [Head(1, 7), Head(2, 1)])
@@ -69,7 +69,7 @@ def test_a_database_that_lost_what_was_known_begins_a_new_epoch(write, known):
     register(write)
     new = Head(known.epoch + 1, max(3, known.pos) + cluster.APART)
 
-    assert write(cluster.renew, "a", START, known).head == new
+    assert write(cluster.renew, "a", START, known, {}).head == new
     assert write(log.head) == new
     assert append(write) == new.pos + 1
     assert register(write, "b", known).head == Head(new.epoch, new.pos + 1), "it is begun once"
@@ -82,7 +82,7 @@ def test_nothing_is_appended_between_what_a_renewal_reads_and_its_end(database, 
     seen = []
 
     def slow(connection):
-        found = cluster.renew(connection, "a", START, START)
+        found = cluster.renew(connection, "a", START, START, {})
         inside.set()
         seen.append(appended.wait(0.5))
         seen.append(log.head(connection).pos)
@@ -107,11 +107,11 @@ def test_sessions_are_renewed_side_by_side(database):
     """And beside what is appended: none of them ends in the way of another."""
     names = [f"s{number}" for number in range(4)]
     for name in names:
-        database.call(cluster.register, name, name, START, now=NOW, write=True)
+        database.call(cluster.register, name, name, START, {}, now=NOW, write=True)
 
     def renew(name):
         for _ in range(10):
-            database.call(cluster.renew, name, START, START, write=True)
+            database.call(cluster.renew, name, START, START, {}, write=True)
 
     def write_log():
         for _ in range(10):
@@ -124,7 +124,7 @@ def test_sessions_are_renewed_side_by_side(database):
     for thread in threads:
         thread.join()
 
-    found = database.call(cluster.renew, "s0", START, START, write=True)
+    found = database.call(cluster.renew, "s0", START, START, {}, write=True)
 
     assert found.head == Head(1, 20)
     assert [each.beats for each in found.sessions] == [12, 11, 11, 11]

@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 
 from twgw.gateway.running import Running
 from twgw.model import Charge
+from twgw.throttle.others import Others
 from twgw.throttle.reservation import Add, Answer
 from twgw.throttle.servers import CounterServer
 from twgw.throttle.shared import SharedLimiter
@@ -122,14 +123,14 @@ class Node:
     def __init__(self, world, skew, declared, max_keys):
         self.world, self.skew = world, skew
         self.still_until = 0.0
-        self.declared = declared
+        self.others = Others(declared)
         self.servers = [
             CounterServer(
                 name, partial(world.travel, self, name), partial(world.at, 0), self.wall, world.random.randrange
             )
             for name in world.servers
         ]  # fmt: skip
-        self.limiter = SharedLimiter(self, self.servers, lambda: self.declared, world.random.randrange,
+        self.limiter = SharedLimiter(self, self.servers, lambda: self.others, world.random.randrange,
                                      max_keys=max_keys)  # fmt: skip
         self.decisions = []
         world.at(world.random.uniform(0, TICK), self._tick)
@@ -148,7 +149,7 @@ class Node:
         self.still_until = self.world.time + seconds
 
     def _tick(self):
-        self.when_running(lambda: [server.tick() for server in self.servers])
+        self.when_running(lambda: [self.limiter.heed(), *(server.tick() for server in self.servers)])
         self.world.at(TICK, self._tick)
 
     def request(self, charges):

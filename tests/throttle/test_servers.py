@@ -44,6 +44,20 @@ def add(key="a"):
     return [Add(key, 1, 1, 60)]
 
 
+def test_one_that_is_barred_is_down_although_it_answers():
+    """Until it is not any more, and answers."""
+    node = Node(FakeMemcached())
+    node.look()
+    node.counters.bar(True)
+    assert (True, START + node.time) == (node.counters.down, node.counters.down_since)
+    node.look()
+    assert node.counters.down
+    node.counters.bar(False)
+    assert node.counters.down
+    node.look()
+    assert not node.counters.down
+
+
 def test_what_is_asked_for_in_one_turn_is_one_batch():
     """What comes while it is under way is the next one; each is answered with its own part."""
     node, heard = Node(FakeMemcached()), []

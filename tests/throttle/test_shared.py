@@ -12,6 +12,7 @@ from twgw.model import Algorithm, Limit
 from twgw.throttle import fixed_account, reservation, sliding_account
 from twgw.throttle.bucket_account import BucketAccount
 from twgw.throttle.fixed_account import FixedAccount
+from twgw.throttle.others import Others
 from twgw.throttle.reservation import AHEAD, Answer
 from twgw.throttle.servers import CounterServer
 from twgw.throttle.shared import share_of
@@ -329,6 +330,85 @@ def test_a_window_that_was_begun_alone_is_ended_alone():
     assert 10 == sum(decide(world, node, charge(limit))[0].allowed for _ in range(19))
 
 
+def next_window(world, period):
+    """Let the window end."""
+    world.run(period - (START + world.time) % period + world.time)
+
+
+def passed(world, node, limit, times=20):
+    """How many of some requests are let pass."""
+    return sum(decide(world, node, charge(limit))[0].allowed for _ in range(times))
+
+
+def test_a_node_that_not_all_others_know_has_no_share():
+    """It has one from the first window on that begins when they do."""
+    world, node = quiet()
+    limit = Limit(12, 4)
+    node.others = Others(3, share=False)
+    world.servers["m0:11211"].up = False
+    next_window(world, 4)
+    assert 0 == passed(world, node, limit)
+    next_window(world, 4)
+    assert 0 == passed(world, node, limit)
+    node.others = Others(3)
+    assert 0 == passed(world, node, limit)
+    next_window(world, 4)
+    assert 4 == passed(world, node, limit)
+
+
+def test_a_share_changes_with_the_number_of_nodes_from_the_next_window_on():
+    """Whether it grows or not; what was begun is ended as it is."""
+    world, node = quiet()
+    limit = Limit(12, 4)
+    node.others = Others(2)
+    world.servers["m0:11211"].up = False
+    next_window(world, 4)
+    assert 2 == passed(world, node, limit, 2)
+    node.others = Others(4)
+    assert 4 == passed(world, node, limit)
+    next_window(world, 4)
+    assert 3 == passed(world, node, limit)
+    node.others = Others(1)
+    next_window(world, 4)
+    assert 12 == passed(world, node, limit)
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.SLIDING_WINDOW, Algorithm.TOKEN_BUCKET])
+def test_a_sliding_share_begins_anew_when_the_number_of_nodes_changes(algorithm):
+    """As if all of it had been used up just then."""
+    world, node = quiet()
+    limit = Limit(12, 4, algorithm)
+    node.others = Others(2)
+    world.servers["m0:11211"].up = False
+    world.run(world.time + 9)
+    assert 3 == passed(world, node, limit, 3)
+    node.others = Others(3)
+    assert 0 == passed(world, node, limit, 1)
+    world.run(world.time + 4.1)
+    assert 4 == passed(world, node, limit)
+
+
+def test_a_node_that_others_do_not_count_with_counts_its_share():
+    """As they count on other servers: each is told, and the whole is within the limit."""
+    world, node = quiet()
+    limit = Limit(12, 4)
+    next_window(world, 4)
+    assert passed(world, node, limit, 2)
+    node.others = Others(2, apart=("b",))
+    decisions = [decide(world, node, charge(limit))[0] for _ in range(12)]
+    assert decisions[-1].charge.name.endswith("(degraded)")
+    next_window(world, 4)
+    assert 6 == passed(world, node, limit)
+    assert node.servers[0].barred
+    node.others = Others(2)
+    world.run(world.time + 1)
+    assert 0 == passed(world, node, limit, 1)
+    world.run(world.time + 1)
+    next_window(world, 4)
+    assert 12 == passed(world, node, limit)
+    assert not node.servers[0].down
+
+
 @pytest.mark.parametrize("algorithm", [Algorithm.SLIDING_WINDOW, Algorithm.TOKEN_BUCKET])
 def test_what_was_let_pass_alone_is_counted_when_the_server_is_back(algorithm):
     """So that nobody else is granted it, too."""
@@ -451,6 +531,7 @@ shared_nothing = fixed_account.NOTHING
     ("limit", "nodes", "expected"),
     [
         (Limit(10, 60), 1, Limit(10, 60)), (Limit(10, 60), 3, Limit(3, 60)), (Limit(2, 60), 3, None),
+        (Limit(10, 60), 0, None),
         (Limit(10, 60, Algorithm.SLIDING_WINDOW), 4, Limit(2, 60, Algorithm.SLIDING_WINDOW)),
         (Limit(10, 60, Algorithm.TOKEN_BUCKET, 5), 2, Limit(10, 120, Algorithm.TOKEN_BUCKET, 2)),
         (Limit(10, 60, Algorithm.TOKEN_BUCKET), 4, Limit(10, 240, Algorithm.TOKEN_BUCKET, 2)),

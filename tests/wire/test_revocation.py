@@ -40,7 +40,7 @@ def certify(folder, node, signer, *roles):
 class Member:
     """A node with every role."""
 
-    def __init__(self, folder, start, url, signer):
+    def __init__(self, folder, start, url, signer, **more):
         self.control = free_port()
         folder.mkdir()
         self.signer, self.port = signer, free_port()
@@ -49,7 +49,7 @@ class Member:
             folder, lambda *args: start(*args, folder=folder), None,
             node={"data_dir": "data", "name": folder.name}, database={"url": url},
             control={"listen": f"tcp:{self.control}:interface=127.0.0.1"},
-            cluster={"listen": f"tcp:{self.port}:interface=127.0.0.1", "lease": LEASE, "session": SESSION},
+            cluster={"listen": f"tcp:{self.port}:interface=127.0.0.1", "lease": LEASE, "session": SESSION}, **more,
         ).ready()  # fmt: skip
         self.process = self.node.process
 

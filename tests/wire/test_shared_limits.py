@@ -1,11 +1,19 @@
 """Several gateways, each a process, that count on one memcached; what they let pass is seen by the upstream alone."""
 
+import signal
 import threading
 import time
 
 import pytest
 
+from tests.databases import PostgreSQL
 from tests.wire.processes import PATIENCE, Node, Upstream, api
+from tests.wire.test_oauth2 import NOW, PEPPER, fill
+from tests.wire.test_revocation import Member
+from twgw.cluster import authority
+from twgw.storage import keys
+from twgw.storage.database import Database
+from twgw.storage.upgrade import upgrade
 
 PERIOD = 5
 
@@ -112,6 +120,44 @@ def test_a_memcached_that_goes_is_told_and_costs_no_answer(nodes, memcached):
     wait_until(lambda: "degraded" not in made[0].get("/pets")[1]["RateLimit-Policy"])
     wait_until(lambda: made[0].get("/pets")[0] == 200)
     upstream.close()
+
+
+def members(tmp_path, start, server, *pools):
+    """Nodes of one cluster, each with its own list of servers."""
+    url = server.make(f"limits_{tmp_path.name[-12:].lower().strip('_')}")
+    database = Database(url)
+    upgrade(database)
+    database.call(keys.ensure_key, "pepper", lambda: PEPPER.text, now=NOW, write=True)
+    fill(database)
+    database.close()
+    signer = authority.new_authority("twgw", time.time())
+    return [
+        Member(tmp_path / f"node-{number}", start, url, signer, memcached={"servers": list(pool), "timeout": 5})
+        for number, pool in enumerate(pools)
+    ]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL of one's own."""
+    running = PostgreSQL().start()
+    yield running
+    running.end()
+
+
+def test_nodes_of_a_cluster_know_how_many_count(tmp_path, start, server, memcached):
+    """Without a setting; a third one that names another server is told to everybody, and counts with nobody."""
+    made = members(tmp_path, start, server, [memcached.name], [memcached.name], ["127.0.0.1:1"])
+    for member in made:
+        wait_until(lambda member=member: b"twgw_limit_nodes 3.0" in member.node.ask("/metrics")[2])
+    text = b"node-2: other servers are named in [memcached] there"
+    wait_until(lambda: all(text in member.node.ask("/readyz")[2] for member in made[:2]))
+    assert b"node-0, node-1: other servers" in made[2].node.ask("/readyz")[2]
+    made[2].process.signal(signal.SIGTERM)
+    made[2].process.end()
+    for member in made[:2]:
+        wait_until(lambda member=member: b"twgw_limit_nodes 2.0" in member.node.ask("/metrics")[2])
+        wait_until(lambda member=member: b'"warnings": []' in member.node.ask("/readyz")[2])
 
 
 def wait_until(so):

@@ -8,11 +8,14 @@ And even without the database: when that much time has passed since the commit, 
 Pure; ``membership.py`` asks.
 """
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import field, frozen
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
 from twgw.cluster.messages import RelayDone
 from twgw.registry import Head
+from twgw.throttle.others import CountsOn
 
 
 @frozen
@@ -25,6 +28,8 @@ class Session:
     """Counts its renewals."""
     done: Head
     """What was in force wherever a lease of it was good, when it was renewed."""
+    counting: Mapping[str, CountsOn] | None = field(default=None, hash=False)
+    """The gateways that may hold a lease of it, and where each counts limits; None: it does not say."""
 
 
 @frozen

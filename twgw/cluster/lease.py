@@ -13,6 +13,7 @@ from math import inf
 from twgw.cluster.clocks import Clocks, Moment
 from twgw.cluster.messages import LeaseAsked, LeaseGiven, LeaseReturned
 from twgw.registry import Head
+from twgw.throttle.others import CountsOn
 
 MOST_ASKED = 64
 """Questions whose answer is still taken; older ones came to nothing."""
@@ -25,6 +26,8 @@ class Lease:
         self.gateway = gateway
         self.applied = Head(0, 0)
         """What is in force here."""
+        self.counts = CountsOn()
+        """Where this process counts limits; only told."""
         self._clocks = clocks
         self._raw, self._boot = clocks.raw, clocks.boot
         self._ends_raw = self._ends_boot = -inf
@@ -47,15 +50,20 @@ class Lease:
         self._asked[self._number] = Moment.now(self._clocks)
         if len(self._asked) > MOST_ASKED:
             self._asked.popitem(last=False)
-        return LeaseAsked(self.gateway, self._number, self.applied)
+        return LeaseAsked(self.gateway, self._number, self.applied, self.counts)
 
     def take(self, given: LeaseGiven) -> None:
         """An answer came.  Those to nobody's question are let be."""
-        asked = self._asked.get(given.number)
-        if asked is None or given.gateway != self.gateway:
+        ends = self.ends(given)
+        if ends is None:
             return
-        self._early.append((given.need, asked.later(given.seconds)))
+        self._early.append((given.need, ends))
         self._use()
+
+    def ends(self, given: LeaseGiven) -> Moment | None:
+        """When what an answer says holds no longer; None for an answer to nobody's question."""
+        asked = self._asked.get(given.number)
+        return asked.later(given.seconds) if asked is not None and given.gateway == self.gateway else None
 
     def advance(self, applied: Head) -> None:
         """More of the log is in force."""

@@ -7,24 +7,26 @@ in ``grants.py``, ``lease.py`` and ``completion.py``.  Made by ``startup.py`` wh
 Messages of others only make it quicker: ``heard`` takes them, ``tell`` is what they are sent with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
 from twgw.cluster.completion import Completion, View
+from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
-from twgw.cluster.messages import Ack, LeaseAsked, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.policy.interfaces import Log
 from twgw.registry import Head
 from twgw.storage import cluster
 from twgw.storage.errors import Unavailable
+from twgw.throttle.others import CountsOn
 
 EVERY = 1.0
 """Seconds between two renewals when nobody waits."""
@@ -61,6 +63,9 @@ class Membership:
         self.session = ""
         self.grants = Grants(clocks, terms)
         self.completion = Completion(clocks, terms)
+        self.census = Census(clocks, terms)
+        self.company = Company(clocks)
+        """Who counts limits, as the gateway in this process is told."""
         self.lease = Lease(uuid4().hex, clocks)
         """Of the gateway in this process."""
         self.lends = True
@@ -90,8 +95,11 @@ class Membership:
         """Begin a session, before there is traffic.  Raises Unavailable."""
         began, name = Moment.now(self._clocks), uuid4().hex
         register, wall = cluster.register, self._wall()
-        view = self._database.call(register, name, self._node, self.grants.known, now=wall, write=True)
-        self._begun(began, name, view)
+        if self.lends:
+            self.census.asked(self.lease.gateway, self.lease.counts)
+        named = self.census.named([self.lease.gateway])
+        view = self._database.call(register, name, self._node, self.grants.known, named, now=wall, write=True)
+        self._begun(began, name, view, named)
 
     def look(self) -> None:
         """See what is due; called every second."""
@@ -108,14 +116,16 @@ class Membership:
     async def _renew(self) -> None:
         run, known = self._database.run, self.grants.known
         began, done = Moment.now(self._clocks), self.grants.done
+        named = self.census.named(self.grants.holders)
         try:
-            view = await run(cluster.renew, self.session, done, known, write=True)
+            view = await run(cluster.renew, self.session, done, known, named, write=True)
             if view is None and not self._stopped:  # others took it away, as it had ended
                 self.grants.lost()
                 began, name = Moment.now(self._clocks), uuid4().hex
-                view = await run(cluster.register, name, self._node, known, now=self._wall(), write=True)
-                self._begun(began, name, view)
+                view = await run(cluster.register, name, self._node, known, named, now=self._wall(), write=True)
+                self._begun(began, name, view, named)
             elif view is not None:
+                self.census.saw(view, named)
                 self._read(began, view, done)
             if view is not None and (silent := [each for each in self.completion.silent if each.id != self.session]):
                 await run(cluster.remove, silent, write=True)
@@ -124,8 +134,9 @@ class Membership:
             return
         self.outage = ""
 
-    def _begun(self, began: Moment, name: str, view: View) -> None:
+    def _begun(self, began: Moment, name: str, view: View, named: Mapping[str, CountsOn]) -> None:
         self.session = name
+        self.census.saw(view, named, anew=True)
         self._read(began, view, view.head)
 
     def _read(self, began: Moment, view: View, published: Head) -> None:
@@ -171,6 +182,7 @@ class Membership:
             self._next.cancel()
             self._next = None
         self.grants.returned(self.lease.give_back())
+        self.company.left()
         free = not self.grants.holders
         self.grants.lost()
         if free and self.session:
@@ -190,7 +202,7 @@ class Membership:
     def heard(self, message: object) -> object:
         """What to answer a message, if anything."""
         if isinstance(message, LeaseAsked):
-            return self.grants.give(message)
+            return self._give(message)
         if isinstance(message, Ack):
             self.grants.acked(message)
         elif isinstance(message, LeaseReturned):
@@ -204,8 +216,16 @@ class Membership:
         self._advanced()
         return None
 
+    def _give(self, asked: LeaseAsked) -> LeaseGiven | None:
+        given = self.grants.give(asked)
+        if given is None:
+            return None
+        self.census.asked(asked.gateway, asked.counts)
+        return evolve(given, others=self.census.others(asked.gateway))
+
     def _lend(self) -> None:
-        if self.lends and (given := self.grants.give(self.lease.ask())) is not None:
+        if self.lends and (given := self._give(self.lease.ask())) is not None:
+            self.company.take(given, self.lease)
             self.lease.take(given)
 
     def _advanced(self) -> None:

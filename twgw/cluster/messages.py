@@ -3,9 +3,12 @@
 Each of them may be lost, come late, twice, or in another order; what they mean rests on positions alone.
 """
 
-from attrs import frozen
+from functools import partial
+
+from attrs import field, frozen
 
 from twgw.registry import Head
+from twgw.throttle.others import CountsOn, Others
 
 
 @frozen
@@ -18,6 +21,8 @@ class LeaseAsked:
     """Of the question: the gateway knows when it asked, and a lease counts from then."""
     applied: Head
     """What the gateway has in force."""
+    counts: CountsOn = field(factory=CountsOn)
+    """Where it counts limits."""
 
 
 @frozen
@@ -29,6 +34,8 @@ class LeaseGiven:
     seconds: float
     """From the moment at which the gateway asked, by its own clocks."""
     need: Head
+    others: Others = field(factory=partial(Others, share=False))
+    """Who counts limits together with it."""
 
 
 @frozen

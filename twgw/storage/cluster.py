@@ -5,7 +5,8 @@ after a renewal finds it in the database, and whatever is appended before is kno
 a database that was replaced by another may still be read, and takes no commit.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Connection
@@ -14,23 +15,30 @@ from twgw.cluster.completion import Session, View
 from twgw.registry import Head
 from twgw.storage.schema import cluster_head
 from twgw.storage.schema import km_session as table
+from twgw.throttle.others import CountsOn
 
 APART = 1_000_000
 """Positions that a new epoch leaves out: more than the old one may have given away unseen."""
 
 
-def register(connection: Connection, session: str, node: str, known: Head, *, now: float) -> View:
+def register(
+    connection: Connection, session: str, node: str, known: Head, counting: Mapping[str, CountsOn], *, now: float
+) -> View:
     """Begin a session, which has granted nothing yet.  ``known``: how far the log was, as far as this node knows."""
     head = _locked_head(connection, known)
     done = {"done_epoch": head.epoch, "done_pos": head.pos}
-    connection.execute(insert(table).values(session=session, node=node, since=now, beats=1, **done))
+    values = {"session": session, "node": node, "since": now, "beats": 1, "counting": _written(counting)}
+    connection.execute(insert(table).values(**values, **done))
     return View(head, _sessions(connection))
 
 
-def renew(connection: Connection, session: str, done: Head, known: Head) -> View | None:
-    """Renew a session, and say with what it is done; None when there is no such session any more."""
+def renew(
+    connection: Connection, session: str, done: Head, known: Head, counting: Mapping[str, CountsOn]
+) -> View | None:
+    """Renew a session, say with what it is done and who counts limits; None when there is no such session any more."""
     head = _locked_head(connection, known)
     values = {"beats": table.c.beats + 1, "done_epoch": done.epoch, "done_pos": done.pos}
+    values["counting"] = _written(counting)
     found = connection.execute(update(table).where(table.c.session == session).values(values))
     return View(head, _sessions(connection)) if found.rowcount else None
 
@@ -66,4 +74,17 @@ def _locked_head(connection: Connection, known: Head) -> Head:
 
 def _sessions(connection: Connection) -> tuple[Session, ...]:
     rows = connection.execute(select(table).order_by(table.c.session))
-    return tuple(Session(row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos)) for row in rows)
+    return tuple(
+        Session(row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos), _read(row.counting))
+        for row in rows
+    )
+
+
+def _written(counting: Mapping[str, CountsOn]) -> str:
+    return json.dumps({gateway: [each.node, each.servers] for gateway, each in sorted(counting.items())})
+
+
+def _read(text: str | None) -> Mapping[str, CountsOn] | None:
+    if text is None:
+        return None  # of a version that does not say
+    return {gateway: CountsOn(*each) for gateway, each in json.loads(text).items()}

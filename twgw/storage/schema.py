@@ -77,6 +77,7 @@ km_session = _table(
     _required("beats", BigInteger),
     _required("done_epoch", BigInteger),
     _required("done_pos", BigInteger),
+    Column("counting", LongText),
 )
 
 # --- what is served ---

@@ -59,6 +59,8 @@ class CounterServer:
         self.down = False
         """Whether it did not answer when it was last asked."""
         self.down_since = 0.0
+        self.barred = False
+        """Whether nothing may be counted here, as others count elsewhere."""
         self.lost_at = 0.0
         """What was counted before this time, in UNIX time, counts as used up."""
         self.batches = 0
@@ -72,6 +74,12 @@ class CounterServer:
         if not self._busy and not self._planned:
             self._planned = True
             self._later(self._flush)
+
+    def bar(self, barred: bool) -> None:
+        """Count nothing here, as if it did not answer; or again, when it does."""
+        self.barred = barred
+        if barred and not self.down:
+            self.down, self.down_since = True, self._wall()
 
     def tick(self) -> None:
         """Give up what takes too long; look at a server that is down, or that nobody asked for a while."""
@@ -116,7 +124,7 @@ class CounterServer:
             replies = [None] * expected
             self._failed()
         else:
-            self.down = False
+            self.down = self.barred
         place = 0
         for size, answered in parts:
             answered(replies[place : place + size])

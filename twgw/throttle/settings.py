@@ -56,7 +56,8 @@ class Memcached:
         validator=_each_once,
     )
     nodes: int = setting(
-        "How many processes count together. While a server does not answer, each lets pass this part of a limit.",
+        "How many processes count together. While a server does not answer, each lets pass this part of a limit. "
+        "In a [cluster] it is known, and this does not count.",
         default=1,
         validator=positive,
     )

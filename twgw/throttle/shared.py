@@ -21,6 +21,7 @@ from twgw.throttle.asking import LOST, POISONED, REFUSED, Asking
 from twgw.throttle.fields import DEGRADED
 from twgw.throttle.fixed_account import FixedAccount
 from twgw.throttle.limiter import State, fresh
+from twgw.throttle.others import Others
 from twgw.throttle.reservation import NONCE, Command, Reply, name_of, place_of
 from twgw.throttle.servers import CounterServer
 from twgw.throttle.tables import Tables
@@ -33,9 +34,11 @@ COME_BACK = 1.0
 
 
 def share_of(limit: Limit, nodes: int) -> Limit | None:
-    """The part of a limit that each of the nodes may let pass by itself; None when that is nothing."""
-    if nodes <= 1:
+    """The part of a limit that each of the nodes may let pass by itself; None when that is nothing, or they are 0."""
+    if nodes == 1:
         return limit
+    if nodes < 1:
+        return None
     if limit.algorithm is Algorithm.TOKEN_BUCKET:
         burst = (limit.burst or limit.amount) // nodes
         return evolve(limit, period=limit.period * nodes, burst=burst) if burst else None
@@ -61,7 +64,7 @@ class Shared:
     alone: State | None = None
     """What is left of the share."""
     alone_since: float = 0.0
-    """Beginning of the outage for which that was made."""
+    """Beginning of the outage for which that was made, or when it became known how many share."""
     alone_label: float = -1.0
     """The fixed window in which something was let pass of it; it ends as it is, also when the server is back."""
     spent: int = 0
@@ -84,16 +87,16 @@ class Shared:
             return 0
         return min(self.spent, (self.share.burst or self.share.amount) - self.alone.remaining(now))
 
-    def of_share(self, nodes: int) -> State | None:
-        """The counter of the share; None when that is nothing."""
-        server = self.server
-        if server.down and self.alone_since != server.down_since and not self._goes_on():
-            self.alone_since = server.down_since
+    def of_share(self, nodes: int, known_since: float) -> State | None:
+        """The counter of the share; None when that is nothing.  ``nodes`` is how many share, known since a time."""
+        since = max(self.server.down_since, known_since)
+        if self.server.down and self.alone_since != since and not self._goes_on():
+            self.alone_since = since
             self.share = share_of(self.limit, nodes)
             self.alone = None
             if self.share is not None:
                 self.alone = fresh(self.share)
-                self.alone.commit(server.down_since, self.share.burst or self.share.amount)
+                self.alone.commit(since, self.share.burst or self.share.amount)
         return self.alone
 
     def _goes_on(self) -> bool:
@@ -118,18 +121,22 @@ class Part:
 class SharedLimiter:
     """Counts on ``servers``.  At ``max_keys`` live counters it refuses what would need another one.
 
-    ``nodes`` says how many count together, ``random`` gives a number below another one.
+    ``others`` says how many count together, and how, ``random`` gives a number below another one.
     """
 
     def __init__(
-        self, clock: Clock, servers: Sequence[CounterServer], nodes: Callable[[], int], random: Callable[[int], int],
-        namespace: str = "", max_keys: int = 1_000_000,
+        self, clock: Clock, servers: Sequence[CounterServer], others: Callable[[], Others],
+        random: Callable[[int], int], namespace: str = "", max_keys: int = 1_000_000,
     ) -> None:  # fmt: skip
         self._wall = clock.wall
         self._latest = 0.0
         self.servers = tuple(servers)
         self._names = [server.name for server in servers]
-        self._nodes = nodes
+        self._ask_others = others
+        self.others = others()
+        self._shared_by = self.others.nodes if self.others.share else 0
+        self._shared_since = 0.0
+        """How many share a limit when they count alone; 0: not this one.  Since when."""
         self._nonce = random(NONCES - 1)
         """Of the last counter that we might have made: none is made twice with the same."""
         self._namespace = namespace
@@ -230,12 +237,26 @@ class SharedLimiter:
             cost = pending[id(shared)] = pending.get(id(shared), 0) + charge.cost
             fits = shared.account.peek(now, cost)
             part = Part(charge, shared, cost, fits)
+            if fits is None:
+                self.heed()
             if fits is None and shared.is_alone():
                 part.degraded = True
-                part.alone = shared.of_share(self._nodes())
+                part.alone = shared.of_share(self._shared_by, self._shared_since)
                 part.fits = part.alone is not None and part.alone.peek(now, cost)
             parts.append(part)
         return parts
+
+    def heed(self) -> None:
+        """Act upon what is known of the others now: who counts on other servers is not counted with."""
+        others = self._ask_others()
+        if others is self.others or others == self.others:
+            return
+        shared_by = others.nodes if others.share else 0
+        if shared_by != self._shared_by:
+            self._shared_by, self._shared_since = shared_by, self._now()
+        self.others = others
+        for server in self.servers:
+            server.bar(bool(others.apart))
 
     def _fresh(self, charge: Charge, now: float) -> Shared | None:
         """A counter that was not used for a while; None when there is no room."""
@@ -303,7 +324,8 @@ class SharedLimiter:
     def _commands(self, shared: Shared) -> list[Command]:
         self._nonce = self._nonce % (NONCES - 1) + 1
         now, server = self._now(), shared.server
-        about = Asking(now, shared.need, shared.wanted, self._nodes(), self._nonce, server.lost_at, shared.owed(now))
+        nodes = self.others.nodes
+        about = Asking(now, shared.need, shared.wanted, nodes, self._nonce, server.lost_at, shared.owed(now))
         shared.reported = shared.spent
         return shared.account.ask(about)
 
