@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from twgw.cli_cluster_ask import answered, here
+from twgw.cli_cluster_demo import demo
 from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_config import config_option, configured, failure
@@ -27,6 +28,7 @@ def cluster() -> None:
     """Several nodes as one gateway."""
 
 
+cluster.add_command(demo)
 cluster.add_command(init)
 cluster.add_command(join)
 

@@ -57,7 +57,7 @@ def init(file: Path | None, url: str | None, servers: str | None, advertise: str
         _take_database(before, config)
     _write(file, wanted)
     _say_local(config)
-    _make(config)
+    certify(config)
     if config.cluster.listen is None:
         put(file, {"listen": f"tcp:{PORT}"})
         click.echo("It listens for other nodes from its next start.\n")
@@ -104,7 +104,7 @@ def _say_local(config: Config) -> None:
             click.echo(f"Note: {place} is this machine; nodes on others need a name by which they reach it.", err=True)
 
 
-def _make(config: Config) -> None:
+def certify(config: Config) -> None:
     """The authority, in the database, and a certificate of it for this node."""
     from twgw.cluster import authority
     from twgw.cluster.authority import Identity
