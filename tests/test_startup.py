@@ -35,7 +35,9 @@ applications:
   - name: shop
     tier: Gold
     subscriptions: [{api: 'pets:1', tier: Gold}]
-    credentials: [{value: plain-key-1}]
+    credentials:
+      - {value: plain-key-1, groups: [gold]}
+      - {kind: basic, user: alice, digest: "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"}
 """
 
 
@@ -140,6 +142,9 @@ def test_the_file_of_an_earlier_version_is_taken_in(node, tmp_path):
         call(find_application, "shop").tier, call(find_subscription, "shop", "pets:1").tier
     )  # fmt: skip
     assert (True, "shop", None) == (known.valid, known.entry.credential.application, known.entry.credential.value)
+    assert ("gold",) == known.entry.credential.groups
+    alice = call(find_by_digest, "basic", backing.peppers.digest("alice"))
+    assert (True, "shop") == (alice.valid, alice.entry.credential.application)
 
     (tmp_path / "data" / "apis.yaml").write_text("apis: [\n")
     assert ["pets:1"] == list(begun(node())[1][0].compiled)

@@ -192,6 +192,8 @@ class CredentialEntry:
     revoked_pos: int | None
     created_at: float
     last_used_at: float | None
+    found_by: str = field(default="", repr=False)
+    """The digest that it is looked up by: of the key, or of the name that stands before a password."""
 
 
 @frozen

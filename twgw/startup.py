@@ -324,7 +324,9 @@ def _fill(connection: Any, state: State, peppers: Peppers, now: float) -> bool:
             subscriptions.subscribe(connection, application.name, one.api, now=now, tier=one.tier, state=one.state)
         for key in application.credentials:
             digest = peppers.digest(key.value) if key.value else key.digest
-            credentials.add_credential(connection, attrs.evolve(key, value=None, digest=digest), now=now)
+            found_by = peppers.digest(key.user or "") if key.kind == credentials.PASSWORD else ""
+            kept = attrs.evolve(key, value=None, digest=digest)
+            credentials.add_credential(connection, kept, found_by=found_by, now=now)
     return True
 
 
@@ -333,6 +335,6 @@ def _apis_of(connection: Any, digests: tuple[str, ...]) -> list[str]:
     for digest in digests:
         known = credentials.find_by_digest(connection, "api-key", digest)
         if isinstance(known.entry, CredentialEntry) and known.valid:
-            _, rights = subscriptions.rights_of(connection, known.entry.credential.application, RIGHTS)
+            *_, rights = subscriptions.rights_of(connection, known.entry.credential.application, RIGHTS)
             return [right.api for right in rights]
     return []

@@ -1,16 +1,19 @@
 """Whose key it is, from a database: what a key costs, what is remembered, and what is refused."""
 
+import base64
+
 import pytest
+from argon2 import PasswordHasher
 from twisted.internet.defer import execute
 
 from twgw.credentials import mint
 from twgw.gateway.registry import AT_ONCE, TOGETHER, Keys
 from twgw.memory import MemoryGateway, digest
-from twgw.model import Credential, SubscriptionState, Tier
+from twgw.model import Credential, Policy, SubscriptionState, Tier
 from twgw.registry import Token, User
 from twgw.storage import facts
 from twgw.storage.applications import revoke_application, update_application
-from twgw.storage.credentials import revoke_credential, set_expiry
+from twgw.storage.credentials import add_credential, revoke_credential, set_expiry
 from twgw.storage.errors import Unavailable
 from twgw.storage.facts import RIGHTS
 from twgw.storage.subscriptions import rights_of, set_subscription, subscribe, unsubscribe
@@ -345,6 +348,29 @@ def test_the_user_of_a_key_counts(gateway, registry, call):
     gateway.follower.poll()
 
     assert 401 == call("of-ann")
+
+
+def test_a_password_and_the_groups_of_a_caller_are_known(registry):
+    """As those of a state file are: who is in a group that may not call is refused, also with a password."""
+    guards = (Policy("basic-auth"), Policy("key-auth"), Policy("acl", {"deny": ["bad"]}))
+    registry.api("club", policies=guards)
+    stored = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("right")
+    for name, groups in (("alice", ()), ("eve", ("bad",))):
+        credential = Credential("basic", name, "shop", digest=stored, user=name, groups=groups)
+        registry.write(add_credential, credential, found_by=digest(name))
+    registry.key("bad-key", groups=("bad",))
+    gateway = MemoryGateway(registry.database)
+
+    def ask(name, password="right"):
+        pair = base64.b64encode(f"{name}:{password}".encode()).decode()
+        return gateway.get("/club/7", headers={"Authorization": f"Basic {pair}"}).status
+
+    assert (200, 401, 403, 401) == (ask("alice"), ask("alice", "wrong"), ask("eve"), ask("bob"))
+    assert (200, 403) == tuple(
+        gateway.get("/club/7", headers={"X-API-Key": key}).status for key in ("secret", "bad-key")
+    )
+    gateway.follower.reached(registry.write(revoke_credential, "basic", "alice"))
+    assert 401 == ask("alice")
 
 
 def test_a_token_is_found_by_its_secret_and_a_jwt_by_its_id(registry, gateway):

@@ -32,21 +32,24 @@ def batch(write):
 
 def test_a_credential_is_found_by_its_digest(batch, write, read):
     """What is known of it comes with the position as of which it is known; entering it is no record."""
-    entry = write(add_credential, a_credential(scopes=("read", "write"), expires_at=NOW + 5), title="nightly")
+    wanted = a_credential(
+        scopes=("read", "write"), expires_at=NOW + 5, user="alice", groups=("gold", "club"), owner="eve"
+    )
+    entry = write(add_credential, wanted, title="nightly")
 
     assert Known(Head(1, 0), entry, valid=True) == read(find_by_digest, "api-key", DIGEST)
-    assert a_credential(scopes=("read", "write"), expires_at=NOW + 5) == entry.credential
-    assert ("nightly", None, 0, None, NOW, None) == attrs.astuple(entry)[1:]
+    assert wanted == entry.credential
+    assert ("nightly", None, 0, None, NOW, None, DIGEST) == attrs.astuple(entry)[1:]
 
 
 def test_a_key_brings_the_tier_of_its_application(write, read):
-    """What limits all its calls together needs no second look; its environment is its own."""
+    """What limits all its calls together needs no second look, nor does whose it is; its environment is its own."""
     write(create_application, "batch", owner="bob", tier="gold")
     write(add_credential, a_credential(environment=Environment.SANDBOX))
 
     known = read(find_by_digest, "api-key", DIGEST).entry.credential
 
-    assert ("gold", Environment.SANDBOX) == (known.tier, known.environment)
+    assert ("gold", "bob", Environment.SANDBOX) == (known.tier, known.owner, known.environment)
 
 
 def test_an_unknown_key_is_known_to_be_unknown(batch, write, read):

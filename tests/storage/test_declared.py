@@ -32,6 +32,10 @@ def digests(value):
     return (f"v2:{value * 8:0<64}", f"v1:{value * 8:0<64}")
 
 
+def password(user="alice", digest="$argon2id$one", **fields):
+    return Credential("basic", user, "shop", digest=digest, user=user, **fields)
+
+
 def key(application, value, **fields):
     return Credential(id=f"id-{value}", application=application, value=value, **fields)
 
@@ -63,6 +67,8 @@ def stored(state, version="v2"):
     """A state as it comes out: with digests."""
 
     def one(credential):
+        if credential.value is None:
+            return credential
         digest = next(digest for digest in digests(credential.value) if digest.startswith(version))
         return attrs.evolve(credential, value=None, digest=digest)
 
@@ -79,6 +85,10 @@ def changed(index=0, **fields):
     applications = list(STATE.applications)
     applications[index] = attrs.evolve(applications[index], **fields)
     return attrs.evolve(STATE, applications=tuple(applications))
+
+
+CALLERS = changed(1, credentials=(key("shop", "c", groups=("gold", "club"), user="bob", owner="eve"), password()))
+"""The state, with callers who are more than their key, and with a password."""
 
 
 @pytest.fixture
@@ -99,12 +109,13 @@ def tags(read, after=0):
     return [record.tag for record in read(log.since, after)]
 
 
-def test_what_was_put_in_comes_out(put, read):
+@pytest.mark.parametrize("state", [STATE, CALLERS])
+def test_what_was_put_in_comes_out(put, read, state):
     """Everything but the keys themselves, and a second time there is nothing to do."""
-    put(STATE)
+    put(state)
 
-    assert stored(STATE) == read(read_state)
-    assert [] == said(read(plan, STATE, digests))
+    assert stored(state) == read(read_state)
+    assert [] == said(read(plan, state, digests))
     assert [] == said(read(plan, read(read_state), digests))
     assert list(STATE.apis) == read(live_apis)
     assert {"tag": "", "actor": "ann", "at": NOW} == read(last_sync)
@@ -164,6 +175,26 @@ def test_a_change_is_made_and_is_a_record(put, read, state, step, tag):
     assert found.position == read(log.head).pos
 
 
+@pytest.mark.parametrize(
+    ("credentials", "step", "name"),
+    [
+        ((key("shop", "c"), password()), "~ credential id-c", "c"),
+        ((password(digest="$argon2id$two"),), "~ credential alice", "alice"),
+        ((password(groups=("gold",)),), "~ credential alice", "alice"),
+        ((attrs.evolve(password("bob"), id="alice"),), "~ credential alice", "bob"),
+        ((attrs.evolve(password("bob"), id="alice"),), "~ credential alice", "alice"),
+        (CALLERS.applications[1].credentials[:1], "- credential alice", "alice"),
+    ],
+)  # fmt: skip
+def test_a_changed_caller_is_a_record(put, read, credentials, step, name):
+    """Named by what it is looked up by: the key, or the name before the password."""
+    before, state = put(CALLERS).position, changed(1, credentials=credentials)
+
+    assert step in said(put(state))
+    assert log.token_tag(digests(name)[0]) in tags(read, before)
+    assert stored(state) == read(read_state)
+
+
 def test_everything_can_be_taken_away(put, read):
     """An empty state leaves nothing, and each thing that goes is a record."""
     before = put(STATE).position
@@ -199,6 +230,25 @@ def test_another_key_under_the_same_id_is_issued_anew(put, read, write):
     assert None is read(find_by_digest, "api-key", digests("c")[0]).entry
     assert position == read(find_by_digest, "api-key", digests("d")[0]).entry.issued_pos
     assert {log.token_tag(digests(value)[0]) for value in "cd"} == set(tags(read, position))
+
+
+def test_a_password_is_found_by_the_name_before_it(put, read, write):
+    """With what the caller is; by nothing of the password.  Revoked, it does not come back by an old file."""
+    state = changed(1, credentials=(password(groups=("gold",), scopes=("x",)),))
+    put(state)
+
+    known = read(find_by_digest, "basic", digests("alice")[0])
+    assert known.valid
+    found = known.entry.credential
+    assert ("$argon2id$one", "alice", ("gold",), "shop") == (found.digest, found.user, found.groups, found.application)
+    assert None is read(find_by_digest, "basic", "$argon2id$one").entry
+
+    before = read(log.head).pos
+    write(revoke_credential, "basic", "alice")
+    assert [log.token_tag(digests("alice")[0])] == tags(read, before)
+    assert not read(find_by_digest, "basic", digests("alice")[0]).valid
+    with pytest.raises(Conflict, match="credential alice of shop was revoked"):
+        put(state)
 
 
 def test_a_new_pepper_changes_no_key(put, read):

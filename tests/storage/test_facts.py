@@ -3,7 +3,7 @@
 from math import inf
 
 from tests.storage.conftest import NOW, a_credential
-from twgw.model import Environment
+from twgw.model import Credential, Environment
 from twgw.reader import Key, Right
 from twgw.registry import Token, User
 from twgw.storage import log
@@ -27,6 +27,7 @@ def test_a_key_is_found_with_the_rights_of_its_application(filled, read):
     assert ("AbCdEfGh", "batch", inf) == (fact.payload.id, fact.payload.application, fact.expires)
     assert (head.pos, head.epoch) == (fact.position, fact.epoch)
     assert (f"tok:{'a' * 32}", "app:batch") == fact.tags
+    assert "bob" == fact.payload.owner
     assert {Right("batch", "pets:1.0"): "gold"} == {right: one.payload.tier for right, one in rights.items()}
     assert ("sub:batch/pets:1.0", "app:batch") == rights[Right("batch", "pets:1.0")].tags
 
@@ -68,9 +69,23 @@ def test_a_token_is_a_credential(write, read):
     assert ("token", "app", ("read",), "ann", "gold") == (
         fact.payload.kind, fact.payload.application, fact.payload.scopes, fact.payload.user, fact.payload.tier,
     )  # fmt: skip
-    assert Environment.SANDBOX is fact.payload.environment
+    assert (Environment.SANDBOX, "bob") == (fact.payload.environment, fact.payload.owner)
     assert "user:ann" in fact.tags
     assert (None, None) == (other.payload, refresh.payload)
+
+
+def test_a_caller_is_who_the_credential_says(filled, write, read):
+    """A name of no user here, groups, another owner; with a user of the registry, that one."""
+    write(create_user, User("ann"))
+    write(add_credential, a_credential(id="One", mark="c", user="alice", groups=("gold",), owner="eve"))
+    write(add_credential, a_credential(id="Two", mark="d"), user="ann")
+    write(add_credential, Credential("basic", "Three", "batch", digest="$x", user="alice"), found_by=f"v1:{'e' * 64}")
+
+    found = [one.payload for one, _ in read(read_facts, [key("c"), key("d"), key("e", "basic")], NOW)]
+    assert [("alice", ("gold",), "eve"), ("ann", (), "bob"), ("alice", (), "bob")] == [
+        (one.user, one.groups, one.owner) for one in found
+    ]
+    assert "$x" == found[2].digest
 
 
 def test_each_thing_is_answered_in_its_place(filled, write, read):

@@ -95,9 +95,9 @@ def test_the_rights_of_an_application_are_read_with_its_tier(both, write, read):
     entries = [write(subscribe, "batch", api) for api in ("pets:1.0", "toys:1.0")]
     found = read(rights_of, "batch", 9)
 
-    assert ("gold", entries) == (found[0], sorted(found[1], key=lambda entry: entry.api))
-    assert 1 == len(read(rights_of, "batch", 1)[1])
-    assert [(None, []), (None, [])] == [read(rights_of, name, 9) for name in ("shop", "nobody")]
+    assert ("gold", entries) == (found[0], sorted(found[2], key=lambda entry: entry.api))
+    assert 1 == len(read(rights_of, "batch", 1)[2])
+    assert [(None, "bob", []), (None, None, [])] == [read(rights_of, name, 9) for name in ("shop", "nobody")]
 
 
 def test_what_is_served_to_an_application_is_what_it_may_call(both, write, read):

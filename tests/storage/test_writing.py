@@ -17,7 +17,7 @@ def test_many_steps_are_told_piece_by_piece(database):
 
     database.call(
         lambda connection: write(
-            Writer(connection, "ann", NOW, ""), steps, lambda done, whole: told.append((done, whole))
+            Writer(connection, "ann", NOW, "", tuple), steps, lambda done, whole: told.append((done, whole))
         ),
         write=True,
     )
@@ -34,6 +34,6 @@ def test_what_went_meanwhile_is_not_changed(database):
     ]
 
     with pytest.raises(Conflict, match="a tier was removed by somebody else; look at the difference again"):
-        database.call(lambda connection: write(Writer(connection, "ann", NOW, ""), steps), write=True)
+        database.call(lambda connection: write(Writer(connection, "ann", NOW, "", tuple), steps), write=True)
 
     assert [] == database.call(list_tiers)

@@ -5,8 +5,9 @@ import pytest
 from tests.rest import NOW
 from twgw.credentials import key_id, mint, well_formed
 from twgw.memory import digest
+from twgw.model import Credential
 from twgw.storage.audit import list_audit
-from twgw.storage.credentials import find_by_digest
+from twgw.storage.credentials import add_credential, find_by_digest
 
 
 @pytest.fixture
@@ -139,3 +140,18 @@ def test_an_exchange_that_ends_a_key_is_waited_for(shop):
 
     assert "1;202;20" == answer.headers["Twgw-Position"]
     assert f"/store/v1/keys/{answer.json['id']}" == answer.headers["Location"]
+
+
+def test_a_password_is_shown_and_taken_back_but_is_no_key(shop):
+    """One that came with a state: what is stored of it is not shown, and it is not exchanged for a key."""
+    entry = Credential("basic", "alice", "sues", digest="$argon2id$one", user="alice")
+    shop.database.call(add_credential, entry, found_by=digest("alice"), now=NOW, write=True)
+
+    (found,) = shop.get("/applications/sues/keys", who="sue")["items"]
+    assert "alice" == found["id"]
+    assert "argon" not in shop.ask("GET", "/keys/alice", who="sue").text
+    assert "is a password" in shop.post("/keys/alice/rotation", {}, who="sue", status=409)["detail"]
+    shop.ask("DELETE", "/keys/alice", who="bob", status=404)
+    shop.ask("DELETE", "/keys/alice", who="sue", status=204)
+    assert not shop.database.call(find_by_digest, "basic", digest("alice")).valid
+    assert shop.post("/revocations", {"key": "alice"}, status=200)["revoked"]

@@ -1,9 +1,11 @@
 """Credentials: keys by their digests.  Called by the store, the admin REST and, for one look, the gateway's lookup.
 
-The key itself is never here.  A revoked credential stays, so that nobody enters it again; ``declared.py`` deletes.
+The key itself is never here.  A password is looked up by the name before it: its row has the digest of the name, and
+what is stored of the password stands in ``data``, beside whatever else only some credentials have.  A revoked
+credential stays, so that nobody enters it again; ``declared.py`` deletes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
@@ -13,10 +15,17 @@ from twgw.model import Credential, Environment
 from twgw.registry import Approval, CredentialEntry, Head, Known
 from twgw.storage import log
 from twgw.storage.errors import Missing
-from twgw.storage.rows import free, require, words
+from twgw.storage.rows import free, mapping, require, to_text, words
 from twgw.storage.schema import application as application_table
 from twgw.storage.schema import cluster_head, user
 from twgw.storage.schema import credential as table
+
+PASSWORD = "basic"
+"""The kind of those with a name and a password."""
+Digests = Callable[[str], Sequence[str]]
+"""A key, or the name before a password, to its digests under every pepper that is in use, that for new ones first."""
+BESIDE = ("owner", "user", "groups")
+"""What only some credentials have."""
 
 
 def add_credential(
@@ -26,23 +35,27 @@ def add_credential(
     now: float,
     title: str = "",
     user: str | None = None,
+    found_by: str = "",
 ) -> CredentialEntry:
-    """Enter a credential by its digest; it adds trust, and no record.  Raises Missing and Conflict."""
+    """Enter a credential by its digest; it adds trust, and no record.  Raises Missing and Conflict.
+
+    ``user``: one of the registry, without whom it is void.  ``found_by``: of a password, the digest of its name.
+    """
     assert credential.digest is not None
+    assert found_by or credential.kind != PASSWORD
     name = credential.application
+    digest = found_by or credential.digest
     require(connection, application_table, {"name": name}, f"application {name}")
-    free(connection, table, {"digest": credential.digest}, "credential with this key")
+    free(connection, table, {"digest": digest}, "credential with this key")
     free(connection, table, {"kind": credential.kind, "id": credential.id}, f"credential {credential.id}")
     pos = log.head(connection).pos
     connection.execute(
         insert(table).values(
-            digest=credential.digest, kind=credential.kind, id=credential.id, application=name, user_name=user,
-            title=title, environment=credential.environment.value, scopes=" ".join(credential.scopes),
-            expires_at=credential.expires_at,
-            issued_pos=pos, created_at=now,
+            kind=credential.kind, id=credential.id, user_name=user, title=title, issued_pos=pos, created_at=now,
+            **changeable(credential, digest),
         )
     )
-    return CredentialEntry(credential, title, user, pos, None, now, None)
+    return CredentialEntry(credential, title, user, pos, None, now, None, digest)
 
 
 def rotate(
@@ -63,7 +76,7 @@ def set_expiry(connection: Connection, kind: str, id: str, expires_at: float | N
     """Let a credential end earlier or later, and return the position.  Raises Missing."""
     entry = require_credential(connection, kind, id, lock=True)
     connection.execute(update(table).where(_named(kind, id)).values(expires_at=expires_at))
-    return log.append(connection, [log.token_record(entry.credential.digest or "")], now)
+    return log.append(connection, [log.token_record(entry.found_by)], now)
 
 
 def revoke_credential(connection: Connection, kind: str, id: str, *, now: float) -> int:
@@ -71,7 +84,7 @@ def revoke_credential(connection: Connection, kind: str, id: str, *, now: float)
     entry = require_credential(connection, kind, id, lock=True)
     if entry.revoked_pos is not None:
         return entry.revoked_pos
-    pos = log.append(connection, [log.token_record(entry.credential.digest or "")], now)
+    pos = log.append(connection, [log.token_record(entry.found_by)], now)
     connection.execute(update(table).where(_named(kind, id)).values(revoked_pos=pos))
     return pos
 
@@ -88,7 +101,7 @@ def find_by_digest(connection: Connection, kind: str, digest: str) -> Known:
         and row.application_state == Approval.ACTIVE.value
         and (row.user_name is None or (bool(row.user_active) and row.issued_pos >= row.user_revoked))
     )
-    return Known(head, _entry(row, row.application_tier), valid)
+    return Known(head, _entry(row, row.application_tier, row.application_owner), valid)
 
 
 def find_credential(connection: Connection, kind: str, id: str, *, lock: bool = False) -> CredentialEntry | None:
@@ -133,6 +146,7 @@ _KNOWN = (
         cluster_head.c.pos,
         table,
         application_table.c.tier.label("application_tier"),
+        application_table.c.owner.label("application_owner"),
         application_table.c.state.label("application_state"),
         application_table.c.revoked_before_pos.label("application_revoked"),
         user.c.active.label("user_active"),
@@ -149,23 +163,47 @@ def _named(kind: str, id: str) -> Any:
     return and_(table.c.kind == kind, table.c.id == id)
 
 
-def _entry(row: Any, tier: str | None = None) -> CredentialEntry:
-    credential = Credential(
+def changeable(credential: Credential, found_by: str) -> dict[str, Any]:
+    """The columns of a credential that may become others."""
+    data = {name: value for name in BESIDE if (value := getattr(credential, name))}
+    if found_by != credential.digest:
+        data["password"] = credential.digest
+    return {
+        "application": credential.application,
+        "digest": found_by,
+        "scopes": " ".join(credential.scopes),
+        "environment": credential.environment.value,
+        "expires_at": credential.expires_at,
+        "data": to_text(data) if data else None,
+    }
+
+
+def credential_of(row: Any, tier: str | None = None, owner: str | None = None) -> Credential:
+    """The credential of a row; ``tier`` and ``owner`` are those of its application."""
+    data = mapping(row.data) if row.data else {}
+    return Credential(
         kind=row.kind,
         id=row.id,
         application=row.application,
-        digest=row.digest,
+        digest=data.get("password", row.digest),
         scopes=words(row.scopes),
         environment=Environment(row.environment),
         tier=tier,
+        owner=data.get("owner", owner),
+        user=data.get("user"),
+        groups=tuple(data.get("groups", ())),
         expires_at=row.expires_at,
     )
+
+
+def _entry(row: Any, tier: str | None = None, owner: str | None = None) -> CredentialEntry:
     return CredentialEntry(
-        credential,
+        credential_of(row, tier, owner),
         row.title,
         row.user_name,
         row.issued_pos,
         row.revoked_pos,
         row.created_at,
         row.last_used_at,
+        row.digest,
     )

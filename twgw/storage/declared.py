@@ -9,7 +9,7 @@ so that an old file brings no stolen key back.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -22,7 +22,6 @@ from twgw.model import (
     Api,
     Application,
     Credential,
-    Environment,
     Lifecycle,
     State,
     Subscription,
@@ -30,14 +29,13 @@ from twgw.model import (
     Tier,
 )
 from twgw.storage import log
+from twgw.storage.credentials import Digests, credential_of
 from twgw.storage.errors import Conflict
-from twgw.storage.rows import batches, from_text, words
+from twgw.storage.rows import batches, from_text
 from twgw.storage.schema import api, api_revision, application, credential, subscription, tier
 from twgw.storage.settings import find_policies, find_setting, set_setting
 from twgw.storage.writing import Progress, Writer, write
 
-Digests = Callable[[str], Sequence[str]]
-"""A key to its digests under every pepper that is in use, that for new ones first."""
 SETTING = "declared"
 """Name of the setting that says what was synced last; its row lets one sync through at a time."""
 
@@ -59,7 +57,7 @@ def read_state(connection: Connection, tag: str = "") -> State:
         subscriptions[row.application].append(Subscription(row.api, row.tier, state))
     for row in _rows(connection, credential, tag, credential.c.application, credential.c.kind, credential.c.id):
         if row.revoked_pos is None:
-            credentials[row.application].append(_credential(row))
+            credentials[row.application].append(credential_of(row))
     return State(
         policies=State().policies if tag else policies,
         tiers=tuple(from_text(Tier, row.document) for row in _owned(connection, tier, tag, tier.c.name)),
@@ -104,7 +102,7 @@ def sync(
     if position is not None and steps.position != position:
         text = f"the database is at position {steps.position}, not {position}: look at the difference again"
         raise Conflict(text, changed=True)
-    records = write(Writer(connection, actor, now, tag), steps.differences, progress)
+    records = write(Writer(connection, actor, now, tag, digests), steps.differences, progress)
     return attrs.evolve(steps, position=log.append(connection, records, now))
 
 
@@ -141,18 +139,6 @@ def _apis(connection: Connection, tag: str) -> Iterator[Api]:
     for row in connection.execute(query.where(api.c.tag == tag) if tag else query):
         found = from_text(Api, row.document)
         yield attrs.evolve(found, state=Lifecycle(row.state), default_version=bool(row.default_version))
-
-
-def _credential(row: Any) -> Credential:
-    return Credential(
-        kind=row.kind,
-        id=row.id,
-        application=row.application,
-        digest=row.digest,
-        scopes=words(row.scopes),
-        environment=Environment(row.environment),
-        expires_at=row.expires_at,
-    )
 
 
 # --- what is wanted, in the form that is stored ---

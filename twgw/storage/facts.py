@@ -57,15 +57,16 @@ def _key(connection: Connection, key: Key, now: float, familiar: Container[str])
         tags += (f"app:{application}", *((f"user:{user}",) if user else ()))
         if application in familiar and isinstance(known.entry, CredentialEntry):
             return Fact(head.pos, head.epoch, ends, tags, credential), {}
-        tier, entries = rights_of(connection, application, RIGHTS)
+        tier, owner, entries = rights_of(connection, application, RIGHTS)
         rights = {right: _right(head, right, one) for one in entries for right in [Right(application, one.api)]}
-        return Fact(head.pos, head.epoch, ends, tags, attrs.evolve(credential, tier=tier)), rights
+        known_as = attrs.evolve(credential, tier=tier, owner=credential.owner or owner)
+        return Fact(head.pos, head.epoch, ends, tags, known_as), rights
     return Fact(head.pos, head.epoch, inf, tags, None), {}
 
 
 def _credential(entry: CredentialEntry | Token, kind: str) -> Credential:
     if isinstance(entry, CredentialEntry):
-        return attrs.evolve(entry.credential, user=entry.user)
+        return attrs.evolve(entry.credential, user=entry.user) if entry.user else entry.credential
     return Credential(
         kind=kind,
         id=entry.digest.partition(":")[2][:16],

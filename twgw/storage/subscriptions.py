@@ -86,10 +86,15 @@ def subscriptions_of(connection: Connection, application: str) -> list[Subscript
     return [_entry(row) for row in connection.execute(query)]
 
 
-def rights_of(connection: Connection, application: str, limit: int) -> tuple[str | None, list[SubscriptionEntry]]:
-    """The tier of an application and what it is subscribed to, at most so many, in one statement."""
+def rights_of(
+    connection: Connection, application: str, limit: int
+) -> tuple[str | None, str | None, list[SubscriptionEntry]]:
+    """The tier and the owner of an application, and what it is subscribed to, at most so many, in one statement."""
     rows = connection.execute(_RIGHTS, {"name": application, "most": limit}).all()
-    return rows[0].application_tier if rows else None, [_entry(row) for row in rows if row.api is not None]
+    if not rows:
+        return None, None, []
+    rights = [_entry(row) for row in rows if row.api is not None]
+    return rows[0].application_tier, rows[0].application_owner, rights
 
 
 def served_to(connection: Connection, application: str) -> list[tuple[str, int]]:
@@ -108,7 +113,9 @@ def subscribers_of(connection: Connection, api: str, after: str = "", limit: int
 
 
 _RIGHTS = (
-    select(application_table.c.tier.label("application_tier"), table)
+    select(
+        application_table.c.tier.label("application_tier"), application_table.c.owner.label("application_owner"), table
+    )
     .select_from(application_table)
     .outerjoin(table, table.c.application == application_table.c.name)
     .where(application_table.c.name == bindparam("name"))

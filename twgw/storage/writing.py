@@ -12,10 +12,12 @@ from sqlalchemy import ColumnElement, delete, insert, literal, select, tuple_, u
 from sqlalchemy.engine import Connection
 
 from twgw.difference import Difference
+from twgw.model import Credential
 from twgw.registry import Approval, Record
 from twgw.schema import as_written
 from twgw.storage import log
 from twgw.storage.apis import document_of, note_state, save_revision
+from twgw.storage.credentials import PASSWORD, Digests, changeable
 from twgw.storage.errors import Conflict
 from twgw.storage.rows import batches, to_text
 from twgw.storage.schema import api, api_revision, api_state_change, application, credential, subscription, tier
@@ -34,6 +36,11 @@ class Writer:
     actor: str
     now: float
     tag: str
+    digests: Digests
+
+    def found_by(self, it: Credential) -> str:
+        """The digest that a credential is looked up by: of the key, or of the name before the password."""
+        return self.digests(it.user or "")[0] if it.kind == PASSWORD else it.digest or ""
 
     @property
     def entry(self) -> Mapping[str, Any]:
@@ -58,9 +65,17 @@ def write(writer: Writer, steps: Steps, progress: Progress | None = None) -> lis
 
 
 def _remove_credentials(writer: Writer, steps: Steps) -> list[Record]:
-    digests = [step.before.digest for step in steps]
+    digests = list(_digests(writer, steps).values())
     writer.connection.execute(delete(credential).where(credential.c.digest.in_(digests)))
     return [log.token_record(digest) for digest in digests]
+
+
+def _digests(writer: Writer, steps: Steps) -> dict[tuple[str, str], str]:
+    """What the credentials of some steps are looked up by until now."""
+    names = [(step.before.kind, step.before.id) for step in steps]
+    query = select(credential.c.kind, credential.c.id, credential.c.digest)
+    rows = writer.connection.execute(query.where(tuple_(credential.c.kind, credential.c.id).in_(names)))
+    return {(row.kind, row.id): row.digest for row in rows}
 
 
 def _remove_subscriptions(writer: Writer, steps: Steps) -> list[Record]:
@@ -151,20 +166,10 @@ def _add_credentials(writer: Writer, steps: Steps) -> list[Record]:
     position = log.head(writer.connection).pos
     writer.connection.execute(insert(credential), [
         {"kind": it.kind, "id": it.id, "title": "", "created_at": writer.now,
-         "issued_pos": position, **_changeable(it)}
+         "issued_pos": position, **changeable(it, writer.found_by(it))}
         for it in (step.after for step in steps)
     ])  # fmt: skip
     return []
-
-
-def _changeable(it: Any) -> dict[str, Any]:
-    return {
-        "application": it.application,
-        "digest": it.digest,
-        "scopes": " ".join(it.scopes),
-        "environment": it.environment.value,
-        "expires_at": it.expires_at,
-    }
 
 
 # --- changing ---
@@ -208,14 +213,16 @@ def _change_subscriptions(writer: Writer, steps: Steps) -> list[Record]:
 
 
 def _change_credentials(writer: Writer, steps: Steps) -> list[Record]:
-    position = log.head(writer.connection).pos
+    position, old = log.head(writer.connection).pos, _digests(writer, steps)
+    records = []
     for step in steps:
-        values = _changeable(step.after)
+        before, after = old[step.before.kind, step.before.id], writer.found_by(step.after)
+        values = changeable(step.after, after)
         if step.before.digest != step.after.digest:
             values["issued_pos"] = position
-        chosen = credential.c.digest == step.before.digest
-        writer.connection.execute(update(credential).where(chosen).values(**values))
-    return [log.token_record(digest) for step in steps for digest in sorted({step.before.digest, step.after.digest})]
+        writer.connection.execute(update(credential).where(credential.c.digest == before).values(**values))
+        records += [log.token_record(digest) for digest in sorted({before, after})]
+    return records
 
 
 def _update(writer: Writer, table: Any, key: ColumnElement[bool], **values: Any) -> None:

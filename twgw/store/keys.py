@@ -134,7 +134,7 @@ def show_key(call: Call, connection: Connection, key: str) -> ShownKey:
 
 def _entry(call: Call, connection: Connection, id: str) -> CredentialEntry:
     """The key of an id, if the caller may see it."""
-    entry = stored.find_credential(connection, KIND, id)
+    entry = stored.find_credential(connection, KIND, id) or stored.find_credential(connection, stored.PASSWORD, id)
     owner = find_application(connection, entry.credential.application) if entry else None
     if entry is None or owner is None or call.owner not in (None, owner.owner):
         raise not_found(f"key {id}")
@@ -182,6 +182,8 @@ def rotate_key(call: Call, connection: Connection, key: str) -> Answer:
     """Exchange a key for a new one.  For a while both are good."""
     entry = _entry(call, connection, key)
     old = entry.credential
+    if old.kind != KIND:
+        raise refuse(409, "Not possible", f"{key} is a password, not a key: change it in the state that it came with")
     if entry.revoked_pos is not None or (old.expires_at is not None and old.expires_at <= call.now):
         raise refuse(409, "Not possible", f"the key {key} is not good any more; make a new one")
     new = mint(ENVIRONMENTS[old.environment])
@@ -195,7 +197,8 @@ def rotate_key(call: Call, connection: Connection, key: str) -> Answer:
 @views.view("DELETE", "/keys/{key}", permission=WRITE, current=show_key)
 def delete_key(call: Call, connection: Connection, key: str) -> Answer:
     """Take a key back for ever.  It stays in the list, so that nobody enters it again."""
-    return Answer(position=stored.revoke_credential(connection, KIND, key, now=call.now), unreached=503)
+    one = _entry(call, connection, key).credential
+    return Answer(position=stored.revoke_credential(connection, one.kind, one.id, now=call.now), unreached=503)
 
 
 @views.view(
@@ -207,6 +210,6 @@ def revoke(call: Call, connection: Connection) -> Answer:
     entry = None
     for digest in call.lent.digests(said):
         entry = entry or stored.find_by_digest(connection, KIND, digest).entry
-    found = _entry(call, connection, entry.credential.id if isinstance(entry, CredentialEntry) else said)
-    position = stored.revoke_credential(connection, KIND, found.credential.id, now=call.now)
-    return Answer(_shown(_entry(call, connection, found.credential.id)), position=position, unreached=503)
+    one = _entry(call, connection, entry.credential.id if isinstance(entry, CredentialEntry) else said).credential
+    position = stored.revoke_credential(connection, one.kind, one.id, now=call.now)
+    return Answer(_shown(_entry(call, connection, one.id)), position=position, unreached=503)
