@@ -48,7 +48,7 @@ LAYERS = {
     # roles
     4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
           cluster/{answers,carrying,handover,joining,links,membership,remote,service}
-          gateway/{follower,lookup,redeploy,registry,service}
+          gateway/{follower,lookup,redeploy,registry,service,streams}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}
           store/{applications,clients,keys,offers,rest}

@@ -255,6 +255,7 @@ class MemoryGateway:
             self.follower = Follower(
                 reader, self.facts, rights, execute, lambda: self._plugins, self.gateway, self._make_call, self._put
             )
+            self.follower.watch(self.edges)
             self.follower.load()
         else:
             self.deploy(configured)

@@ -43,7 +43,7 @@ class Member:
     def __init__(self, folder, start, url, signer, **more):
         self.control = free_port()
         folder.mkdir()
-        self.signer, self.port = signer, free_port()
+        self.signer, self.url, self.port = signer, url, free_port()
         certify(folder, folder.name, signer, "keymanager", "gateway")
         self.node = Node(
             folder, lambda *args: start(*args, folder=folder), None,

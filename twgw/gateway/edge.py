@@ -654,6 +654,18 @@ class Edge(Protocol):
         if self._exchange is None and not self._buffer and self._upload is None:
             self._close()
 
+    @property
+    def under_way(self) -> Exchange | None:
+        """The exchange that is not at its end."""
+        return self._exchange
+
+    def cut(self, exchange: Exchange, reason: str) -> bool:
+        """End an exchange of which something is streamed, in either direction; False while nothing is."""
+        if exchange is not self._exchange or (self._download is None and self._upload is None):
+            return False
+        self._abort("revocation", reason)
+        return True
+
     def abort(self) -> None:
         """End at once, whatever is under way."""
         self._abort("gateway", "the gateway was stopped")

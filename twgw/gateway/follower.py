@@ -10,7 +10,7 @@ An API that does not compile holds nothing up: what was in force of it stays, in
 
 import gc
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -23,6 +23,7 @@ from twgw.gateway.blocks import Blocks
 from twgw.gateway.deployment import Deployment, MakeCall, deploy, nothing
 from twgw.gateway.guard import guard
 from twgw.gateway.registry import Facts, Rights
+from twgw.gateway.streams import Connection, Streams
 from twgw.model import State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
@@ -133,6 +134,11 @@ class Follower:
         self._busy = False
         self._again = False
         self._anew = False
+        self._streams: Streams | None = None
+
+    def watch(self, connections: Collection[Connection]) -> None:
+        """Told of the connections of clients: what is under way there may have to end."""
+        self._streams = Streams(connections, self._facts, self._gateway)
 
     @property
     def position(self) -> int:
@@ -179,6 +185,8 @@ class Follower:
         """See what is new, and whether somebody waits for too long; called every second."""
         self._facts.look()
         self.poll()
+        if self._streams is not None:
+            self._streams.look(trusted=self._trusted is None or self._trusted())
 
     def poll(self) -> "Deferred[None]":
         """Apply what is new; fires when that is done, at once when it is being done already."""
@@ -222,6 +230,8 @@ class Follower:
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
         self._install(served, await self._in_thread(self._compiled, served, len(served.apis)))
+        if self._streams is not None:
+            self._streams.judge_all(self._blocks)
         self._reach(head.pos)
 
     async def _go_on(self, news: News) -> None:
@@ -236,6 +246,8 @@ class Follower:
         elif news.blocks is not None:
             self._served = served
             self._block()
+        if self._streams is not None:
+            self._streams.judge(news.records, self._blocks)
         self._again = self._again or news.more
         self._reach(news.records[-1].pos)
 

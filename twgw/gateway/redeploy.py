@@ -79,6 +79,9 @@ class Redeployer:
         """How many states were deployed."""
         return self.deployment.position if self.deployment is not None else 0
 
+    def watch(self, connections: object) -> None:
+        """What is under way is finished: a file that changes takes nothing back at once."""
+
     def load(self) -> None:
         """Deploy the file now.  Raises InvalidFileError with every fault and its place."""
         self._seen = self._stamp()

@@ -52,6 +52,9 @@ class Source(Protocol):
     def fault(self) -> str:
         """Why what should be in force is not, a line for each fault; empty when it is."""
 
+    def watch(self, connections: set[Edge]) -> None:
+        """Told of the connections of clients: what is under way there may have to end."""
+
     def load(self) -> None:
         """Put it in force now, or raise."""
 
@@ -87,6 +90,7 @@ class GatewayService(Service):
         )
         self.source = make_source(self.find_plugins, gateway, self.make_call, self._swap)
         self.edges: set[Edge] = set()
+        self.source.watch(self.edges)
         self._fronts: list[tuple[Front, Listen]] = []
         self._ports: list[Any] = []
         self.certificates: list[Certificates] = []

@@ -71,6 +71,7 @@ def _credential(entry: CredentialEntry | Token, kind: str) -> Credential:
         kind=kind,
         id=entry.digest.partition(":")[2][:16],
         application=entry.application,
+        digest=entry.digest,
         scopes=entry.scopes,
         environment=Environment(entry.environment or Environment.PRODUCTION),
         user=entry.user,
