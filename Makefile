@@ -1,7 +1,7 @@
 # What a newcomer types.  Everything goes to .venv in this folder; running a target again is quick.
 #
 #   make run PYTHON=python3.12      another interpreter than python3
-#   make run ARGS="--config FILE"   arguments for the gateway; tests, bench, fuzz and soak take them, too
+#   make run ARGS="--config FILE"   arguments for the gateway; tests, bench, fuzz, soak and chaos take them, too
 
 PYTHON ?= python3
 ARGS ?=
@@ -24,7 +24,7 @@ export PIP_NO_INPUT := 1
 # A checkout that was moved or copied takes a new environment: scripts in the old one name the old place.
 MOVED := $(shell [ ! -e .venv/checkout ] || [ "$$(cat .venv/checkout)" = "$$(pwd -P)" ] || { rm -rf .venv && echo moved; })
 
-.PHONY: help run test $(STEPS) coverage bench fuzz soak clean
+.PHONY: help run test $(STEPS) coverage bench fuzz soak chaos clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do
@@ -85,6 +85,9 @@ fuzz: .venv/fuzzing  ## feed parsers, files and gateway with mutated bytes (each
 
 soak: .venv/developed  ## load a running gateway, watch its memory (longer: make soak ARGS="--minutes 30"; all: ARGS=--help)
 	@exec .venv/bin/python tests/soak/run.py $(ARGS)
+
+chaos: .venv/developed  ## let everything go wrong in a real cluster (shorter: make chaos ARGS="--minutes 5"; all: ARGS=--help)
+	@exec .venv/bin/python tests/chaos/run.py $(ARGS)
 
 clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	@rm -rf .venv build dist .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info

@@ -26,12 +26,12 @@ def free_port(interface="127.0.0.1", family=socket.AF_INET):
 class Process:
     """A gateway under test.  ``lines`` is what it printed so far."""
 
-    def __init__(self, folder, *arguments, environment=None):
+    def __init__(self, folder, *arguments, environment=None, program=(TWISTD,)):
         self.folder = folder
         self.lines = []
         self._news = threading.Condition()
         self.popen = subprocess.Popen(
-            [TWISTD, "-n", "--pidfile=", "twgw", *arguments], cwd=folder, env={**PLAIN, **(environment or {})},
+            [*program, "-n", "--pidfile=", "twgw", *arguments], cwd=folder, env={**PLAIN, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,0 +1,40 @@
+"""A node without one of its rules: ``mutant.py NAME`` and the arguments of twistd.
+
+Only tests start it; there is no switch in the product.  Chaos has to find each of them, or it would see nothing.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from twisted.scripts.twistd import run
+
+from twgw import shared_limits
+from twgw.cluster.completion import Completion
+from twgw.cluster.lease import Lease
+from twgw.registry import Head
+from twgw.throttle.local import LocalLimiter
+
+
+def _trust():
+    """A gateway trusts what it knows, whether it has a lease or not."""
+    Lease.valid = lambda _self: True
+
+
+def _promise():
+    """Whoever revokes waits for nobody."""
+    Completion.done = property(lambda _self: Head(1 << 30, 0))
+
+
+def _count_alone():
+    """Each node lets pass the whole limit."""
+    shared_limits.SharedLimiter = lambda clock, *_more, **_named: LocalLimiter(clock)
+
+
+MUTANTS = {"no lease": _trust, "no wait": _promise, "counts alone": _count_alone}
+
+
+if __name__ == "__main__":
+    MUTANTS[sys.argv.pop(1)]()
+    run()

@@ -1,0 +1,136 @@
+"""Let everything go wrong in a cluster of real processes, and judge what its clients saw: ``make chaos``.
+
+Faults are drawn from a seed, which is printed; two things go wrong at a time.  Now and then everything is healed, so
+that it is seen to be well again.  Prints a report as Markdown; the status says whether every promise was kept.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from time import monotonic, sleep, time_ns
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.chaos.faults import inflict, resume  # noqa: E402 - the checkout is known only now
+from tests.chaos.load import Load  # noqa: E402
+from tests.chaos.report import judged, text  # noqa: E402
+from tests.chaos.schedule import KINDS, QUIET_AFTER, draw, touched  # noqa: E402
+from tests.chaos.world import World  # noqa: E402
+
+QUIET = 18.0
+"""Seconds for which all is left alone after it was healed."""
+
+
+class Chaos:
+    """A run: a world, its load, and what went wrong when."""
+
+    def __init__(self, world, load, faults, lanes=2, say=lambda _text: None, quiet=QUIET):
+        self.happened = []
+        """When each fault began and ended, the fault, and whether it had an effect."""
+        self.healthy = []
+        """Times in which all was well."""
+        self.load = load
+        self._world, self._faults, self._lanes, self._say, self._quiet = world, iter(faults), lanes, say, quiet
+        self._touched, self._news, self._failed = set(), threading.Condition(), []
+
+    def run(self, end=None):
+        """All faults, or until a time."""
+        self._rest(2.0)
+        done = False
+        while not done:
+            batch = list(islice(self._faults, QUIET_AFTER))
+            done = len(batch) < QUIET_AFTER
+            waiting = iter(batch)
+            lanes = [threading.Thread(target=self._lane, args=(waiting, end)) for _ in range(self._lanes)]
+            for lane in lanes:
+                lane.start()
+            for lane in lanes:
+                lane.join()
+            if self._failed:
+                raise self._failed[0]
+            self._rest(self._quiet)
+            done = done or (end is not None and monotonic() > end)
+        return self
+
+    def end(self):
+        """Everything goes on, the load stops, and what was issued is looked for; how much that is."""
+        self._world.heal()
+        self._world.until_well()
+        self.load.stop()
+        self._world.until_well()
+        began = monotonic()
+        kept = self.load.verify()
+        self.healthy.append((began, monotonic()))
+        return kept
+
+    def _rest(self, seconds):
+        """All is well, and left alone."""
+        self._world.heal()
+        self._world.until_well()
+        began = monotonic()
+        sleep(seconds)
+        if all(member.well for member in self._world.members.values()):
+            self.healthy.append((began, monotonic()))
+
+    def _lane(self, waiting, end):
+        try:
+            while end is None or monotonic() < end:
+                with self._news:
+                    fault = next(waiting, None)
+                    if fault is None:
+                        return
+                    self._news.wait_for(lambda it=fault: not touched(it) & self._touched)
+                    self._touched |= touched(fault)
+                began = monotonic()
+                seen = inflict(self._world, fault)
+                self.happened.append((began, monotonic(), fault, seen))
+                self._say(f"{'done  ' if seen else 'unseen'} {fault}")
+                with self._news:
+                    self._touched -= touched(fault)
+                    self._news.notify_all()
+        except Exception as error:  # noqa: BLE001 - it is raised where the run is waited for
+            self._failed.append(error)
+
+
+def main():
+    """Start, let go wrong, judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30, help="of faults (default: %(default)s)")
+    parser.add_argument("--seed", default=str(time_ns() % 10**9), help="of all that is chosen (default: another one)")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
+    parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
+    parser.add_argument("--lease", type=float, default=4, help="seconds (default: %(default)s)")
+    parser.add_argument("--session", type=float, default=15, help="seconds (default: %(default)s)")
+    parser.add_argument("--mutant", help="take a rule out: no lease, no wait, counts alone")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    print(f"seed {options.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="twgw-chaos-") as folder:
+        world = World(folder, options.lease, options.session, options.mutant)
+        try:
+            world.start()
+            began = monotonic()
+            load = Load(world, options.seed).start()
+            faults = draw(options.seed, tuple(options.kinds.split(",")), options.longest)
+            say = lambda it: print(f"{monotonic() - began:7.1f} s  {it}", flush=True)
+            chaos = Chaos(world, load, faults, say=say).run(began + 60 * options.minutes)
+            kept = chaos.end()
+            errors = world.errors()
+        finally:
+            resume(world)
+            world.end()
+    found = judged(load, chaos.healthy)
+    print(text(found, load, chaos, kept, errors, options, datetime.now(UTC), monotonic() - began))
+    counts = Counter(seen for *_, seen in chaos.happened)
+    sys.exit(0 if not any(found.values()) and not load.broken and not errors and counts[True] else 1)
+
+
+if __name__ == "__main__":
+    main()

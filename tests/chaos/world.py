@@ -1,0 +1,220 @@
+"""A cluster of real processes in one folder: PostgreSQL, memcached, two nodes with every role, and a gateway without a
+database; between them are links that can be cut.
+
+``faults.py`` does things to it, ``load.py`` asks it, ``run.py`` and ``wire/test_chaos.py`` start it.
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep, time
+
+from tests.chaos.history import Limit
+from tests.chaos.links import Network
+from tests.databases import PostgreSQL
+from tests.memcached_server import MemcachedServer
+from tests.wire.processes import TWISTD, Node, Process, free_port
+from tests.wire.test_oauth2 import NOW, PEPPER, fill
+from twgw.cluster import authority
+from twgw.cluster.authority import Identity
+from twgw.credentials import digest
+from twgw.model import Algorithm, Api, Lifecycle, Policy
+from twgw.storage import apis, keys
+from twgw.storage.database import Database
+from twgw.storage.upgrade import upgrade
+from twgw.web.login import first_admin
+
+NODES = ("a", "b", "g")
+KEY_MANAGERS = ("a", "b")
+LIMITS = (
+    Limit("fixed", "fixed", 20, 2.0),
+    Limit("sliding", "sliding", 20, 2.0),
+    Limit("bucket", "bucket", 10, 1.0, burst=10),
+)
+ALGORITHMS = {"fixed": Algorithm.FIXED_WINDOW, "sliding": Algorithm.SLIDING_WINDOW, "bucket": Algorithm.TOKEN_BUCKET}
+REVISED = "revised"
+"""The API that is published again and again, and answers with the number of its revision."""
+COUNTERS = "/proc/self/cwd/memcached"
+"""How every node names memcached, in the same words; each finds a link of its own there."""
+BACK_WITHIN = 120.0
+"""Seconds in which a process that was killed serves again, and everything is well once it is healed."""
+
+
+def certify(folder, node, signer, *roles):
+    """Put the files of a node where it looks for them."""
+    target = folder / "data" / "cluster"
+    target.mkdir(mode=0o700, parents=True)
+    key = authority.new_key()
+    who = Identity("twgw", node, frozenset(roles))
+    made = authority.issue(signer, authority.request(key, node), who, time())
+    for name, text in {"ca.pem": signer.certificate, "node.pem": made, "node-key.pem": key}.items():
+        (target / name).write_text(text)
+        (target / name).chmod(0o600)
+
+
+class Member:
+    """A node, which may be killed and started anew.  ``program`` is what is started in place of twistd."""
+
+    def __init__(self, folder, name, program, sections, control=0):
+        self.name, self.folder, self.control = name, folder / name, control
+        self.errors = []
+        """Lines of processes that have ended, which say that something broke."""
+        self._program = program
+        self.process = None
+        self.node = Node(self.folder, lambda *arguments: arguments, None, **sections)
+        self._arguments = self.node.process
+
+    def start(self, environment=None):
+        """Start it, as often as that takes: it ends by itself where it finds no database."""
+        end = monotonic() + BACK_WITHIN
+        while True:
+            self.process = Process(
+                self.folder, *self._arguments, environment=environment, program=self._program
+            )
+            try:
+                self.process.wait_for("memory only")
+            except AssertionError:
+                if monotonic() > end:
+                    raise
+                self.process.kill()
+                sleep(0.2)
+            else:
+                return self
+
+    def kill(self):
+        """At once."""
+        self.errors += broken(self.process.lines)
+        self.process.kill()
+
+    def status(self, path="/readyz"):
+        """Status and text of its admin listener; 0 when it does not answer."""
+        try:
+            status, _, body = self.node.ask(path)
+        except OSError:
+            return 0, b""
+        return status, body
+
+    @property
+    def well(self):
+        """Whether it says that it serves, and that nothing is wrong."""
+        status, body = self.status()
+        return status == 200 and not json.loads(body)["warnings"]
+
+
+def broken(lines):
+    """Lines of a log that nothing excuses."""
+    return [line for line in lines if "Traceback" in line or "Unhandled" in line]
+
+
+class World:
+    """All of it.  ``mutant`` is the name of a rule that is taken out of every node (``mutant.py``)."""
+
+    def __init__(self, folder, lease=4.0, session=15.0, mutant=None):
+        self.folder, self.lease, self.session = Path(folder), lease, session
+        self.skewed = set()
+        """Nodes whose clock is wrong just now: what time it is there, the driver does not know."""
+        self.admin = ""
+        """The token of an admin."""
+        self.database = PostgreSQL(durable=True)
+        self.memcached = MemcachedServer()
+        self.network = Network()
+        self.members = {}
+        self._program = (TWISTD,) if mutant is None else (
+            sys.executable, str(Path(__file__).with_name("mutant.py")), mutant,
+        )  # fmt: skip
+
+    def __getitem__(self, name):
+        return self.members[name]
+
+    def start(self):
+        """Start everything, one after the other."""
+        self.database.start()
+        self.memcached.start()
+        self.database.make("chaos")
+        self._fill(self.database.url("chaos"))
+        signer = authority.new_authority("twgw", time())
+        socket = f"{self.database.folder}/.s.PGSQL.5432"
+        listening, control = ({name: free_port() for name in KEY_MANAGERS} for _ in range(2))
+        for name in NODES:
+            (self.folder / name).mkdir()
+            self.network.link(f"{name}-memcached", self.memcached.port, str(self.folder / name / "memcached"))
+            memcached = {"servers": [COUNTERS], "timeout": 0.25}
+            if name in KEY_MANAGERS:
+                certify(self.folder / name, name, signer, "keymanager", "gateway")
+                link = self.network.link(f"{name}-database", socket)
+                sections = {
+                    "node": {"data_dir": "data", "name": name}, "memcached": memcached,
+                    "database": {"url": f"postgresql://postgres@127.0.0.1:{link.port}/chaos"},
+                    "control": {"listen": f"tcp:{control[name]}:interface=127.0.0.1"},
+                    "cluster": {
+                        "listen": f"tcp:{listening[name]}:interface=127.0.0.1",
+                        "lease": self.lease, "session": self.session,
+                    },
+                }  # fmt: skip
+            else:
+                certify(self.folder / name, name, signer, "gateway")
+                asked = [self.network.link(f"{name}-{it}", listening[it]) for it in KEY_MANAGERS]
+                sections = {
+                    "node": {"data_dir": "data", "name": name, "roles": ["gateway", "admin"]}, "memcached": memcached,
+                    "control": {"listen": ""},
+                    "cluster": {"keymanagers": [f"127.0.0.1:{link.port}" for link in asked]},
+                }  # fmt: skip
+            self.members[name] = Member(self.folder, name, self._program, sections, control.get(name, 0)).start()
+        self.until_well()
+        return self
+
+    def _fill(self, url):
+        database = Database(url)
+        upgrade(database)
+
+        def write(function, *args, **kwargs):
+            database.call(function, *args, now=NOW, write=True, **kwargs)
+
+        write(keys.ensure_key, "pepper", lambda: PEPPER.text)
+        self.admin = first_admin(database, self.folder, partial(digest, PEPPER), time()).read_text().strip()
+        fill(database)
+        limited = [Api(it.api, "1", f"/{it.api}", policies=(_limiting(it), _saying("ok"))) for it in LIMITS]
+        for api in (*limited, Api(REVISED, "1", f"/{REVISED}", policies=(_saying("1"),))):
+            write(apis.create_api, api, owner="bob")
+            write(apis.publish, api.id, 1)
+            write(apis.set_state, api.id, Lifecycle.PUBLISHED, actor="bob")
+        database.close()
+
+    def until_well(self):
+        """Wait until every node says so."""
+        end = monotonic() + BACK_WITHIN
+        while not all(self.members[name].well for name in self.members):
+            assert monotonic() < end, [self.members[name].status() for name in self.members]
+            sleep(0.1)
+
+    def heal(self):
+        """Every link lets everything through."""
+        for link in self.network.links.values():
+            link.heal()
+
+    def errors(self):
+        """Lines in the logs of nodes that should not be there."""
+        return [
+            f"{member.name}: {line}"
+            for member in self.members.values() for line in (*member.errors, *broken(member.process.lines))
+        ]  # fmt: skip
+
+    def end(self):
+        """Stop everything."""
+        for member in self.members.values():
+            member.process.kill()
+        self.network.close()
+        self.memcached.stop()
+        self.database.end()
+
+
+def _limiting(limit):
+    settings = {"by": "api", "amount": limit.amount, "period": limit.period, "algorithm": ALGORITHMS[limit.kind]}
+    if limit.burst:
+        settings["burst"] = limit.burst
+    return Policy("rate-limit", {name: getattr(it, "value", it) for name, it in settings.items()})
+
+
+def _saying(text):
+    return Policy("mock-response", {"status": 200, "body": text})

@@ -1,0 +1,69 @@
+"""Real processes while everything goes wrong: what their clients saw is judged by what is promised.
+
+``make chaos`` does the same for long, with a report.  ``TWGW_TEST_SEED`` draws the same faults again.
+"""
+
+import os
+from time import monotonic, time_ns
+
+import pytest
+
+from tests.chaos.faults import resume
+from tests.chaos.load import Load
+from tests.chaos.report import judged
+from tests.chaos.run import Chaos
+from tests.chaos.schedule import KINDS, Fault, draw
+from tests.chaos.world import World
+
+SEED = os.environ.get("TWGW_TEST_SEED") or str(time_ns() % 10**6)
+SECONDS = 40
+KINDS_HERE = tuple(kind for kind in KINDS if kind != "clock")
+"""Other clocks need a library that a newcomer may not have: they are for the long run."""
+PROMISES = ("stale accepts", "old revisions", "over-admissions", "lost acknowledged writes")
+
+
+@pytest.fixture
+def chaos(tmp_path):
+    """Starts a cluster and its load, lets faults happen, and gives both when all is well again."""
+    started = []
+
+    def chaos(faults, seconds=None, mutant=None):
+        world = World(tmp_path, lease=3, session=4, mutant=mutant)
+        started.append(world)
+        world.start()
+        end = None if seconds is None else monotonic() + seconds
+        made = Chaos(world, Load(world, SEED).start(), faults, quiet=2)
+        made.run(end).end()
+        made.errors = world.errors()
+        return made
+
+    yield chaos
+    for world in started:
+        resume(world)
+        world.end()
+
+
+def test_the_promises_are_kept_whatever_goes_wrong(chaos):
+    """Nodes, database and memcached are stopped, killed, cut off, slowed down and made to forget, for a while."""
+    made = chaos(draw(SEED, KINDS_HERE, longest=5), SECONDS)
+    found = judged(made.load, made.healthy)
+
+    print(f"seed {SEED}: {', '.join(str(fault) for *_, fault, seen in made.happened if seen)}")
+    assert {} == {name: found[name][:5] for name in PROMISES if found[name]}
+    assert [] == made.load.broken
+    assert [] == made.errors
+    assert sum(seen for *_, seen in made.happened) >= 5
+    assert sum(each.kind == "revoke" and each.ok for each in made.load.changes) >= 20
+
+
+@pytest.mark.parametrize(("mutant", "broken", "faults"), [
+    ("no lease", {"stale accepts", "old revisions"}, [Fault("cut", "b-database", 9), Fault("pause", "b", 5)]),
+    ("no wait", {"stale accepts", "old revisions"}, [Fault("delay", "g-a", 1)]),
+    ("counts alone", {"over-admissions"}, []),
+])  # fmt: skip
+def test_without_one_of_the_rules_a_promise_is_broken_and_that_is_seen(chaos, mutant, broken, faults):
+    """Or the test above would say little."""
+    made = chaos(faults, mutant=mutant)
+    found = judged(made.load, made.healthy)
+
+    assert {name for name in PROMISES if found[name]} & broken
