@@ -11,6 +11,7 @@ from tests.cluster.wires import AUTHORITY, certified
 from twgw.cluster.authority import CertificateError
 from twgw.cluster.commands import Advanced
 from twgw.cluster.messages import Ack, LeaseGiven, LeaseReturned
+from twgw.cluster.reports import Report
 from twgw.config import load
 from twgw.memory_world import EPOCH, FakeClock, MemoryLog
 from twgw.metrics import Registry
@@ -146,11 +147,12 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     gateway.carrier = SimpleNamespace(tell=lambda peer, message: told.append((peer, message)))
     gateway.reactor = Clock()
     service = Asking(gateway)
-    gateway._in_force(Head(1, 7))
+    report = Report("d")
+    gateway._in_force(Head(1, 7), report)
     service.startService()
 
     assert gateway.isolated
-    assert [("control", Ack(gateway.lease.gateway, Head(1, 7))), ("control", told[1][1])] == told
+    assert [("control", Ack(gateway.lease.gateway, Head(1, 7), report)), ("control", told[1][1])] == told
 
     asked = told[1][1]
     assert not gateway.others().share

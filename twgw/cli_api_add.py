@@ -6,7 +6,8 @@ from typing import Any, TextIO
 
 import click
 
-from twgw.cli_node import Node, Refused, asks
+from twgw.cli_node import Node, Refused, asks, forces
+from twgw.cli_reached import show_reached, with_reached
 from twgw.cli_show import show_json
 from twgw.document import read_document
 from twgw.faults import InvalidFileError
@@ -47,6 +48,7 @@ Examples:
 @click.option("--description", default="", metavar="TEXT", help="What it is for.")
 @click.option("--publish", "publishes", is_flag=True, help="Serve it at once.")
 @asks
+@forces
 def add(
     node: Node, as_json: bool, path: str, targets: tuple[str, ...], name: str, version: str, tiers: tuple[str, ...],
     hosts: tuple[str, ...], is_open: bool, policies: tuple[str, ...], title: str, description: str, publishes: bool,
@@ -64,10 +66,11 @@ def add(
     }  # fmt: skip
     made = node.post("apis", body={"api": wish, "publish": publishes})
     if as_json:
-        show_json(made)
+        show_json(with_reached(made, node.reached))
         return
     callers = "everybody" if is_open else f"subscribers with a key{f', in {one_of(tiers)}' if tiers else ''}"
     click.echo(f"{made['id']} is {made['api']['state']} at {path}, for {callers}")
+    show_reached(node.reached)
     if not publishes:
         click.echo(f"Nobody finds it yet.  Next: twgw api publish {made['id']}")
     elif is_open:
@@ -125,6 +128,7 @@ def shortest(id: str) -> str:
 )  # fmt: skip
 @click.option("--publish", "publishes", is_flag=True, help="Serve it at once.")
 @asks
+@forces
 def import_(
     node: Node, as_json: bool, document: TextIO, name: str, version: str, path: str, targets: tuple[str, ...],
     policies: tuple[str, ...], publishes: bool,
@@ -151,11 +155,12 @@ def import_(
     if publishes:
         made = node.post("apis", made["id"], "moves", body={"move": "publish"})
     if as_json:
-        show_json({"made": made, "notes": found["notes"]})
+        show_json(with_reached({"made": made, "notes": found["notes"]}, node.reached))
         return
     for note in found["notes"]:
         click.echo(f"  {note}")
     it = made["api"]
     click.echo(f"{made['id']} is {it['state']} at {it['base_path']}, with {len(it['routes'])} routes")
+    show_reached(node.reached)
     if not publishes:
         click.echo(f"Look at it: twgw api show {made['id']}.  Then: twgw api publish {made['id']}")

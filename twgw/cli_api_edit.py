@@ -7,7 +7,8 @@ from typing import Any, TextIO
 import click
 
 from twgw.cli_config import failure, nearby
-from twgw.cli_node import ANYWHERE, Node, Refused, asks
+from twgw.cli_node import ANYWHERE, Node, Refused, asks, forces
+from twgw.cli_reached import show_reached, with_reached
 from twgw.cli_show import show_json, show_list, when
 from twgw.document import read_document, write_document
 from twgw.faults import InvalidFileError, SettingsError
@@ -33,6 +34,7 @@ Examples:
 @click.option("--note", default="", metavar="TEXT", help="What was changed, for people.")
 @click.option("--publish", "publishes", is_flag=True, help="Serve it at once; else when API is published again.")
 @asks
+@forces
 def edit(node: Node, as_json: bool, api: str, source: TextIO | None, note: str, publishes: bool) -> None:
     """Change API: a new revision, as YAML from your editor, from --file or from standard input.
 
@@ -50,11 +52,12 @@ def edit(node: Node, as_json: bool, api: str, source: TextIO | None, note: str, 
             raise failure([f"{source.name}: is not UTF-8 text"]) from error
         found = _saved(node, before["id"], _read(text, source.name), tag, note, publishes)
     if as_json:
-        show_json(found)
+        show_json(with_reached(found, node.reached))
         return
     served = found["live"] == found["latest"]
     way = "which is served" if served else f"not served yet: twgw api publish {found['id']}"
     click.echo(f"{found['id']} has revision {found['latest']}, {way}")
+    show_reached(node.reached)
 
 
 def _read(text: str, name: str) -> Any:
@@ -142,14 +145,16 @@ def revisions(node: Node, as_json: bool, api: str) -> None:
 @click.argument("api", metavar="API")
 @click.argument("revision", type=click.IntRange(1), metavar="REVISION")
 @asks
+@forces
 def rollback(node: Node, as_json: bool, api: str, revision: int) -> None:
     """Go back to an older REVISION of API: it becomes the newest one, and is served at once where API is."""
     found = node.post("apis", api, "rollback", body={"revision": revision})
     if as_json:
-        show_json(found)
+        show_json(with_reached(found, node.reached))
     else:
         served = ", which is served" if found["live"] == found["latest"] else ""
         click.echo(f"{found['id']} is as it was in revision {revision}: revision {found['latest']}{served}")
+        show_reached(node.reached)
 
 
 @click.command()

@@ -5,16 +5,18 @@ from typing import Any
 
 import click
 
-from twgw.cli_node import Node, asks
+from twgw.cli_node import Node, asks, forces
+from twgw.cli_reached import show_reached, with_reached
 from twgw.cli_show import show_json, show_list, when
 
 
 def _move(node: Node, as_json: bool, api: str, move: str, **more: Any) -> None:
     moved = node.post("apis", api, "moves", body={"move": move, **more})
     if as_json:
-        show_json(moved)
+        show_json(with_reached(moved, node.reached))
     else:
         click.echo(f"{moved['id']} is {moved['api']['state']}")
+        show_reached(node.reached)
 
 
 @click.command()
@@ -22,6 +24,7 @@ def _move(node: Node, as_json: bool, api: str, move: str, **more: Any) -> None:
 @click.option("--deprecate-old-versions", is_flag=True, help="Deprecate the older versions that are served.")
 @click.option("--require-resubscription", is_flag=True, help="Do not take the subscribers of the version before along.")
 @asks
+@forces
 def publish(
     node: Node, as_json: bool, api: str, deprecate_old_versions: bool, require_resubscription: bool
 ) -> None:
@@ -58,6 +61,7 @@ def _plain(move: str, text: str) -> click.Command:
     """The command of a move about which nothing more is to be said."""
 
     @asks
+    @forces
     def moved(node: Node, as_json: bool, api: str) -> None:
         _move(node, as_json, api, move)
 

@@ -22,6 +22,7 @@ import click
 from attrs import define, field, frozen
 
 from twgw.cli_config import config_option, configured, failure, nearby
+from twgw.cli_reached import REACHED, not_everywhere, reached_of
 from twgw.cli_show import json_option
 from twgw.config import Config
 from twgw.demo import origin
@@ -67,6 +68,10 @@ class Node:
     proof: Proof
     gateway: str = ANYWHERE
     """How its traffic is called."""
+    lenient: bool = False
+    """Whether a change is to be made though some nodes cannot have it in force."""
+    reached: Any = None
+    """What was said of the last change: where it is in force, and after how long."""
 
     def get(self, *path: str, **query: Any) -> Any:
         """What is there."""
@@ -103,6 +108,7 @@ class Node:
     def _ask(self, method: str, path: str, body: Any = None, match: str | None = None) -> tuple[Any, str | None]:
         headers = {"Authorization": f"Bearer {self.proof.token}"} if self.proof.token else {}
         headers |= {"If-Match": match} if match else {}
+        headers |= {"Prefer": "handling=lenient"} if self.lenient else {}
         headers |= {"Content-Type": "application/json"} if body is not None else {}
         place = urlsplit(self.url)
         connection = connection_to(self.url)
@@ -122,8 +128,10 @@ class Node:
             raise failure([self._not_a_node(f"HTTP {answer.status}")]) from error
         if answer.status >= 300:
             raise Refused(answer.status, failure(self._refused(answer, found, path)).message)
+        self.reached = reached_of(answer.getheader(REACHED))
         if answer.status == 202:
-            click.echo("It is kept, but this node does not serve it yet; look again before you rely on it.", err=True)
+            for line in not_everywhere(self.reached):
+                click.echo(line, err=True)
         return found, answer.getheader("ETag")
 
     def _not_there(self, error: OSError) -> str:
@@ -154,6 +162,8 @@ class Node:
             yield "Log in: twgw login (or set TWGW_TOKEN)"
         else:
             yield f"{found['title']}: {detail}" if detail else found["title"]
+        if found.get("nodes"):
+            yield "With --force it is put in force where it can be"
         if answer.status == 403:
             yield "Who you are there, and in which roles: twgw whoami"
         if answer.status in (429, 503) and (seconds := answer.getheader("Retry-After")):
@@ -265,6 +275,18 @@ def asks(command: Callable[..., None]) -> Any:
         command(node_of(file, url), as_json, **given)
 
     return asking
+
+
+def forces(command: Callable[..., None]) -> Any:
+    """Give a command that changes what is served the option --force; stands below ``asks``."""
+
+    @click.option("--force", is_flag=True, help="Put it in force where it can be, though some nodes cannot have it.")
+    @wraps(command)
+    def forcing(node: Node, as_json: bool, force: bool, **given: Any) -> None:
+        node.lenient = force
+        command(node, as_json, **given)
+
+    return forcing
 
 
 yes_option: Callable[[Any], Any] = click.option("--yes", "-y", is_flag=True, help="Do not ask whether it is meant.")

@@ -6,6 +6,7 @@ import click
 
 from twgw.cli_config import failure
 from twgw.cli_node import Node, asks
+from twgw.cli_reached import show_reached, with_reached
 from twgw.cli_show import show_json
 
 EXAMPLES = """\b
@@ -31,6 +32,7 @@ def revoke(node: Node, as_json: bool, key: str | None) -> None:
         raise failure(["no key was given"])
     found = node.post("revocations", body={"key": str(key).strip()})
     if as_json:
-        show_json(found)
+        show_json(with_reached(found, node.reached))
     else:
         click.echo(f"Revoked: the key {found['id']} of {found['application']} is refused from now on")
+        show_reached(node.reached)

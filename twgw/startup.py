@@ -17,6 +17,7 @@ from twgw import jwt
 from twgw.cache import Cache
 from twgw.cluster.clocks import MachineClocks, Terms
 from twgw.cluster.membership import Membership
+from twgw.cluster.rollcall import Reached
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
 from twgw.demo import ensure_key, find_key, how_to_call, text
@@ -164,9 +165,10 @@ class FromDatabase:
     def _member(self) -> Membership:
         said, wall = self.config.cluster, self.clock.wall
         terms = Terms(said.lease, said.session)
-        made = Membership(self.database, self.reactor, MachineClocks, terms, self.config.node.name, wall, self.log)
-        made.lends = "gateway" in self.config.node.roles
-        made.lease.counts = CountsOn(self.config.node.name, digest_of(self.config.memcached))
+        node = self.config.node
+        made = Membership(self.database, self.reactor, MachineClocks, terms, node.name, wall, self.log, node.roles)
+        made.lends = "gateway" in node.roles
+        made.lease.counts = CountsOn(node.name, digest_of(self.config.memcached))
         return made
 
     @property
@@ -241,12 +243,16 @@ class FromDatabase:
         member = self.membership
         return member is not None and member.lends and not member.lease.valid()
 
-    def reached(self, position: int) -> "Deferred[None]":
+    def reached(self, position: int) -> "Deferred[Reached]":
         """Fires when a position of the log is in force here, and in a cluster wherever else requests are answered."""
         self.advanced()
         if self.membership is not None:
             return self.membership.reached(position)
-        return self.follower.reached(position) if "gateway" in self.config.node.roles else succeed(None)
+        node, began = self.config.node, self.clock.now()
+        if "gateway" not in node.roles:
+            return succeed(Reached(position, 0.0))
+        here = self.follower.reached(position)
+        return here.addCallback(lambda _: Reached(position, self.clock.now() - began, (node.name,)))
 
     def lines(self, address: str) -> list[str]:
         """How to call the demo, while it can be called, and what is not kept."""

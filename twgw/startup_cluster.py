@@ -13,6 +13,7 @@ from attrs import define, field
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread
 from twisted.protocols.amp import Command
 
 from twgw.cache import Cache
@@ -28,8 +29,10 @@ from twgw.cluster.lease import Lease
 from twgw.cluster.links import Links
 from twgw.cluster.membership import Membership, Rounds
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News
+from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
+from twgw.cluster.reports import Report
 from twgw.cluster.service import Listening
 from twgw.cluster.tls import load
 from twgw.config import Config
@@ -127,9 +130,10 @@ class FromKeyManagers:
         self._tell(self.lease.give_back())
         self.company.left()
 
-    def _in_force(self, head: Head) -> None:
+    def _in_force(self, head: Head, report: Report) -> None:
+        self.lease.report = report
         self.lease.advance(head)
-        self._tell(Ack(self.lease.gateway, head))
+        self._tell(self.lease.ack())
 
     def _tell(self, message: Ack | LeaseReturned) -> None:
         for peer in self.links.peers("control"):
@@ -201,12 +205,23 @@ def _lending(membership: Membership) -> Carrier:
     """What gives leases to gateways elsewhere, and hears what they have in force."""
 
     def hear(peer: Peer, message: LeaseAsked | LeaseReturned | Ack) -> None:
-        answer = membership.heard(message)
+        assert peer.identity is not None  # a carrier hears of nobody else
+        answer = membership.heard(message, peer.identity.node, tuple(sorted(peer.identity.roles)))
         if answer is not None:
             carrier.tell(peer, answer)
 
     carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack), GATEWAY), hear)
     return carrier
+
+
+def preparing(backing: FromDatabase) -> Preparing | None:
+    """What has every node try a change of what is served before it is made; None for a node by itself."""
+    if backing.membership is None:
+        return None
+    return Preparing(
+        partial(backing.database.call, write=True), backing.membership.tried,
+        partial(blockingCallFromThread, backing.reactor), backing.clock.wall,
+    )  # fmt: skip
 
 
 def take_part(

@@ -48,7 +48,7 @@ from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
 from twgw.shared_limits import faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
-from twgw.startup_cluster import FromKeyManagers, take_part
+from twgw.startup_cluster import FromKeyManagers, preparing, take_part
 from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
@@ -229,7 +229,7 @@ class Node(MultiService):
         return ground(
             backing.database, backing.peppers, self._people(backing), ThreadLog(self._reactor, log), clock.wall,
             check=check_by(traffic.find_plugins, self.gateway, traffic.make_call),
-            status=lambda: self.status().document(), plugins=traffic.find_plugins,
+            status=lambda: self.status().document(), plugins=traffic.find_plugins, prepare=preparing(backing),
         )  # fmt: skip
 
     def _people(self, backing: FromDatabase) -> People:

@@ -7,8 +7,10 @@ from twisted.python.failure import Failure
 
 from tests.cluster.conftest import EXACT, HandClocks
 from tests.storage.conftest import NOW
+from twgw.cluster.commands import Refused
 from twgw.cluster.membership import EVERY, HASTE, Lost, Membership, Rounds
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.reports import Nack, Report
 from twgw.memory_world import MemoryLog
 from twgw.registry import Head, Record
 from twgw.storage import cluster, log
@@ -313,3 +315,113 @@ def test_it_looks_each_second_until_the_node_stops(member):
 
     assert [] == sessions(a)
     assert not a.it.lease.valid()
+
+
+# --- who has it in force, and who cannot ---
+
+
+def outcome(done):
+    """What a wait came to, whole."""
+    seen = []
+    done.addBoth(lambda found: seen.append(found) or found)
+    return seen[0] if seen else None
+
+
+def test_who_has_it_in_force_is_said(member):
+    """On this node, on others and at gateways elsewhere, and after how long."""
+    a, b = member("a"), member("b")
+    for asked in range(2):
+        b.it.heard(LeaseAsked("g", asked, b.it.grants.known), "gw", ("gateway",))
+    b.it.look()
+    a.it.look()
+    done = a.it.reached(append(a))
+    a.go(0.5)
+    b.it.look()
+    b.it.heard(Ack("g", Head(1, 1)), "gw", ("gateway",))
+    b.go(HASTE)
+    a.go(HASTE)
+    found = outcome(done)
+
+    assert (("a", "b", "gw"), ()) == (found.in_force, found.ended)
+    assert found.seconds == pytest.approx(0.5 + HASTE)
+
+
+def test_whose_lease_had_to_end_is_said(member):
+    """A gateway that says nothing, and a node whose session ends without a word."""
+    a = member()
+    a.it.heard(LeaseAsked("g", 1, Head(1, 0)), "gw", ("gateway",))
+    done = a.it.reached(append(a))
+    a.go(4 + HASTE)
+
+    assert (("a",), ("gw",)) == (outcome(done).in_force, outcome(done).ended)
+
+    member("b")
+    a.it.look()
+    done = a.it.reached(append(a))
+    a.go(15.1)
+
+    assert (("a",), ("b",)) == (outcome(done).in_force, outcome(done).ended)
+
+
+NACK = Nack("pets:1.0", 1, "no policy 'x' is installed")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_nack_is_known_wherever_the_position_is(member, elsewhere):
+    """It stands in the session since the same transaction, for gateways with a database and for those without."""
+    a, b = member("a"), member("b")
+    b.it.heard(LeaseAsked("g", 1, b.it.grants.known), "gw", ("gateway",))
+    b.follows = False
+    a.it.look()
+    done = a.it.tried(append(a))
+    b.it.look()
+    said, clean = Report("d", (), (NACK,)), Report("d")
+    b.it.advanced(Head(1, 1), clean if elsewhere else said)
+    b.it.heard(Ack("g", Head(1, 1), said if elsewhere else clean), "gw", ("gateway",))
+    assert outcome(done) is None
+    b.go(HASTE)
+    a.go(HASTE)
+
+    assert {"gw" if elsewhere else "b": (NACK,)} == outcome(done).unprepared
+    assert b.it.lease.valid(), "what it cannot have costs it nothing"
+
+
+def test_nobody_is_waited_for_longer_than_a_lease_while_they_try(member):
+    """Not even a node whose session has not ended yet; what is waited for as ever is that the change is in force."""
+    a, _ = member("a"), member("b")
+    a.it.look()
+    position = append(a)
+    tried, in_force = a.it.tried(position), a.it.reached(position)
+    a.go(4)
+    assert outcome(tried) is None
+    a.go(2 * HASTE)
+
+    assert ("a",) == outcome(tried).in_force
+    assert {} == outcome(tried).unprepared
+    assert outcome(in_force) is None
+    a.go(11)
+    assert ("b",) == outcome(in_force).ended
+
+
+def test_a_gateway_in_the_name_of_another_is_refused(member):
+    """It holds nothing up and lets nothing through."""
+    a = member()
+    a.it.heard(LeaseAsked("g", 1, Head(1, 0)), "gw", ("gateway",))
+    done = a.it.reached(append(a))
+    for message in (Ack("g", Head(1, 1)), Ack(a.it.lease.gateway, Head(1, 9)), LeaseAsked("g", 2, Head(1, 1))):
+        with pytest.raises(Refused, match="in the name of another node"):
+            a.it.heard(message, "evil", ("gateway",))
+    a.go(HASTE)
+
+    assert outcome(done) is None
+
+
+def test_a_session_says_who_is_there(member):
+    """With roles, for whoever asks how the cluster is."""
+    a, b = member("a"), member("b")
+    b.it.heard(LeaseAsked("g", 1, b.it.grants.known), "gw", ("gateway",))
+    b.it.look()
+    a.it.look()
+
+    assert {"a", "b", "gw"} == {each.node for each in a.it.roll().values()}
+    assert ("gateway",) == a.it.roll()["g"].roles

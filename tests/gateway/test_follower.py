@@ -8,6 +8,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, execute
 
 from twgw import hookimpl
+from twgw.cluster.digests import Prints, digest, settings_prints
+from twgw.cluster.reports import Nack
 from twgw.faults import InvalidFileError
 from twgw.gateway import follower
 from twgw.memory import MemoryGateway
@@ -217,13 +219,129 @@ def test_an_api_that_is_wrong_has_its_new_state(gateway, registry, call):
     assert 503 == call()
 
 
-def test_an_api_that_was_never_right_is_left_out(registry):
-    """The others are served."""
+def test_an_api_that_was_never_right_is_refused(registry):
+    """With 503, as other nodes may serve it; the others are served, and so is it once it can be had."""
     registry.api("wrong", policies=(Policy("no-such-policy"),))
     gateway = MemoryGateway(registry.database)
 
-    assert ["pets:1.0"] == list(gateway.deployment.compiled)
+    assert 503 == gateway.get("/wrong/7").status
+    assert 200 == gateway.get("/pets/7", headers={"X-API-Key": "secret"}).status
     assert "wrong:1.0: policies[0].name" in gateway.follower.fault
+
+    registry.api("cats")
+    gateway.follower.poll()
+    assert 503 == gateway.get("/wrong/7").status
+
+    gateway._plugins = {**gateway._plugins, "no-such-policy": gateway._plugins["deprecation"]}
+    gateway.follower.reload()
+
+    assert ("", 200) == (gateway.follower.fault, gateway.get("/wrong/7").status)
+
+
+# --- what a cluster is told of it ---
+
+
+@pytest.fixture
+def told_to(gateway):
+    """The last report of the gateway, as one of a cluster."""
+    said = []
+    gateway.follower._trusted = lambda: True
+    gateway.follower._advanced = lambda head, report: said.append((head.pos, report))
+    gateway.follower.reload()
+    return lambda: said[-1]
+
+
+def prepare(registry, **fields):
+    """Ask for another revision of the API to be prepared."""
+    api = registry.database.call(find_live, "pets:1.0")
+    record = served.prepare_record(News(apis={"pets:1.0": attrs.evolve(api, **fields)}))
+    return registry.write(lambda c, *, now: log.append(c, [record], now))
+
+
+WRONG = {"policies": (Policy("cores"),)}
+WRONG_NAME = "pets:1.0: policies[0].name: no policy 'cores' is installed; did you mean cors?"
+
+
+def test_what_can_be_prepared_changes_nothing(gateway, registry, call, told_to):
+    """It is compiled, and that is all."""
+    position = prepare(registry, base_path="/animals")
+    gateway.follower.poll()
+
+    assert (200, 404) == (call(), call(path="/animals/7"))
+    assert (position, ()) == (told_to()[0], told_to()[1].unprepared)
+
+
+def test_what_cannot_be_prepared_is_told_and_holds_nothing_up(gateway, registry, call, told_to):
+    """With the position at which it was asked for, and no other."""
+    position = prepare(registry, **WRONG)
+    reached = gateway.follower.reached(position)
+
+    assert reached.called
+    assert (position, (Nack("pets:1.0", position, WRONG_NAME),)) == (told_to()[0], told_to()[1].unprepared)
+    assert ((), "", 200) == (told_to()[1].refused, gateway.follower.fault, call())
+
+    append(registry, "prepare")
+    gateway.follower.poll()
+
+    assert 2 == len(told_to()[1].unprepared), "what is not understood cannot be prepared"
+
+
+def test_what_was_wrong_before_is_not_told_of_what_is_prepared(gateway, registry, told_to):
+    """Another API stays as wrong as it was."""
+    registry.api("wrong", **WRONG)
+    gateway.follower.reached(prepare(registry, base_path="/animals"))
+
+    assert (["wrong:1.0"], ()) == ([each.api for each in told_to()[1].refused], told_to()[1].unprepared)
+
+
+def test_what_cannot_be_had_is_told_with_its_position(gateway, registry, told_to):
+    """Which stays that of the record that asked for it, until a later one does."""
+    first = edited(registry, **WRONG)
+    gateway.follower.reached(first)
+    assert (Nack("pets:1.0", first, WRONG_NAME),) == told_to()[1].refused
+
+    registry.api("cats")
+    gateway.follower.poll()
+    assert (Nack("pets:1.0", first, WRONG_NAME),) == told_to()[1].refused
+
+    second = edited(registry, **WRONG, base_path="/animals")
+    gateway.follower.reached(second)
+    assert (Nack("pets:1.0", second, WRONG_NAME),) == told_to()[1].refused
+
+    gateway.follower.reached(edited(registry, policies=()))
+    assert () == told_to()[1].refused
+
+
+def test_a_digest_tells_what_is_served(gateway, registry, told_to):
+    """It changes with it, is the same for all that serve the same, and leaves out what cannot be had."""
+    before = told_to()[1].digest
+    gateway.follower.reached(edited(registry, base_path="/animals"))
+    after = told_to()[1].digest
+    gateway.follower.reached(edited(registry, **WRONG))
+    without = told_to()[1].digest
+
+    assert 3 == len({before, after, without})
+
+    gateway.follower.reload()
+
+    assert without == told_to()[1].digest
+    _, found = registry.database.call(served.read_all)
+    prints = {**Prints().of(found.apis), **settings_prints(found.policies, found.tiers)}
+    assert without == digest(prints, without={"pets:1.0"})
+
+
+def test_code_of_a_policy_that_breaks_costs_no_other_api(gateway, registry, call, told_to, monkeypatch):
+    """Whatever it raises: the position is reached, and what was in force stays."""
+
+    def breaks(*_arguments):
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr("twgw.gateway.deployment.Compiler.compile", breaks)
+    position = edited(registry, base_path="/animals")
+
+    assert gateway.follower.reached(position).called
+    assert 200 == call()
+    assert "pets:1.0: cannot be compiled: RuntimeError: no such device" == told_to()[1].refused[0].text
 
 
 def test_wrong_global_policies_stay_as_they_were(gateway, registry, call):
@@ -389,7 +507,7 @@ def test_policies_that_cannot_be_told_apart_stay_as_they_were(gateway, call, mon
 def test_every_position_in_force_is_told(gateway, registry):
     """With its epoch, once everything that it names is in force."""
     told = []
-    gateway.follower._advanced = told.append
+    gateway.follower._advanced = lambda head, _report: told.append(head)
     position = append(registry, "token", "api")
     gateway.follower.poll()
 

@@ -44,6 +44,15 @@ def test_a_renewal_tells_and_says_all_that_others_wait_for(write):
     )
 
 
+def test_a_session_says_how_its_gateways_stand(write):
+    """In the transaction that says with what it is done."""
+    write(cluster.register, "a", "node-a", START, {}, "first", now=NOW)
+    assert ["first"] == [each.report for each in register(write, "b").sessions if each.id == "a"]
+    found = write(cluster.renew, "a", Head(1, 1), START, {}, "x" * 100_000)
+
+    assert [(Head(1, 1), "x" * 100_000)] == [(each.done, each.report) for each in found.sessions if each.id == "a"]
+
+
 def test_a_session_that_was_ended_is_not_renewed(write):
     """Who had it has to begin another."""
     register(write)

@@ -2,7 +2,7 @@
 
 from tests.storage.conftest import NOW
 from twgw.registry import Head, Record
-from twgw.storage.log import append, first, head, prune, since, token_record, token_tag
+from twgw.storage.log import append, first, head, prune, since, token_record, token_tag, written
 
 
 def test_a_new_log_is_empty(read):
@@ -51,6 +51,17 @@ def test_what_is_undone_leaves_no_gap(database, write, read):
         write(append, [Record("tier", "tier:silver")])
 
     assert [(1, "tier:silver")] == [(record.pos, record.tag) for record in read(since, 0)]
+
+
+def test_what_one_call_has_written_is_found_again(database, write, read):
+    """Its records end at its position and have its time; there may be none."""
+    write(append, [Record("tier", "tier:a")])
+    database.call(append, [Record("api", f"api:{name}") for name in "bc"], NOW + 1, write=True)
+
+    assert ["api:b", "api:c"] == [record.tag for record in read(written, 3, NOW + 1)]
+    assert ["api:b"] == [record.tag for record in read(written, 2, NOW + 1)]
+    assert ["tier:a"] == [record.tag for record in read(written, 1, NOW)]
+    assert [] == read(written, 3, NOW) == read(written, 0, NOW)
 
 
 def test_old_records_are_deleted_but_not_the_last_ones(write, read, database):

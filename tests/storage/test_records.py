@@ -31,7 +31,7 @@ from twgw.storage import (
 
 READS = (
     "count_", "find_", "first", "head", "last_", "list_", "live_", "named_", "plan", "read_", "recall", "require_",
-    "served_", "since", "verify",
+    "served_", "since", "verify", "written",
 )  # fmt: skip
 """How the names of functions begin that only read; a reading transaction lets them do nothing else."""
 

@@ -3,14 +3,14 @@
 import attrs
 import pytest
 
-from tests.storage.conftest import an_api
+from tests.storage.conftest import NOW, an_api
 from twgw.model import Lifecycle, Limit, Policy, State, Tier
 from twgw.registry import Block, News, Record
 from twgw.storage import log, served
 from twgw.storage.apis import create_api, publish, set_state
 from twgw.storage.blocks import add_block
 from twgw.storage.schema import cluster_head
-from twgw.storage.served import read_all, read_news
+from twgw.storage.served import PREPARE, candidate_of, prepare_record, read_all, read_candidate, read_news
 from twgw.storage.settings import set_policies
 from twgw.storage.tiers import create_tier, update_tier
 
@@ -100,3 +100,38 @@ def test_what_cannot_be_followed_has_no_news(begun, write, read, case):
         write(lambda c, *, now: c.execute(cluster_head.update().values(changes[case])))
 
     assert None is read(read_news, begun)
+
+
+def test_a_candidate_is_what_a_transaction_would_make_of_it(begun, database, read):
+    """Read inside of it, with all that it names; as a record it says the same, and undone it leaves nothing."""
+
+    def wish(connection):
+        publish(connection, "toys:1.0", 1, now=NOW + 1)
+        position = set_state(connection, "pets:1.0", Lifecycle.RETIRED, actor="ann", now=NOW + 1)
+        candidates.append(read_candidate(connection, position, NOW + 1))
+        raise KeyError
+
+    candidates = []
+    with pytest.raises(KeyError):
+        database.call(wish, write=True)
+
+    assert [News(apis={"pets:1.0": None, "toys:1.0": an_api("toys")})] == candidates
+    record = prepare_record(candidates[0])
+    assert (PREPARE, candidates[0]) == (record.kind, candidate_of(record))
+    assert (begun, News()) == (read(log.head), read(read_news, begun))
+
+
+def test_what_a_transaction_does_not_name_is_no_candidate(begun, database):
+    """Of revocations nothing is to be compiled."""
+    position = database.call(log.append, [Record("token", "tok:1")], NOW + 1, write=True)
+
+    assert not database.call(read_candidate, position, NOW + 1).about_apis
+
+
+def test_news_of_what_is_to_be_prepared_name_nothing_else(begun, write, read):
+    """What is in force stays; whoever follows finds what to try in the record."""
+    record = prepare_record(News(apis={"toys:1.0": an_api("toys")}))
+    write(log.append, [record])
+    found = read(read_news, begun)
+
+    assert (False, record.data) == (found.about_apis, found.records[0].data)

@@ -15,6 +15,7 @@ from twgw.web.asking import (
     cursor,
     fingerprint,
     idempotency_key,
+    is_lenient,
     limit_of,
     merged,
     patch_of,
@@ -154,6 +155,15 @@ def test_requests_differ_by_method_path_and_body():
 def test_how_long_an_answer_may_be_held(prefer, seconds):
     """Twenty seconds, or what the client prefers, a minute at most (RFC 7240)."""
     assert seconds == wait_of(prefer)
+
+
+@pytest.mark.parametrize(("prefer", "lenient"), [
+    (None, False), ("", False), ("handling=lenient", True), ('wait=3, handling="lenient"', True),
+    ("handling=strict", False), ("mishandling=lenient", False), ("handling=lenientish", False),
+])  # fmt: skip
+def test_whether_some_nodes_may_be_left_behind(prefer, lenient):
+    """Only when the client says so (RFC 7240)."""
+    assert lenient == is_lenient(prefer)
 
 
 def test_a_patch_changes_what_it_names():

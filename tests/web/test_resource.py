@@ -162,6 +162,34 @@ def test_what_is_not_in_force_in_time_is_told(unreached, status, words):
     assert set() == world.served.held
 
 
+class Told:
+    """What is known of where a position is in force."""
+
+    def __init__(self, *refused):
+        self.refused = list(refused)
+
+    def document(self):
+        return {"position": 7, "refused": self.refused}
+
+
+@pytest.mark.parametrize(
+    ("unreached", "refused", "status"),
+    [("503", (), 201), ("202", (), 201), ("202", ("n\u00f6",), 202), ("503", ("n",), 201)],
+)
+def test_where_it_is_in_force_is_told(unreached, refused, status):
+    """With 202 where a node cannot have it; what takes trust away is in force there all the same."""
+    world = World(("201 Created", [("Twgw-Position", f"7;{unreached};10")], b"hello"))
+    wire = world.ask()
+    world.pool.run()
+    world.waits[0].callback(Told(*refused))
+
+    found, fields, body = wire.answer()
+    assert (status, True) == (found, b"hello" in body)
+    assert [Told(*refused).document()] == [
+        json.loads(field.removeprefix("twgw-reached: ")) for field in fields if field.startswith("twgw-reached")
+    ]
+
+
 def test_a_follower_that_fails_is_not_taken_for_one_that_has_applied():
     """Fail closed."""
     world = World(("200 OK", HELD, b"revoked"))

@@ -56,6 +56,7 @@ def ground(
     check: Check,
     status: Callable[[], Mapping[str, object]],
     plugins: Callable[[], Mapping[str, Plugin]],
+    prepare: Callable[..., Any] | None = None,
 ) -> Ground:
     """What the views stand on.
 
@@ -65,11 +66,12 @@ def ground(
         check: what is wrong with an API below some global policies.
         status: what the node says of itself.
         plugins: the policies that are installed.
+        prepare: has every node of the cluster try a change of what is served before it is made.
     """
     who = login.Login(store, peppers.digests, people)
     lent = Lent(peppers.digest, peppers.digests, check=check, status=status, plugins=plugins, login=who, warn=log.warn)
     return Ground(
-        store, ledger, who.authenticate, wall, log, KNOWN, lent,
+        store, ledger, who.authenticate, wall, log, KNOWN, lent, prepare,
         seal=lambda fingerprint: peppers.digest(fingerprint).rpartition(":")[2],
     )  # fmt: skip
 

@@ -30,6 +30,8 @@ class Session:
     """What was in force wherever a lease of it was good, when it was renewed."""
     counting: Mapping[str, CountsOn] | None = field(default=None, hash=False)
     """The gateways that may hold a lease of it, and where each counts limits; None: it does not say."""
+    report: str = ""
+    """How its gateways stood then; see ``reports.py``."""
 
 
 @frozen

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from math import inf
 
 from twgw.cluster.clocks import Clocks, Moment
-from twgw.cluster.messages import LeaseAsked, LeaseGiven, LeaseReturned
+from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned
+from twgw.cluster.reports import Report
 from twgw.registry import Head
 from twgw.throttle.others import CountsOn
 
@@ -28,6 +29,8 @@ class Lease:
         """What is in force here."""
         self.counts = CountsOn()
         """Where this process counts limits; only told."""
+        self.report = Report()
+        """What is to be told of that."""
         self._clocks = clocks
         self._raw, self._boot = clocks.raw, clocks.boot
         self._ends_raw = self._ends_boot = -inf
@@ -50,7 +53,11 @@ class Lease:
         self._asked[self._number] = Moment.now(self._clocks)
         if len(self._asked) > MOST_ASKED:
             self._asked.popitem(last=False)
-        return LeaseAsked(self.gateway, self._number, self.applied, self.counts)
+        return LeaseAsked(self.gateway, self._number, self.applied, self.counts, self.report)
+
+    def ack(self) -> Ack:
+        """What key managers are to know at once."""
+        return Ack(self.gateway, self.applied, self.report)
 
     def take(self, given: LeaseGiven) -> None:
         """An answer came.  Those to nobody's question are let be."""

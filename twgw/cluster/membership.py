@@ -17,11 +17,14 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
+from twgw.cluster.commands import Refused
 from twgw.cluster.completion import Completion, View
 from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.reports import Report, Reports, Standing, Told, write
+from twgw.cluster.rollcall import Reached, Roll, call, reached
 from twgw.policy.interfaces import Log
 from twgw.registry import Head
 from twgw.storage import cluster
@@ -45,7 +48,9 @@ class Wait:
     wanted: Head
     committed: Moment
     """It was, before that."""
-    done: "Deferred[None]"
+    roll: Roll
+    """Who there was then."""
+    done: "Deferred[Reached]"
 
 
 class Membership:
@@ -55,11 +60,13 @@ class Membership:
         database: with ``call`` and ``run``, as ``storage.database.Database`` has them.
         reactor: for waits between renewals.
         wall: UNIX time, which is only told.
+        roles: of this node, which are only told.
     """
 
     def __init__(
-        self, database: Any, reactor: Any, clocks: Clocks, terms: Terms, node: str, wall: Callable[[], float], log: Log
-    ) -> None:
+        self, database: Any, reactor: Any, clocks: Clocks, terms: Terms, node: str, wall: Callable[[], float], log: Log,
+        roles: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self.session = ""
         self.grants = Grants(clocks, terms)
         self.completion = Completion(clocks, terms)
@@ -68,6 +75,7 @@ class Membership:
         """Who counts limits, as the gateway in this process is told."""
         self.lease = Lease(uuid4().hex, clocks)
         """Of the gateway in this process."""
+        self.reports = Reports()
         self.lends = True
         """Whether there is a gateway in this process."""
         self.outage = ""
@@ -79,7 +87,9 @@ class Membership:
         self._database = database
         self._reactor = reactor
         self._clocks = clocks
+        self._terms = terms
         self._node = node
+        self._roles = roles
         self._wall = wall
         self._log = log
         self._published = self._said = Head(0, 0)
@@ -97,8 +107,8 @@ class Membership:
         register, wall = cluster.register, self._wall()
         if self.lends:
             self.census.asked(self.lease.gateway, self.lease.counts)
-        named = self.census.named([self.lease.gateway])
-        view = self._database.call(register, name, self._node, self.grants.known, named, now=wall, write=True)
+        named, known = self.census.named([self.lease.gateway]), self.grants.known
+        view = self._database.call(register, name, self._node, known, named, self._told(), now=wall, write=True)
         self._begun(began, name, view, named)
 
     def look(self) -> None:
@@ -115,14 +125,14 @@ class Membership:
 
     async def _renew(self) -> None:
         run, known = self._database.run, self.grants.known
-        began, done = Moment.now(self._clocks), self.grants.done
+        began, done, told = Moment.now(self._clocks), self.grants.done, self._told()
         named = self.census.named(self.grants.holders)
         try:
-            view = await run(cluster.renew, self.session, done, known, named, write=True)
+            view = await run(cluster.renew, self.session, done, known, named, told, write=True)
             if view is None and not self._stopped:  # others took it away, as it had ended
                 self.grants.lost()
                 began, name = Moment.now(self._clocks), uuid4().hex
-                view = await run(cluster.register, name, self._node, known, named, now=self._wall(), write=True)
+                view = await run(cluster.register, name, self._node, known, named, told, now=self._wall(), write=True)
                 self._begun(began, name, view, named)
             elif view is not None:
                 self.census.saw(view, named)
@@ -193,20 +203,29 @@ class Membership:
 
     # --- gateways ----------------------------------------------------------------------------------------
 
-    def advanced(self, head: Head) -> None:
+    def advanced(self, head: Head, report: Report | None = None) -> None:
         """The gateway in this process has more in force."""
+        self.lease.report = report or self.lease.report
         self.lease.advance(head)
-        self.grants.acked(Ack(self.lease.gateway, head))
+        self._note(self.lease.ack(), self._node, self._roles)
+        self.grants.acked(self.lease.ack())
         self._advanced()
 
-    def heard(self, message: object) -> object:
-        """What to answer a message, if anything."""
+    def heard(self, message: object, node: str = "", roles: tuple[str, ...] = ()) -> object:
+        """What to answer a message of a node with some roles, if anything.
+
+        Raises Refused when it is one of another node's gateway.
+        """
         if isinstance(message, LeaseAsked):
+            self._note(message, node, roles)
             return self._give(message)
         if isinstance(message, Ack):
+            self._note(message, node, roles)
             self.grants.acked(message)
         elif isinstance(message, LeaseReturned):
             self.grants.returned(message)
+            if message.gateway not in self.grants.holders:
+                self.reports.left(message.gateway)
         elif isinstance(message, RelayDone):
             self.completion.told(message)
         elif isinstance(message, Relay) and message.head > self.grants.known:
@@ -216,6 +235,20 @@ class Membership:
         self._advanced()
         return None
 
+    def _note(self, message: LeaseAsked | Ack, node: str, roles: tuple[str, ...]) -> None:
+        standing = Standing(message.gateway, node, roles, message.applied, report=message.report)
+        if not self.reports.said(standing):
+            raise Refused("it speaks in the name of another node's gateway")
+
+    def _told(self) -> str:
+        """What the session is to say, as of this moment."""
+        return write(Told(self._roles, self.reports.standings(self.grants.holders)))
+
+    def roll(self) -> Roll:
+        """Everybody who is there."""
+        there = [each for each in self.completion.view.sessions if each not in self.completion.silent]
+        return call(there, self.session, self.reports.standings(self.grants.holders))
+
     def _give(self, asked: LeaseAsked) -> LeaseGiven | None:
         given = self.grants.give(asked)
         if given is None:
@@ -224,7 +257,11 @@ class Membership:
         return evolve(given, others=self.census.others(asked.gateway))
 
     def _lend(self) -> None:
-        if self.lends and (given := self._give(self.lease.ask())) is not None:
+        if not self.lends:
+            return
+        asked = self.lease.ask()
+        self._note(asked, self._node, self._roles)
+        if (given := self._give(asked)) is not None:
             self.company.take(given, self.lease)
             self.lease.take(given)
 
@@ -240,16 +277,17 @@ class Membership:
 
     # --- who waits ---------------------------------------------------------------------------------------
 
-    def reached(self, position: int) -> "Deferred[None]":
+    def reached(self, position: int) -> "Deferred[Reached]":
         """Fires when a position is in force wherever requests are answered.  Called after it was committed.
 
         Fails with Lost when the database has gone back behind it.
         """
-        wanted = Head(self.grants.known.epoch, position)
+        wanted, roll = Head(self.grants.known.epoch, position), self.roll()
+        done: Deferred[Reached] = Deferred(self._give_up)
+        wait = Wait(wanted, Moment.now(self._clocks), roll, done)
         if self.completion.done >= wanted:
-            return succeed(None)
-        done: Deferred[None] = Deferred(self._give_up)
-        self._waits.append(Wait(wanted, Moment.now(self._clocks), done))
+            return succeed(self._outcome(wait))
+        self._waits.append(wait)
         self.grants.learn(wanted)
         for message in (News(wanted), Relay(wanted)):
             self.tell(message)
@@ -257,7 +295,17 @@ class Membership:
         self.renew()
         return done
 
-    def _give_up(self, done: "Deferred[None]") -> None:
+    def tried(self, position: int) -> "Deferred[Reached]":
+        """The same, for as long as a lease may last at most: then it fires, too, with who has said nothing by then."""
+        done = self.reached(position)
+        wait = next((each for each in self._waits if each.done is done), None)
+        if wait is not None:
+            done.addTimeout(
+                self._terms.wait(self._terms.lease) + HASTE, self._reactor, lambda *_: self._outcome(wait),
+            )  # fmt: skip
+        return done
+
+    def _give_up(self, done: "Deferred[Reached]") -> None:
         self._waits = [wait for wait in self._waits if wait.done is not done]
 
     def _settle(self) -> None:
@@ -268,9 +316,13 @@ class Membership:
             if wait.wanted.epoch < epoch:
                 wait.done.errback(Lost("the database has lost what it had committed"))
             elif wait.wanted <= done or self.completion.has_passed(wait.committed):
-                wait.done.callback(None)
+                wait.done.callback(self._outcome(wait))
             else:
                 self._waits.append(wait)
+
+    def _outcome(self, wait: Wait) -> Reached:
+        seconds = Moment.now(self._clocks).raw - wait.committed.raw
+        return reached(wait.roll, self.roll(), wait.wanted, seconds, self._terms.lease)
 
 
 class Rounds(TimerService):

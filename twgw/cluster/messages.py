@@ -7,6 +7,7 @@ from functools import partial
 
 from attrs import field, frozen
 
+from twgw.cluster.reports import Report
 from twgw.registry import Head
 from twgw.throttle.others import CountsOn, Others
 
@@ -23,6 +24,7 @@ class LeaseAsked:
     """What the gateway has in force."""
     counts: CountsOn = field(factory=CountsOn)
     """Where it counts limits."""
+    report: Report = field(factory=Report)
 
 
 @frozen
@@ -59,6 +61,7 @@ class Ack:
 
     gateway: str
     applied: Head
+    report: Report = field(factory=Report)
 
 
 @frozen

@@ -4,7 +4,7 @@ Called by ``service.py`` at start and at each reload, by ``twgw validate`` and b
 A state that does not compile raises ``SettingsError`` with the path of every fault; the old deployment keeps serving.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -26,6 +26,7 @@ from twgw.settings import structure
 BANDWIDTH = Policy("bandwidth-limit")
 """What comes along with ``rate-limit`` where a tier has a limit in bytes."""
 
+NO_API = Api(name="", version="", base_path="/")
 Call = Callable[[Exchange], Awaitable[Response]]
 MakeCall = Callable[[Upstream], Call]
 """What calls an upstream.  Raises SettingsError, with paths below the upstream, for one that cannot be called."""
@@ -54,6 +55,8 @@ class Compiled:
     plugins: tuple[Plugin | None, ...]
     plans: tuple[Plan, ...]
     servers: tuple[tuple[str, Upstream], ...]
+    whole: bool = True
+    """Whether it is served; else every call of it is refused, as it cannot be had."""
 
 
 @define(eq=False)
@@ -122,6 +125,11 @@ def _refuse(exchange: Exchange) -> Problem:
     return problem
 
 
+def _unavailable(exchange: Exchange) -> Problem:
+    exchange.refused_by, exchange.reason = "gateway", "this node cannot have the API in force"
+    return problems.unavailable()
+
+
 def _blocked(exchange: Exchange) -> Problem:
     exchange.refused_by, exchange.reason = "gateway", "the API is blocked"
     return problems.blocked()
@@ -154,8 +162,9 @@ def deploy(
     gateway: Gateway,
     make_call: MakeCall,
     previous: Deployment | None = None,
+    broken: Collection[str] = (),
 ) -> Deployment:
-    """Compile a state.  Raises SettingsError with every fault and its path."""
+    """Compile a state; calls of ``broken`` APIs are refused.  Raises SettingsError with every fault and its path."""
     faults: list[Fault] = []
     limits = [limit for tier in state.tiers for limit in (*tier.limits, tier.burst)]
     counts_bytes = any(limit is not None and limit.unit is Unit.BYTES for limit in limits)
@@ -167,12 +176,15 @@ def deploy(
             continue
         kept = previous.compiled.get(api.id) if previous is not None else None
         used = _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes)
-        if kept is not None and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
+        if api.id in broken:
+            plan = compiler.refusing(common, _unavailable, api, api.id)
+            compiled[api.id] = Compiled(api, state.policies, used, (plan,) if plan else (), (), whole=False)
+        elif kept is not None and kept.whole and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
             compiled[api.id] = kept
         else:
-            plans = compiler.compile(api, common, f"apis[{number}]")
+            plans = compiler.whole(api, common, f"apis[{number}]")
             compiled[api.id] = Compiled(api, state.policies, used, plans, api.servers)
-    unrouted = compiler.unrouted(common)
+    unrouted = compiler.refusing(common, _refuse)
     if faults:
         raise SettingsError(dict.fromkeys(faults))  # what an API's routes share is found wrong by each of them
     assert unrouted is not None
@@ -289,6 +301,16 @@ class Compiler:
                 plans.append(self._plan(api, api.id, route, chains, anonymous=api.anonymous, strip=strip))
         return tuple(plans)
 
+    def whole(
+        self, api: Api, common: Sequence[tuple[Policy, Attachment | None]], path: str
+    ) -> tuple[Plan, ...]:
+        """The same, where what the code of a policy raises is a fault like any other: it must not touch other APIs."""
+        try:
+            return self.compile(api, common, path)
+        except Exception as error:  # noqa: BLE001 - as said
+            self.faults.append(Fault(path, f"cannot be compiled: {type(error).__name__}: {error}"))
+            return ()
+
     def _refuse_uncounted(self, api: Api, route: Route, path: str, where: str) -> None:
         """A limit that nothing counts would be none."""
         limits = ((api.tier, below(path, "tier")), (api.hard_limit, below(path, "hard_limit")))
@@ -342,15 +364,17 @@ class Compiler:
             self.faults.append(Fault(below(path, "policies"), text))
         return _ending(chains, _blocked) if EFFECTS[api.state].refused else chains
 
-    def unrouted(self, common: Sequence[tuple[Policy, Attachment | None]]) -> Plan | None:
-        """What serves requests that belong to no API: the global policies, without those that know a caller."""
+    def refusing(
+        self, common: Sequence[tuple[Policy, Attachment | None]], refuse: Callable[[Exchange], Problem],
+        api: Api = NO_API, api_id: str = "",
+    ) -> Plan | None:  # fmt: skip
+        """What serves requests that are refused: the global policies, without those that know a caller."""
         try:
             chains = compile_chains(list(_in_force([common])), self.gateway, _no_upstream)
         except ChainError as error:
             self.faults.append(Fault("policies", str(error)))
             return None
-        chains = _ending(chains, _refuse)
-        return self._plan(Api(name="", version="", base_path="/"), "", Route(), chains, anonymous=True, strip=False)
+        return self._plan(api, api_id, Route(), _ending(chains, refuse), anonymous=True, strip=False)
 
     def _plan(self, api: Api, api_id: str, route: Route, chains: Chains, *, anonymous: bool, strip: bool) -> Plan:
         bare, full = (path_of(chains, self.gateway, anonymous=anonymous, body=body) for body in (False, True))
@@ -372,4 +396,3 @@ def _in_force(levels: Sequence[Sequence[tuple[Policy, Attachment | None]]]) -> I
         for policy, attachment in level:
             if attachment is not None and policy.name not in off:
                 yield attachment
-

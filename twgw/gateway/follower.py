@@ -6,11 +6,13 @@ what it names; then the APIs that changed are compiled off the reactor and put i
 position is reached, and whoever waits for that is told.
 
 An API that does not compile holds nothing up: what was in force of it stays, in its new state, and ``fault`` says why.
+When nothing was, its calls get 503.  What is to be prepared is compiled, and not put in force.  In a cluster a report
+of both goes with every position that is reached.
 """
 
 import gc
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +20,8 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from twgw.cluster.digests import Prints, digest, settings_prints
+from twgw.cluster.reports import MOST_NACKS, Nack, Report
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
 from twgw.gateway.deployment import Deployment, MakeCall, deploy, nothing
@@ -28,8 +32,9 @@ from twgw.model import State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
 from twgw.reader import Reader
-from twgw.registry import Head, News, Served
+from twgw.registry import Head, News, Record, Served
 from twgw.storage.errors import Unavailable
+from twgw.storage.served import PREPARE, candidate_of
 
 MANY = 100
 """APIs that change at once from which on the collector is told that they stay."""
@@ -43,6 +48,7 @@ class Ready:
 
     deployment: Deployment
     faults: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    digest: str = ""
 
 
 def compiled(
@@ -54,14 +60,16 @@ def compiled(
 ) -> Ready:
     """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
 
-    Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, it is left out.
+    Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
+    refused.
     """
     faults: dict[str, tuple[str, ...]] = {}
+    broken: set[str] = set()
     policies, apis = served.policies, dict(served.apis)
     while True:
         state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
         try:
-            return Ready(deploy(state, plugins, gateway, make_call, previous), faults)
+            return Ready(deploy(state, plugins, gateway, make_call, previous, broken), faults)
         except SettingsError as error:
             found = _by_api(error.faults, list(apis))
             if "" in found:
@@ -73,8 +81,8 @@ def compiled(
             for api, texts in found.items():
                 kept = previous.compiled.get(api) if previous is not None and api not in faults else None
                 faults.setdefault(api, texts)
-                if kept is None:
-                    del apis[api]
+                if kept is None or not kept.whole:
+                    broken.add(api)
                 else:
                     apis[api] = attrs.evolve(kept.api, state=apis[api].state)
 
@@ -85,8 +93,21 @@ def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ..
     for fault in faults:
         place = _OF_API.fullmatch(fault.path)
         api = apis[int(place[1])] if place else ""
-        text = f"{api}: {place[2]}: {fault.text}" if place else f"{fault.path}: {fault.text}"
+        where = ": ".join(filter(None, (api, place[2]) if place else (fault.path,)))
+        text = f"{where}: {fault.text}"
         found[api] = (*found.get(api, ()), text)
+    return found
+
+
+def _nacks(
+    faults: Mapping[str, tuple[str, ...]], before: Mapping[str, Nack], position: int, records: Sequence[Record]
+) -> dict[str, Nack]:
+    """What could not be had, each with the position of the last record that asked for it."""
+    found = {}
+    for name, texts in faults.items():
+        asked = [each.pos for each in records if each.tag == f"api:{name}" or each.kind in ("policies", "tier")]
+        known = before[name].position if name in before else position
+        found[name] = Nack.of(name, max(asked, default=known), texts)
     return found
 
 
@@ -94,7 +115,8 @@ class Follower:
     """Applies the log of the registry.
 
     ``in_thread(function, *args)`` runs a function off the reactor, ``keys_changed`` reads the cluster's keys anew.
-    In a cluster ``trusted`` is asked for each request, and ``advanced`` is told of each position that is in force.
+    In a cluster ``trusted`` is asked for each request, and ``advanced`` is told of each position that is in force, with
+    a report of what could not be had.
     """
 
     def __init__(
@@ -109,7 +131,7 @@ class Follower:
         swap: Callable[[Deployment], None],
         keys_changed: Callable[[], Awaitable[None]] | None = None,
         trusted: Callable[[], bool] | None = None,
-        advanced: Callable[[Head], object] = lambda _head: None,
+        advanced: Callable[[Head, Report], object] = lambda _head, _report: None,
     ) -> None:
         self.deployment: Deployment | None = None
         self.applied = 0
@@ -130,6 +152,10 @@ class Follower:
         """What is to be in force, whether it could be had or not."""
         self._blocks = Blocks(gateway.clock.wall)
         self._faults: Mapping[str, tuple[str, ...]] = {}
+        self._refused: Mapping[str, Nack] = {}
+        self._unprepared: tuple[Nack, ...] = ()
+        self._prints = Prints()
+        self._digest = ""
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._busy = False
         self._again = False
@@ -173,7 +199,7 @@ class Follower:
             name = self._reader.name
             raise InvalidFileError(f"{name}: {fault.path}: {fault.text}" for fault in error.faults) from error
         self._facts.cache.reset(head.epoch, head.pos)
-        self._install(served, ready)
+        self._install(served, ready, head.pos)
         self._reach(head.pos)
 
     def reload(self) -> None:
@@ -229,7 +255,7 @@ class Follower:
             self._plugins = await self._in_thread(self._find_plugins)
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
-        self._install(served, await self._in_thread(self._compiled, served, len(served.apis)))
+        self._install(served, await self._in_thread(self._compiled, served, len(served.apis)), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
         self._reach(head.pos)
@@ -242,12 +268,16 @@ class Follower:
             await self._read_keys()
         served = news.over(self._served)
         if news.about_apis:
-            self._install(served, await self._in_thread(self._compiled, served, len(news.apis)))
+            ready = await self._in_thread(self._compiled, served, len(news.apis))
+            self._install(served, ready, news.records[-1].pos, news.records)
         elif news.blocks is not None:
             self._served = served
             self._block()
         if self._streams is not None:
             self._streams.judge(news.records, self._blocks)
+        for record in news.records:
+            if record.kind == PREPARE:
+                await self._prepare(served, record)
         self._again = self._again or news.more
         self._reach(news.records[-1].pos)
 
@@ -258,13 +288,45 @@ class Follower:
     def _compiled(self, served: Served, changed: int) -> Ready:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
         ready = compiled(served, self._plugins, self._gateway, self._make_call, self.deployment)
+        if self._trusted is not None:
+            ready = attrs.evolve(ready, digest=self._digest_of(ready))
         if changed >= MANY:
             gc.collect(0)
             gc.freeze()  # they stay: to look for garbage in them would stop traffic for half a second
         return ready
 
-    def _install(self, served: Served, ready: Ready) -> None:
-        """Put it in force, in this turn of the reactor."""
+    def _digest_of(self, ready: Ready) -> str:
+        """Of what is served, without what could not be had."""
+        prints = self._prints.of({name: one.api for name, one in ready.deployment.compiled.items()})
+        state = ready.deployment.state
+        prints.update(settings_prints(state.policies, {tier.name: tier for tier in state.tiers}))
+        return digest(prints, without=ready.faults)
+
+    async def _prepare(self, served: Served, record: Record) -> None:
+        """See whether something could be put in force; nothing is changed by it."""
+        try:
+            candidate = candidate_of(record)
+            wanted = candidate.over(served)
+            ready = await self._in_thread(
+                compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment
+            )  # fmt: skip
+            found = {
+                name: texts for name, texts in ready.faults.items()
+                if name in candidate.apis or texts != self._faults.get(name)
+            }  # fmt: skip
+        except SettingsError as error:
+            found = {"": tuple(f"{fault.path}: {fault.text}" for fault in error.faults)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must hold nothing up: it is only tried
+            found = {"": (f"cannot be tried: {type(error).__name__}: {error}",)}
+        nacks = [Nack.of(name, record.pos, texts) for name, texts in found.items()]
+        for nack in nacks:
+            self._gateway.log.warn("cannot be prepared: {fault}", fault=nack.text)  # noqa: G010 - not logging's
+        self._unprepared = (*self._unprepared, *nacks)[-MOST_NACKS:]
+
+    def _install(self, served: Served, ready: Ready, position: int, records: Iterable[Record] = ()) -> None:
+        """Put it in force, in this turn of the reactor.  ``records`` led to it, up to a position."""
+        self._refused = _nacks(ready.faults, self._refused, position, list(records))
+        self._digest = ready.digest
         self._served = served
         self._rights.tiers = served.tiers
         self.deployment = ready.deployment
@@ -292,7 +354,8 @@ class Follower:
 
     def _reach(self, position: int) -> None:
         self.applied = position
-        self._advanced(Head(self._facts.cache.epoch, position))
+        refused = tuple(self._refused.values())[:MOST_NACKS]
+        self._advanced(Head(self._facts.cache.epoch, position), Report(self._digest, refused, self._unprepared))
         waiting, self._waiting = self._waiting, []
         for wanted, done in waiting:
             if wanted <= position:

@@ -91,6 +91,11 @@ def blocked() -> Problem:
     return Problem(503, "API blocked", headers=(("Retry-After", "60"),), code=700700)
 
 
+def unavailable() -> Problem:
+    """The API is published, and this node cannot have it in force; its log says why."""
+    return Problem(503, "API not available on this node", headers=(("Retry-After", "5"),))
+
+
 def refused_by_block() -> Problem:
     """The address, the API or the caller is blocked by an operator."""
     return Problem(403, "Blocked", code=900805)

@@ -22,23 +22,27 @@ APART = 1_000_000
 
 
 def register(
-    connection: Connection, session: str, node: str, known: Head, counting: Mapping[str, CountsOn], *, now: float
-) -> View:
+    connection: Connection, session: str, node: str, known: Head, counting: Mapping[str, CountsOn], report: str = "",
+    *, now: float,
+) -> View:  # fmt: skip
     """Begin a session, which has granted nothing yet.  ``known``: how far the log was, as far as this node knows."""
     head = _locked_head(connection, known)
     done = {"done_epoch": head.epoch, "done_pos": head.pos}
-    values = {"session": session, "node": node, "since": now, "beats": 1, "counting": _written(counting)}
-    connection.execute(insert(table).values(**values, **done))
+    said = {"counting": _written(counting), "report": report}
+    connection.execute(insert(table).values(session=session, node=node, since=now, beats=1, **said, **done))
     return View(head, _sessions(connection))
 
 
 def renew(
-    connection: Connection, session: str, done: Head, known: Head, counting: Mapping[str, CountsOn]
+    connection: Connection, session: str, done: Head, known: Head, counting: Mapping[str, CountsOn], report: str = ""
 ) -> View | None:
-    """Renew a session, say with what it is done and who counts limits; None when there is no such session any more."""
+    """Renew a session, and say with what it is done, who counts limits and how its gateways stand.
+
+    None when there is no such session any more.
+    """
     head = _locked_head(connection, known)
     values = {"beats": table.c.beats + 1, "done_epoch": done.epoch, "done_pos": done.pos}
-    values["counting"] = _written(counting)
+    values |= {"counting": _written(counting), "report": report}
     found = connection.execute(update(table).where(table.c.session == session).values(values))
     return View(head, _sessions(connection)) if found.rowcount else None
 
@@ -75,9 +79,11 @@ def _locked_head(connection: Connection, known: Head) -> Head:
 def _sessions(connection: Connection) -> tuple[Session, ...]:
     rows = connection.execute(select(table).order_by(table.c.session))
     return tuple(
-        Session(row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos), _read(row.counting))
+        Session(
+            row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos), _read(row.counting), row.report or "",
+        )
         for row in rows
-    )
+    )  # fmt: skip
 
 
 def _written(counting: Mapping[str, CountsOn]) -> str:

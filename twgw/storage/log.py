@@ -48,6 +48,13 @@ def since(connection: Connection, pos: int, limit: int = 1000) -> list[Record]:
     return [Record(row.kind, row.tag, row.data, row.epoch, row.pos, row.at) for row in rows]
 
 
+def written(connection: Connection, pos: int, at: float, limit: int = 1000) -> list[Record]:
+    """What one call has appended: up to a position, without a gap and at one moment."""
+    found = [each for each in since(connection, max(0, pos - limit), limit) if each.pos <= pos]
+    own = next((number for number, each in enumerate(reversed(found)) if each.at != at), len(found))
+    return found[len(found) - own :]
+
+
 def first(connection: Connection) -> int:
     """The oldest position that is kept; who has applied less than the one before it has to begin anew.  0: none is."""
     return connection.execute(select(func.min(cluster_log.c.pos))).scalar_one() or 0

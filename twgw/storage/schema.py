@@ -78,6 +78,7 @@ km_session = _table(
     _required("done_epoch", BigInteger),
     _required("done_pos", BigInteger),
     Column("counting", LongText),
+    Column("report", LongText),
 )
 
 # --- what is served ---

@@ -1,21 +1,27 @@
 """What gateways are to have in force, and what became of it since a position.  Called by the gateway's follower."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import attrs
 from sqlalchemy.engine import Connection
 
 from twgw.model import Policy, Tier
-from twgw.registry import Block, Head, News, Served
+from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage import log
 from twgw.storage.apis import find_live, live_apis
 from twgw.storage.blocks import list_blocks
+from twgw.storage.rows import from_text, to_text
 from twgw.storage.settings import find_policies
 from twgw.storage.tiers import list_tiers
 
 RECORDS = 1000
 """Records that are read at once."""
 MOST_TIERS = 100_000
-KINDS = frozenset(("token", "application", "user", "subscription", "api", "tier", "policies", "block", "key"))
+PREPARE = "prepare"
+"""The kind of a record by which gateways are asked to compile something, and to say whether they can."""
+KINDS = frozenset(
+    ("token", "application", "user", "subscription", "api", "tier", "policies", "block", "key", PREPARE)
+)
 """What records are about.  One about anything else was written by a later version: then everything is read anew."""
 
 
@@ -36,14 +42,35 @@ def read_news(connection: Connection, since: Head) -> News | None:
     follows = head.epoch == since.epoch and head.pos > since.pos and records and records[0].pos == since.pos + 1
     if not follows or not kinds <= KINDS:
         return None
-    apis = sorted({record.tag.removeprefix("api:") for record in records if record.kind == "api"})
+    return attrs.evolve(_named_by(connection, records), more=records[-1].pos < head.pos)
+
+
+def read_candidate(connection: Connection, position: int, now: float) -> News:
+    """What the transaction that appended up to a position, at ``now``, makes of what is served; without the records."""
+    return attrs.evolve(_named_by(connection, log.written(connection, position, now)), records=(), blocks=None)
+
+
+def prepare_record(candidate: News) -> Record:
+    """A record that asks gateways to prepare something."""
+    return Record(PREPARE, PREPARE, to_text(candidate))
+
+
+def candidate_of(record: Record) -> News:
+    """What is to be prepared.  Raises SettingsError when a later version wrote it."""
+    return from_text(News, record.data)
+
+
+def _named_by(connection: Connection, records: Iterable[Record]) -> News:
+    """Records, with what became of that which they name."""
+    known = tuple(records)
+    kinds = {record.kind for record in known}
+    apis = sorted({record.tag.removeprefix("api:") for record in known if record.kind == "api"})
     return News(
-        tuple(records),
+        known,
         {api: find_live(connection, api) for api in apis},
         _policies(connection) if "policies" in kinds else None,
         _tiers(connection) if "tier" in kinds else None,
         _blocks(connection) if "block" in kinds else None,
-        more=records[-1].pos < head.pos,
     )
 
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from twgw.faults import SettingsError
 from twgw.policy.exchange import Problem
-from twgw.web.asking import body_of, fingerprint, idempotency_key, patch_of, query_of, wait_of
+from twgw.web.asking import body_of, fingerprint, idempotency_key, is_lenient, patch_of, query_of, wait_of
 from twgw.web.openapi import document
 from twgw.web.permissions import Permission, reach
 from twgw.web.refusals import Refusal, invalid, not_found, not_known, not_permitted, refuse
@@ -66,6 +66,9 @@ class Ground:
     """Errors of the store that say themselves, in words, what to do; with the status of each."""
     lent: Any = None
     """What views are lent beside the database."""
+    prepare: Callable[[Callable[[Any], Any], float], Any] | None = None
+    """Runs a write of ``now``, given its function of a connection, after every node of the cluster has tried what it
+    changes of what is served; None where there are no others."""
     seal: Callable[[str], str] = str
     """Makes of the fingerprint of a request one that may be stored: what it is of may hold a password."""
 
@@ -192,7 +195,10 @@ def _done(ground: Ground, view: View, call: Call, arguments: Mapping[str, str], 
         def run(connection: Any) -> Done:
             return perform(view, call, function, arguments, conditions, ground.ledger, connection)
 
-        return ground.store.call(run, write=view.writes)
+        if ground.prepare is None or not view.writes or is_lenient(flask.request.headers.get("Prefer")):
+            return ground.store.call(run, write=view.writes)
+        prepared: Done = ground.prepare(run, call.now)
+        return prepared
 
     if view.outside:
         done: Done = view.function(call, transact, **arguments)

@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?", re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[!#-~]*"', re.ASCII)
 _IDEMPOTENCY = re.compile(r'"?([!#-~]{1,100})"?', re.ASCII)
 _WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?", re.ASCII)
+_LENIENT = re.compile(r"(\A|[,\s])handling\s*=\s*\"?lenient\"?([,;\s]|\Z)", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -159,6 +160,11 @@ def idempotency_key(text: str | None) -> str | None:
 def fingerprint(method: str, path: str, data: bytes) -> str:
     """What makes two requests the same."""
     return hashlib.sha256(b"\0".join((method.encode(), path.encode(), data))).hexdigest()
+
+
+def is_lenient(prefer: str | None) -> bool:
+    """Whether a change is to be made though some nodes cannot have it in force (``Prefer``, RFC 7240)."""
+    return prefer is not None and _LENIENT.search(prefer) is not None
 
 
 def wait_of(prefer: str | None, default: float = 20.0) -> float:

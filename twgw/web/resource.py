@@ -23,6 +23,8 @@ from twgw.policy.headers import Headers
 
 POSITION = "twgw-position"
 """The field by which the application says what to wait for: ``position;status when it is not reached;seconds``."""
+REACHED = "Twgw-Reached"
+"""The field that tells a client, as JSON, on which nodes its change is in force, and after how many milliseconds."""
 NOT_YET = "it is kept, and not yet in force on this node; ask again whether it is, before you rely on it"
 
 THREADS = 16
@@ -144,15 +146,20 @@ def _problem(status: int, title: str, detail: str) -> bytes:
     return json.dumps(told, indent=2).encode() + b"\n"
 
 
+Outcome = tuple[bool, Any]
+"""Whether a position is in force, and who says so: something with a ``document``, or None."""
+
+
 class Hold:
     """An answer that waits for a position."""
 
-    def __init__(self, served: Served, position: int, seconds: float, then: Callable[[bool], None]) -> None:
-        self._then: Callable[[bool], None] | None = then
+    def __init__(self, served: Served, position: int, seconds: float, then: "Callable[[Outcome], None]") -> None:
+        self._then: Callable[[Outcome], None] | None = then
         self._wait: Deferred[object] = ensureDeferred(_awaited(served.reached(position)))
         served.held.add(self)
         self._wait.addTimeout(seconds, served.reactor)
-        self._wait.addCallbacks(lambda _: self._end(served, reached=True), lambda _: self._end(served, reached=False))
+        done, late = (lambda told: self._end(served, (True, told))), (lambda _: self._end(served, (False, None)))
+        self._wait.addCallbacks(done, late)
         if served.stopping:
             self.let_go()
 
@@ -160,11 +167,11 @@ class Hold:
         """Wait no longer."""
         self._wait.cancel()
 
-    def _end(self, served: Served, *, reached: bool) -> None:
+    def _end(self, served: Served, outcome: "Outcome") -> None:
         served.held.discard(self)
         then, self._then = self._then, None
         if then is not None:
-            then(reached)
+            then(outcome)
 
 
 async def _awaited(wait: Awaitable[object]) -> object:
@@ -236,13 +243,18 @@ class BoundRequest(Request):
         if said:
             position, unreached, seconds = said[0].split(";")
             self._kept = []
-            Hold(self.served, int(position), float(seconds), lambda it: self._decided(int(unreached), reached=it))
+            Hold(self.served, int(position), float(seconds), lambda it: self._decided(int(unreached), *it))
 
-    def _decided(self, unreached: int, *, reached: bool) -> None:
-        """Send what was kept, when it is in force; else say that it is not."""
+    def _decided(self, unreached: int, reached: bool, told: Any) -> None:
+        """Send what was kept, when it is in force; else say that it is not, or on which nodes it is not."""
         kept, self._kept = self._kept or [], None
         if self._disconnected:
             return
+        if told is not None:
+            document = told.document()
+            self.setHeader(REACHED.encode(), json.dumps(document).encode())
+            if document["refused"] and unreached == 202:
+                self.setResponseCode(202)
         if not reached:
             self.setResponseCode(unreached)
             if unreached == 503:

@@ -1,0 +1,137 @@
+"""What gateways say of themselves with what they have in force, and what key managers keep of that in their sessions.
+
+A report is told with each acknowledgement and each question for a lease: whole, so that one that is lost or late does
+no harm.  A key manager writes the reports that it has into its session, in the transaction that says with what it is
+done: whoever sees that a position is in force sees what could not be had of it, and where.
+
+Pure; ``membership.py`` keeps them, ``rollcall.py`` reads them.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from attrs import evolve, field, frozen
+from attrs.validators import max_len
+
+from twgw.faults import SettingsError
+from twgw.registry import Head
+from twgw.schema import as_written
+from twgw.settings import structure
+
+MOST_NACKS, LONGEST = 20, 500
+"""Of one kind in a report, and characters of one."""
+MOST_GATEWAYS = 1000
+"""Of which a key manager keeps reports; beyond that the oldest is forgotten."""
+LARGEST = 200_000
+"""Characters of a session's text; beyond that what could not be had is left out."""
+
+BEGINNING = Head(0, 0)
+
+
+@frozen
+class Nack:
+    """What a gateway cannot have in force."""
+
+    api: str = field(default="", validator=max_len(300))
+    """Empty for the global policies."""
+    position: int = 0
+    """Of the record that asked for it, or of a later one in the same turn."""
+    text: str = field(default="", validator=max_len(LONGEST))
+
+    @classmethod
+    def of(cls, api: str, position: int, texts: Iterable[str]) -> "Nack":
+        """What is wrong with it, as far as there is room."""
+        return cls(api[:300], position, "; ".join(texts)[:LONGEST])
+
+
+@frozen
+class Report:
+    """What a gateway says of what it has in force at a position."""
+
+    digest: str = field(default="", validator=max_len(64))
+    """Over all that is served; see ``digests.py``.  Empty: it does not say."""
+    refused: tuple[Nack, ...] = field(default=(), validator=max_len(MOST_NACKS))
+    """What should be in force and cannot be had: what was in force of it before stays."""
+    unprepared: tuple[Nack, ...] = field(default=(), validator=max_len(MOST_NACKS))
+    """What it was asked to prepare and cannot."""
+    counters: str = field(default="", validator=max_len(LONGEST))
+    """How limits are counted: ``shared``, or why not; empty: by this process alone."""
+
+
+@frozen
+class Standing:
+    """A gateway, as a key manager knows it."""
+
+    gateway: str
+    """Made anew at each start of a process."""
+    node: str
+    roles: tuple[str, ...] = ()
+    applied: Head = BEGINNING
+    holds: bool = True
+    """Whether it may hold a lease; when not, its lease has ended without a word."""
+    drifted: bool = False
+    """Whether it serves something else than the registry has at that position."""
+    report: Report = field(factory=Report)
+
+
+@frozen
+class Told:
+    """What a session says of its key manager and of the gateways that have leases of it."""
+
+    roles: tuple[str, ...] = ()
+    gateways: tuple[Standing, ...] = ()
+
+
+class Reports:
+    """What the gateways of one key manager said last."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Standing] = {}
+
+    def said(self, standing: Standing) -> bool:
+        """A gateway says how it stands; False when it speaks in the name of another node's."""
+        before = self._known.get(standing.gateway)
+        if before is not None:
+            if before.node != standing.node:
+                return False
+            if before.applied > standing.applied:  # an older message came later
+                return True
+            drifted = before.drifted and before.report.digest == standing.report.digest
+            standing = evolve(standing, drifted=drifted)
+        self._known[standing.gateway] = standing
+        while len(self._known) > MOST_GATEWAYS:
+            del self._known[next(iter(self._known))]
+        return True
+
+    def left(self, gateway: str) -> None:
+        """It stops, and uses no lease any more."""
+        self._known.pop(gateway, None)
+
+    def drift(self, gateway: str, *, drifted: bool) -> bool:
+        """It was seen whether it serves what the registry has; True when that is new."""
+        before = self._known[gateway]
+        self._known[gateway] = evolve(before, drifted=drifted)
+        return before.drifted != drifted
+
+    def standings(self, holders: Mapping[str, Head]) -> tuple[Standing, ...]:
+        """How each stands.  ``holders``: who may hold a lease, as ``grants.py`` knows it."""
+        known = {name: evolve(each, holds=name in holders) for name, each in self._known.items()}
+        silent = {name: Standing(name, "", applied=applied) for name, applied in holders.items() if name not in known}
+        return (*known.values(), *silent.values())
+
+
+def write(told: Told) -> str:
+    """What stands in a session."""
+    text = json.dumps(as_written(told), separators=(",", ":"), allow_nan=False)
+    if len(text) > LARGEST:
+        brief = tuple(evolve(each, report=Report(each.report.digest)) for each in told.gateways)
+        text = json.dumps(as_written(evolve(told, gateways=brief)), separators=(",", ":"), allow_nan=False)
+    return text
+
+
+def read(text: str) -> Told:
+    """The same again; of a later version, what is understood of it: nothing."""
+    try:
+        return structure(Told, json.loads(text)) if text else Told()
+    except (SettingsError, ValueError):
+        return Told()
