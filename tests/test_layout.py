@@ -32,13 +32,14 @@ LAYERS = {
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,refusals}
           cluster/{reports,rollcall,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
-          gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
+          gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running,settings}
           keymanager/{__init__,client,form,jwks,metadata,parties,scopes,settings,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}
-          throttle/{__init__,accounts,asking,bucket_account,callers,fields,fixed_account,limiter,local,presets}
-          throttle/{others,reservation,servers,settings,shared,sliding_account,tables,tiers}
-          web/{__init__,asking,names,openapi,people,permissions,rate,refusals,settings,transaction,view}""",
+          throttle/{__init__,accounts,asking,bucket_account,callers,fields,fixed_account,limiter,local,numbers,others}
+          throttle/{presets,reservation,servers,settings,shared,sliding_account,tables,tiers}
+          web/{__init__,asking,names,openapi,people,permissions,rate,refusals,settings,transaction,view}
+          workers/{__init__,balance,lines,sums}""",
     # hooks
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,guard,pipeline}",
     # doors: each with its one library, Twisted foremost
@@ -53,11 +54,12 @@ LAYERS = {
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}
           store/{applications,clients,keys,offers,rest}
-          web/login""",
+          web/login
+          workers/{children,handed,reserving}""",
     # the test kit and the check: everything below the whole
     5: "checking control memory memory_* readings shared_limits startup startup_* testing admin/service",
     # the whole
-    6: "tap cli cli_*",
+    6: "options tap worker cli cli_*",
 }
 HOOKS, DOORS, ROLES = 2, 3, 4
 
@@ -78,7 +80,8 @@ LIBRARIES = {
     "jsonschema_rs": ["twgw/publisher/openapi_document.py"],
     "openapi_spec_validator": ["twgw/publisher/openapi_document.py"],
     "pluggy": ["twgw/__init__.py", "twgw/policy/*"],
-    "prometheus_client": ["twgw/metrics.py", "twgw/readings.py", "twgw/admin/endpoints.py", "twgw/tap.py"],
+    "prometheus_client": ["twgw/metrics.py", "twgw/readings.py", "twgw/admin/endpoints.py", "twgw/tap.py",
+                          "twgw/workers/sums.py", "twgw/startup_workers.py"],
     "psycopg": ["twgw/storage/vendors.py"],
     "pymemcache": ["twgw/memcached.py"],
     "pymysql": ["twgw/storage/vendors.py"],

@@ -18,6 +18,9 @@ OTHER = "_other"
 """The value of every label of the series that takes what exceeds ``max_series``."""
 OVERFLOWED = "twgw_metrics_overflowed"
 FAILED = "twgw_metrics_failed_reads"
+SUM, SINCE, LEAST, MOST, OWN = "sum", "since", "least", "most", "own"
+"""How the readings of several processes are one: their sum, that with those that are gone, the least, the greatest, or
+that of the process which is asked."""
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 Labels = tuple[str, ...]
@@ -89,11 +92,12 @@ class Histogram:
 class Gauge:
     """Numbers that are read when a scrape asks for them."""
 
-    __slots__ = ("_read", "_series")
+    __slots__ = ("_read", "_series", "of_all")
 
-    def __init__(self, series: "Series", read: Callable[[], Reading]) -> None:
+    def __init__(self, series: "Series", read: Callable[[], Reading], of_all: str) -> None:
         self._series = series
         self._read = read
+        self.of_all = of_all
 
     def collect(self) -> Metric:
         """The gauge as a scrape sees it.  Raises what ``read`` raises."""
@@ -184,13 +188,18 @@ class Registry:
             raise ValueError(f"metric {name} was made with the labels and bounds {known}, not {[labels, bounds]}")
         return histogram
 
-    def gauge(self, name: str, help: str, labels: Labels, read: Callable[[], Reading]) -> None:
+    def gauge(self, name: str, help: str, labels: Labels, read: Callable[[], Reading], of_all: str = SUM) -> None:
         """Have ``read`` asked at each scrape; a gauge of that name that was there before is replaced.
 
+        ``of_all`` says what is told of a node with several processes: SUM, SINCE, LEAST, MOST or OWN.
         Raises ValueError when the name stands for another metric or is not one.
         """
         self._gauges.pop(name, None)
-        self._gauges[name] = Gauge(self._series(name, help, labels), read)
+        self._gauges[name] = Gauge(self._series(name, help, labels), read, of_all)
+
+    def of_all(self, name: str) -> str:
+        """How the readings of a gauge in several processes are one."""
+        return self._gauges[name].of_all if name in self._gauges else SUM
 
     def _series(self, name: str, help: str, labels: Labels) -> Series:
         taken = {OVERFLOWED, FAILED, *self._counters, *self._histograms, *self._gauges}

@@ -4,20 +4,23 @@ Made by ``tap.py`` where servers are named.
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.internet import TimerService
 
 from twgw.memcached import Memcached
-from twgw.metrics import Registry
+from twgw.metrics import LEAST, MOST, SINCE, Registry
 from twgw.policy.interfaces import Clock, Log
 from twgw.throttle.others import Others
-from twgw.throttle.servers import CounterServer
+from twgw.throttle.reservation import Command
+from twgw.throttle.servers import CounterServer, Sent
 from twgw.throttle.settings import Memcached as Settings
 from twgw.throttle.shared import SharedLimiter
 
+PARENT = "parent"
+"""What a worker calls the process that counts for it."""
 EVERY = 0.25
 """Seconds between two looks at what the servers owe."""
 
@@ -27,23 +30,40 @@ def elsewhere(others: Others) -> str:
     return f"{', '.join(others.apart)}: other servers are named in [memcached] there"
 
 
+class Door(Protocol):
+    """What commands go through to a server."""
+
+    fault: str
+    """Why the last batch was not answered; empty when it was."""
+
+    def send(self, commands: Sequence[Command], answered: Sent) -> None:
+        """Do all of them; ``answered`` is told what became of each, or None when nobody knows."""
+
+    def stop(self) -> None:
+        """Let go of it."""
+
+
 class SharedLimits:
     """The limiter, its servers, and the timer that looks after them."""
 
     def __init__(
         self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log,
-        others: Callable[[], Others] | None = None,
+        others: Callable[[], Others] | None = None, workers: int = 1, parent: Door | None = None,
     ) -> None:  # fmt: skip
+        """``workers``: of each node; ``parent``: what counts for those of this one where no servers are named."""
         self._log = log
         self._apart: tuple[str, ...] = ()
         self._told: dict[str, tuple[bool, int]] = {}
         later = partial(reactor.callLater, 0)
-        self._doors = [Memcached(reactor, address, settings.timeout) for address in settings.servers]
+        doors: dict[str, Door] = {str(it): Memcached(reactor, it, settings.timeout) for it in settings.servers}
+        if parent is not None and not doors:
+            doors = {PARENT: parent}
+        self._doors = list(doors.values())
         self.servers = [
-            CounterServer(str(address), door.send, later, clock.wall, secrets.randbelow, settings.namespace)
-            for address, door in zip(settings.servers, self._doors, strict=True)
+            CounterServer(name, door.send, later, clock.wall, secrets.randbelow, settings.namespace)
+            for name, door in doors.items()
         ]
-        alike = Others(settings.nodes)
+        alike = Others((settings.nodes if settings.servers else 1) * workers)
         self.limiter = SharedLimiter(
             clock, self.servers, others or (lambda: alike), secrets.randbelow, settings.namespace
         )  # fmt: skip
@@ -98,28 +118,32 @@ class SharedLimits:
         limiter, servers = self.limiter, self.servers
         gauge, each = metrics.gauge, ("server",)
         gauge("twgw_memcached_available", "0 while a server of memcached does not answer: limits are degraded.", each,
-              lambda: {(server.name,): not server.down for server in servers})  # fmt: skip
+              lambda: {(server.name,): not server.down for server in servers}, LEAST)  # fmt: skip
         gauge("twgw_memcached_batches", "Batches sent to memcached since the start.", each,
-              lambda: {(server.name,): server.batches for server in servers})  # fmt: skip
+              lambda: {(server.name,): server.batches for server in servers}, SINCE)  # fmt: skip
         gauge("twgw_memcached_failures", "Batches since the start of which nobody knows what became of them.", each,
-              lambda: {(server.name,): server.failures for server in servers})  # fmt: skip
+              lambda: {(server.name,): server.failures for server in servers}, SINCE)  # fmt: skip
         gauge("twgw_memcached_losses", "Times since the start that data were lost; what was counted counts as used up.",
-              each, lambda: {(server.name,): server.losses for server in servers})  # fmt: skip
+              each, lambda: {(server.name,): server.losses for server in servers}, SINCE)  # fmt: skip
         gauge("twgw_limit_counter_faults", "Counters since the start that could not be used, by the reason.",
-              ("fault",), lambda: {(fault,): count for fault, count in limiter.faults.items()})  # fmt: skip
-        gauge("twgw_limit_waited", "Requests since the start that waited for memcached.", (), lambda: limiter.waited)
-        gauge("twgw_limit_nodes", "Processes that count limits together.", (), lambda: limiter.others.nodes)
+              ("fault",), lambda: {(fault,): count for fault, count in limiter.faults.items()}, SINCE)  # fmt: skip
+        gauge("twgw_limit_waited", "Requests since the start that waited for an answer.", (), lambda: limiter.waited,
+              SINCE)  # fmt: skip
+        gauge("twgw_limit_nodes", "Processes that count limits together.", (), lambda: limiter.others.nodes, MOST)
         gauge("twgw_limit_apart", "Nodes that count limits on other servers than this one.", (),
-              lambda: len(limiter.others.apart))  # fmt: skip
+              lambda: len(limiter.others.apart), MOST)  # fmt: skip
         gauge("twgw_limit_degraded", "Charges since the start that were decided without the other nodes.", (),
-              lambda: limiter.alone)  # fmt: skip
+              lambda: limiter.alone, SINCE)  # fmt: skip
 
 
 def shared_limits(
-    reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log, others: Callable[[], Others] | None
-) -> SharedLimits | None:
-    """What counts with other nodes; None where no servers are named."""
-    return SharedLimits(reactor, settings, clock, metrics, log, others) if settings.servers else None
+    reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log, others: Callable[[], Others] | None,
+    workers: int = 1, parent: Door | None = None,
+) -> SharedLimits | None:  # fmt: skip
+    """What counts with other processes; None where there are no servers, and no parent to count for this one."""
+    if not settings.servers and parent is None:
+        return None
+    return SharedLimits(reactor, settings, clock, metrics, log, others, workers, parent)
 
 
 def faults_of(limits: SharedLimits | None, others: Callable[[], Others] | None) -> Iterator[str]:

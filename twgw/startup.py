@@ -150,7 +150,7 @@ class FromDatabase:
     advanced: Callable[[], object] = field(default=lambda: None, init=False)
     """Tells gateways without a database that the log went on."""
     membership: Membership | None = field(init=False)
-    """In a cluster; None on a node by itself."""
+    """In a cluster, and where there are workers; None on a node of one process."""
 
     def __attrs_post_init__(self) -> None:
         self.database = open_database(self.config, self.reactor)
@@ -160,14 +160,14 @@ class FromDatabase:
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
         self.issuer = Issuer(self.config.issuer, self.clock.wall)
-        self.membership = self._member() if self.config.cluster.listen else None
+        self.membership = self._member() if self.config.cluster.listen or self.config.workers else None
 
     def _member(self) -> Membership:
         said, wall = self.config.cluster, self.clock.wall
         terms = Terms(said.lease, said.session)
         node = self.config.node
         made = Membership(self.database, self.reactor, MachineClocks, terms, node.name, wall, self.log, node.roles)
-        made.lends = "gateway" in node.roles
+        made.lends = "gateway" in node.roles and not self.config.workers
         made.lease.counts = CountsOn(node.name, digest_of(self.config.memcached))
         return made
 

@@ -4,7 +4,7 @@
 a file and a database.  Until one of them answers, every request is refused with 503; then it serves as any other node.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -34,14 +34,14 @@ from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
 from twgw.cluster.reports import Report
 from twgw.cluster.service import Listening
-from twgw.cluster.tls import load
+from twgw.cluster.tls import Tls, load
 from twgw.config import Config
 from twgw.credentials import Pepper, Peppers
 from twgw.gateway import registry
 from twgw.gateway.deployment import Deployment, MakeCall
 from twgw.gateway.follower import Follower
 from twgw.issuer import Issuer
-from twgw.metrics import Registry
+from twgw.metrics import LEAST, OWN, Registry
 from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
 from twgw.policy.registry import Plugin
 from twgw.registry import Head
@@ -61,6 +61,8 @@ class FromKeyManagers:
     log: Log
     metrics: Metrics
     reactor: Any
+    tls: Tls | None = None
+    """Of a worker that asks its parent; else that of the files."""
     peppers: Peppers = field(factory=Peppers)
     links: Links = field(init=False)
     reader: Remote = field(init=False)
@@ -75,7 +77,7 @@ class FromKeyManagers:
 
     def __attrs_post_init__(self) -> None:
         where = self.config.cluster
-        tls = load(*where.files)
+        tls = self.tls or load(*where.files)
         tls.check(where.name, GATEWAY)
         self.lease = Lease(uuid4().hex, MachineClocks)
         self.lease.counts = CountsOn(self.config.node.name, digest_of(self.config.memcached))
@@ -190,27 +192,50 @@ def listening(
     tls = load(*where.files)
     tls.check(where.name, KEY_MANAGER)
     tls.let_strangers_join()
-    answers = Answers(DatabaseReader(backing.database), in_thread, clock.wall, backing.config.issuer)
-    here = Here.of(tls.identity, clock, log, metrics, answers.by_command())
+    here = Here.of(tls.identity, clock, log, metrics, {})
     door = Door(backing.database, where.name, clock.wall, here.refusals, log, partial(told, backing.config))
-    carrier = _lending(backing.membership)
-    here.answers = {**here.answers, Join: door.answer, **carrier.answers}
+    here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer}
     listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))
-    backing.advanced = listener.advanced
-    backing.membership.tell = lambda message: listener.advanced() if isinstance(message, News) else None
+    tell_of_news(backing, listener)
     return listener
 
 
-def _lending(membership: Membership) -> Carrier:
+def for_gateways(
+    backing: FromDatabase, clock: Clock, in_thread: Callable[..., "Deferred[Any]"],
+    hear: Mapping[type[Any], Callable[[Peer, Any], object]] | None = None,
+) -> Mapping[type[Command], Answer]:  # fmt: skip
+    """What gateways that connect are answered, and given leases by; ``hear`` takes what else they may tell."""
+    assert backing.membership is not None
+    answers = Answers(DatabaseReader(backing.database), in_thread, clock.wall, backing.config.issuer)
+    return {**answers.by_command(), **_lending(backing.membership, hear or {}).answers}
+
+
+def tell_of_news(backing: FromDatabase, listener: Listening) -> None:
+    """Have those that are connected there hear at once that the log went on."""
+    assert backing.membership is not None
+    others = backing.advanced
+
+    def advanced() -> None:
+        others()
+        listener.advanced()
+
+    backing.advanced = advanced
+    backing.membership.tell = lambda message: advanced() if isinstance(message, News) else None
+
+
+def _lending(membership: Membership, also: Mapping[type[Any], Callable[[Peer, Any], object]]) -> Carrier:
     """What gives leases to gateways elsewhere, and hears what they have in force."""
 
-    def hear(peer: Peer, message: LeaseAsked | LeaseReturned | Ack) -> None:
+    def hear(peer: Peer, message: Any) -> None:
+        if message.__class__ in also:
+            also[message.__class__](peer, message)
+            return
         assert peer.identity is not None  # a carrier hears of nobody else
         answer = membership.heard(message, peer.identity.node, tuple(sorted(peer.identity.roles)))
         if answer is not None:
             carrier.tell(peer, answer)
 
-    carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack), GATEWAY), hear)
+    carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack, *also), GATEWAY), hear)
     return carrier
 
 
@@ -236,14 +261,17 @@ def take_part(
     elif isinstance(backing, FromDatabase) and backing.membership is not None:
         ends, leases = listening(backing, clock, in_thread, log, metrics), Rounds(backing.membership, reactor)
         lease = backing.membership.lease
-    if ends is None or leases is None:
+    if leases is None:
         return
-    node.addService(ends)
-    node.addService(leases)
-    metrics.gauge("twgw_cluster_lease_seconds", "Seconds left of the lease; negative without one.", (), lease.left)
-    rounds = TimerService(1, ends.look)
-    rounds.clock = reactor
-    node.addService(rounds)
-    metrics.gauge("twgw_cluster_connections", "Connections to other nodes.", (), ends.here.count)
-    meaning = "UNIX time at which the certificate for other nodes ends."
-    metrics.gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: ends.tls.ends_at)
+    services: list[Any] = [leases]
+    gauge, meaning = metrics.gauge, "Seconds left of the lease; negative without one."
+    gauge("twgw_cluster_lease_seconds", meaning, (), lease.left, LEAST)
+    if ends is not None:
+        there, rounds = ends, TimerService(1, ends.look)
+        rounds.clock = reactor
+        services = [there, leases, rounds]
+        gauge("twgw_cluster_connections", "Connections to other nodes.", (), there.here.count, OWN)
+        meaning = "UNIX time at which the certificate for other nodes ends."
+        gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: there.tls.ends_at, OWN)
+    for service in services:
+        node.addService(service)

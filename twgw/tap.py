@@ -1,4 +1,4 @@
-"""``twistd twgw``: options, and the one place where the parts of a node meet.
+"""``twistd twgw``: the one place where the parts of a node meet.
 
 Named by ``twisted/plugins/twgw_dropin.py``.  Only this file receives the reactor.
 """
@@ -7,9 +7,8 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.application.internet import TimerService
@@ -17,16 +16,14 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
-from twisted.python import usage
 
-from twgw import __version__, control
-from twgw.admin.endpoints import root, site
+from twgw import control
+from twgw.admin.endpoints import Listener, at_once, root, site
 from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
-from twgw.checking import check_files
 from twgw.clock import ReactorClock
 from twgw.cluster.authority import CertificateError
-from twgw.config import Config, load
+from twgw.config import Config
 from twgw.credentials import PepperError
 from twgw.demo import origin
 from twgw.directory.store import UserStore
@@ -40,15 +37,17 @@ from twgw.keymanager.service import EVERY as HOUSEKEEPING
 from twgw.keymanager.service import Service as KeyManager
 from twgw.listen import Listen
 from twgw.log import TwistedLog
-from twgw.metrics import Registry
+from twgw.metrics import LEAST, Registry
 from twgw.model import Limit
+from twgw.options import Options, give_up
 from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
-from twgw.shared_limits import faults_of, shared_limits
+from twgw.shared_limits import SharedLimits, faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.startup_cluster import FromKeyManagers, preparing, take_part
+from twgw.startup_workers import Work, Workers
 from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
@@ -57,79 +56,16 @@ from twgw.web.listener import WebListener
 from twgw.web.login import people_of
 from twgw.web.people import People
 from twgw.web.rate import Rate
+from twgw.workers.handed import Handed
 
 PASSWORDS_AT_ONCE, PASSWORDS_WAITING = 2, 32
 """Passwords that are compared, and that wait for it: each takes tens of milliseconds and 64 MiB."""
 
 
-def install_reactor() -> None:
-    """Install our epoll reactor, unless another one is there already."""
-    if "twisted.internet.reactor" not in sys.modules:
-        from twisted.internet.main import installReactor
-
-        installReactor(DirectReactor())
-
-
-class Options(usage.Options):
-    """The command line of ``twistd twgw``."""
-
-    synopsis = "[--config FILE] [--set SETTING=VALUE]... [--check]"
-    longdesc = (
-        "An API gateway. Without a configuration it starts with defaults: traffic on port 8080, health and metrics on "
-        "127.0.0.1:8081, and a demo API in ./twgw-data. `twgw init DIR` writes files to begin with."
-    )
-    optParameters = [  # noqa: N815 - Twisted's name, and what it wants
-        ["config", "c", None, "The configuration, a TOML file (default: the variable TWGW_CONFIG, else none)."],
-    ]
-    optFlags = [  # noqa: N815 - as above
-        ["check", None, "Load, validate and compile everything, say what is wrong, and exit."],
-    ]
-
-    def __init__(self) -> None:
-        install_reactor()
-        self._given: dict[str, str] = {}
-        super().__init__()
-
-    def opt_set(self, given: str) -> None:
-        """A setting that wins over file and environment, as gateway.listen=tcp:9000; may stand several times."""
-        name, equals, value = given.partition("=")
-        if not equals:
-            raise usage.UsageError(f"--set {given}: write SECTION.SETTING=VALUE, as gateway.listen=tcp:9000")
-        self._given[name.strip()] = value
-
-    opt_s = opt_set
-
-    def opt_version(self) -> None:
-        """Print the version of twgw and exit."""
-        print(f"twgw {__version__}")
-        raise SystemExit(0)
-
-    def postOptions(self) -> None:  # noqa: N802 - Twisted's name
-        """Load the configuration.  What is wrong with it ends the start with a line for each fault."""
-        path = self["config"] or os.environ.get("TWGW_CONFIG")
-        try:
-            self.loaded = load(Path(path) if path else None, os.environ, self._given)
-        except InvalidFileError as error:
-            _give_up(error.lines)
-        if self["check"]:
-            faults = check_files(self.loaded)
-            if faults:
-                _give_up(faults)
-            print("The configuration and the state are valid.")
-            raise SystemExit(0)
-
-
-def _give_up(faults: Iterable[str]) -> NoReturn:
-    """End the start: what is wrong, a line each, and nothing else."""
-    for line in faults:
-        print(line, file=sys.stderr)
-    raise SystemExit(1)
-
-
 class Node(MultiService):
-    """All roles of one process."""
+    """All roles of one process.  A worker is ``handed`` what it needs by its parent, and carries traffic."""
 
-    def __init__(self, reactor: Any, config: Config) -> None:
+    def __init__(self, reactor: Any, config: Config, handed: Handed | None = None) -> None:
         super().__init__()
         self._reactor = reactor
         self._config = config
@@ -138,8 +74,9 @@ class Node(MultiService):
         clock = ReactorClock(reactor)
         self.files = LineFiles(config.node.data_dir, clock, log)
         self.metrics = Registry()
+        self.work = Work(reactor, handed, clock, log, self.metrics) if handed is not None else None
         self.backing = self._backing(clock, log)
-        self.shared = shared_limits(reactor, config.memcached, clock, self.metrics, log, self.backing.others)
+        self.shared = self._shared(clock, log)
         self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
@@ -159,31 +96,73 @@ class Node(MultiService):
             trusted_proxies=config.gateway.trusted_proxies,
             issuer=self.backing.issuer,
         )
-        self.traffic = GatewayService(reactor, config, self.gateway, self.backing.make_source, self.files.flush)
-        if self.shared:
+        self.workers = self._workers(clock, log) if config.workers and self.work is None else None
+        listeners = [] if self.workers else self.work.listeners(lambda: len(self.traffic.edges)) if self.work else None
+        self.traffic = GatewayService(
+            reactor, config, self.gateway, self.backing.make_source, self.files.flush, listeners,
+            later=self.work is not None,
+        )  # fmt: skip
+        if self.shared and self.work is None:
             self.addService(self.shared.looks)
         if "gateway" in config.node.roles:
             self.addService(self.traffic)
-        self.key_manager = self._control(clock, log)
         take_part(self, reactor, self.backing, clock, self._in_thread, log, self.metrics)
-        exposed = collected(
+        self.exposed = collected(
             self.metrics, self.status, traffic=self.traffic, limiter=self.limiter, files=self.files,
             user_stores=self.user_stores,
         )  # fmt: skip
+        self.key_manager: KeyManager | None = None
+        if self.work is not None:
+            self.work.join(self, self.backing, self.status, self._begin)
+        else:
+            self._answer(config, clock, log)
+
+    def _begin(self) -> None:
+        """A worker has all that it needs."""
+        if self.shared is not None:
+            self.addService(self.shared.looks)
+        self.traffic.listen()
+
+    def _answer(self, config: Config, clock: Clock, log: TwistedLog) -> None:
+        """What is not traffic; last the workers, as they begin when all else is there."""
+        self.key_manager = self._control(clock, log)
+        measure, exposed = at_once, self.exposed
+        if self.workers is not None:
+            measure, exposed = self.workers.measure, self.workers.exposed(self.exposed)
         if config.admin.listen is not None and "admin" in config.node.roles:
-            self.addService(self._admin(config.admin.listen, exposed, clock, log))
+            self.addService(self._admin(config.admin.listen, exposed, measure, clock, log))
         if config.status.listen is not None:
-            self.addService(Listener(reactor, config.status.listen, site(self.status, exposed)))
+            self.addService(Listener(self._reactor, config.status.listen, site(self.status, exposed, measure)))
+        if self.workers is not None:
+            self.addService(self.workers.services)
+
+    def _shared(self, clock: Clock, log: TwistedLog) -> SharedLimits | None:
+        """Where limits are counted, when that is not in this process; a parent counts none."""
+        config, work = self._config, self.work
+        if config.workers and work is None:
+            return None
+        parent = work.counters() if work is not None else None
+        return shared_limits(
+            self._reactor, config.memcached, clock, self.metrics, log, self.backing.others, max(config.workers, 1),
+            parent,
+        )  # fmt: skip
+
+    def _workers(self, clock: Clock, log: TwistedLog) -> Workers:
+        return Workers(self._reactor, self._config, self.backing, clock, log, self.metrics, self._in_thread)
 
     def _backing(self, clock: Clock, log: TwistedLog) -> Backing:
         """What the state comes from."""
         if self._config.state.file is not None:
             return FromFile(self._config, clock, self._in_thread)
-        asks = bool(self._config.cluster.keymanagers)
-        kind = FromKeyManagers if asks else FromDatabase
-        found = kind(self._config, clock, self._in_thread, log, self.metrics, self._reactor)
+        config = self._config if self.work is None else self.work.config
+        world = clock, self._in_thread, log, self.metrics, self._reactor
+        found: FromKeyManagers | FromDatabase
+        if config.cluster.keymanagers:
+            found = FromKeyManagers(config, *world, self.work.tls if self.work is not None else None)
+        else:
+            found = FromDatabase(config, *world)
         gauge, facts = self.metrics.gauge, found.facts
-        gauge("twgw_database_available", "0 while the database does not answer.", (), lambda: not facts.outage)
+        gauge("twgw_database_available", "0 while the database does not answer.", (), lambda: not facts.outage, LEAST)
         gauge("twgw_registry_cached", "Keys and subscriptions that are kept in memory.", (), lambda: len(facts.cache))
         gauge("twgw_registry_waiting", "Keys and subscriptions that requests wait for.", (), lambda: len(facts))
         return found
@@ -213,12 +192,15 @@ class Node(MultiService):
         self.addService(rounds)
         return manager
 
-    def _admin(self, where: Listen, exposed: CollectorRegistry, clock: Clock, log: TwistedLog) -> Service:
+    def _admin(
+        self, where: Listen, exposed: CollectorRegistry, measure: Callable[[], Deferred[Any]], clock: Clock,
+        log: TwistedLog,
+    ) -> Service:  # fmt: skip
         """The admin listener: how the node is and, where a database is the state, the admin REST."""
         backing = self.backing
         if not isinstance(backing, FromDatabase):
-            return Listener(self._reactor, where, site(self.status, exposed))
-        answers = root(self.status, exposed)
+            return Listener(self._reactor, where, site(self.status, exposed, measure))
+        answers = root(self.status, exposed, measure)
         rest = served(self._reactor, self._ground(backing, clock, log), backing.reached)
         answers.putChild(b"admin", rest.resource())
         return WebListener(self._reactor, where, rest, answers)
@@ -279,7 +261,7 @@ class Node(MultiService):
     def status(self) -> Status:
         """What ``/readyz`` says."""
         source = self.traffic.source
-        return assess(
+        own = assess(
             self._config.node.name,
             position=source.position,
             apis=len(source.deployment.compiled) if source.deployment else None,
@@ -290,21 +272,24 @@ class Node(MultiService):
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
             counters=faults_of(self.shared, self.backing.others),
         )
+        return own if self.workers is None else self.workers.status(own)
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind.  What is wrong ends the start with a line for each fault, not with a traceback."""
         try:
             self.backing.begin()
+            if self.workers is not None:
+                self.workers.hold()
             super().privilegedStartService()
         except InvalidFileError as error:
-            _give_up(error.lines)
+            give_up(error.lines)
         except CannotListenError as error:
             where = f"{error.interface or 'any address'} port {error.port}"
-            _give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
+            give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
         except OSError as error:
-            _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+            give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
         except (PepperError, PluginConflict, Unavailable, ValueError) as error:
-            _give_up([str(error)])
+            give_up([str(error)])
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Serve; then tell whoever watches how to try it."""
@@ -312,16 +297,22 @@ class Node(MultiService):
         self._reactor.callWhenRunning(self._started)
 
     def _started(self) -> None:
-        on_signals(self._reactor, self._reactor.stop, self.traffic.reload, self._end)
+        if self.work is None:
+            on_signals(self._reactor, self._reactor.stop, self.reload, self._end)
         gc.collect()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.set_threshold(50_000, 20, 100)
         sys.setswitchinterval(0.0005)  # while a thread compiles, traffic waits so long at each of its system calls
+        if self.work is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say how the node is used."""
         for line in self._listening():
             self.gateway.log.info("{line}", line=line)
         first = next((each for each in self._config.gateway.listen if each.kind == "tcp"), None)
         if self.traffic.running:
-            address = origin(first.interface, self.traffic.addresses[0].port) if first is not None else ""
+            address = origin(first.interface, self.addresses[0].port) if first is not None else ""
             for line in self.backing.lines(address):
                 self.gateway.log.info("{line}", line=line)
         if not isinstance(self._reactor, DirectReactor):
@@ -329,9 +320,20 @@ class Node(MultiService):
                 "another reactor is installed; connections use its stock transports, which are slower"
             )
 
+    @property
+    def addresses(self) -> list[Any]:
+        """Where there is traffic."""
+        return self.traffic.addresses if self.workers is None else self.workers.addresses
+
+    def reload(self) -> None:
+        """Read the state and the certificates again."""
+        self.traffic.reload()
+        if self.workers is not None:
+            self.workers.children.reload()
+
     def _listening(self) -> Iterator[str]:
         """Where it serves what."""
-        config, bound = self._config, zip(self._config.gateway.listen, self.traffic.addresses, strict=False)
+        config, bound = self._config, zip(self._config.gateway.listen, self.addresses, strict=False)
         if places := [str(Listen(where.kind, address.port, where.interface)) for where, address in bound]:
             yield f"Traffic on {', '.join(places)}"
         others = (config.admin.listen if "admin" in config.node.roles else None, config.status.listen)
@@ -349,6 +351,9 @@ class Node(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        if self.workers is not None:
+            await self.workers.let_go()
+            await maybeDeferred(self.workers.services.removeService, self.workers.children)  # they drain
         if self.traffic.running:
             await maybeDeferred(self.removeService, self.traffic)  # which stops it
         await maybeDeferred(super().stopService)
@@ -360,27 +365,6 @@ class Node(MultiService):
         self.files.close()
 
 
-class Listener(Service):
-    """One stock TCP listener."""
-
-    def __init__(self, reactor: Any, where: Listen, factory: Any) -> None:
-        self._reactor = reactor
-        self._where = where
-        self._factory = factory
-        self._port: Any = None
-
-    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
-        """Bind."""
-        self._port = self._reactor.listenTCP(
-            self._where.port, self._factory, interface=self._where.interface or "127.0.0.1"
-        )
-
-    def stopService(self) -> Any:  # noqa: N802 - Twisted's name
-        """Unbind."""
-        super().stopService()
-        return self._port.stopListening() if self._port is not None else None
-
-
 def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
     """The node that a command line asks for."""
     from twisted.internet import reactor
@@ -388,6 +372,6 @@ def makeService(options: Options) -> Node:  # noqa: N802 - twistd's name
     try:
         return Node(reactor, options.loaded)
     except (CertificateError, PluginConflict) as error:
-        _give_up([str(error)])
+        give_up([str(error)])
     except OSError as error:
-        _give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+        give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

@@ -1,6 +1,6 @@
 """Whether a node is ready, and why not."""
 
-from twgw.admin.status import assess
+from twgw.admin.status import Status, assess, together
 
 
 def test_a_node_is_ready_when_a_state_is_in_force():
@@ -47,3 +47,27 @@ def test_a_node_that_is_cut_off_from_its_cluster_is_not_ready():
 
     assert not status.ready
     assert "cluster: it is not known here what others revoked" in status.reasons[0]
+
+
+def test_a_node_with_workers_is_ready_while_one_of_them_is():
+    """And says how many, and why the others are not."""
+    own, ready = Status("a", 3, 2, warnings=("x",)), Status("a", 3, 2, warnings=("x", "y"))
+    ill = Status("a", 3, 0, reasons=("config: none",))
+
+    assert together(own, [ready, ready], 2) == Status("a", 3, 2, (), ("x", "y"), (2, 2))
+    assert together(own, [ready, ill], 2) == Status(
+        "a", 3, 2, (), ("x", "y", "workers: 1 of 2 are ready; config: none"), (1, 2)
+    )
+    assert together(own, [ready], 2).ready
+    assert together(own, [ill, ill], 2) == Status(
+        "a", 3, 2, ("workers: none of 2 is ready; config: none",), ("x",), (0, 2)
+    )
+    assert not together(own, [], 2).ready
+    assert {"ready": 1, "of": 2} == together(own, [ready], 2).document()["workers"]
+
+
+def test_what_is_wrong_with_the_parent_is_wrong_with_the_node():
+    """Whatever workers say."""
+    own, ready = Status("a", 3, 2, reasons=("draining: x",)), Status("a", 3, 2)
+
+    assert ("draining: x",) == together(own, [ready, ready], 2).reasons

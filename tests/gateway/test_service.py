@@ -18,13 +18,14 @@ from twgw.testing import gateway as lent
 STATE = "apis: [{name: m, version: '1', base_path: /, policies: [{name: mock-response}]}]\n"
 
 
-def service(tmp_path, **environment):
+def service(tmp_path, listeners=None, later=False, **environment):
     (tmp_path / "apis.yaml").write_text(STATE)
     config = load(None, {"TWGW_STATE_FILE": str(tmp_path / "apis.yaml"), **environment}, {})
     reactor, flushed = MemoryReactorClock(), []
     lookup = Lookup(FakeClock(), lambda key: f"v1:{key}")
     source = partial(Redeployer, config.state.file, lookup=lookup, in_thread=execute)
-    return GatewayService(reactor, config, lent(), source, lambda: flushed.append(1)), reactor, flushed
+    made = GatewayService(reactor, config, lent(), source, lambda: flushed.append(1), listeners, later=later)
+    return made, reactor, flushed
 
 
 def test_it_listens_once_its_state_is_in_force(tmp_path):
@@ -55,6 +56,31 @@ def test_connections_are_limited(tmp_path):
 
     assert factory.buildProtocol(None) is None
     assert 1 == made.refused_connections
+
+
+def test_workers_share_the_connections_of_a_node(tmp_path):
+    """What one of them may hold is its part."""
+    made, _, _ = service(tmp_path, TWGW_GATEWAY_MAX_CONNECTIONS="3", TWGW_GATEWAY_WORKERS="2")
+    for number in range(2):
+        assert made.has_room()
+        made.edges.add(number)
+
+    assert not made.has_room()
+
+
+def test_it_takes_connections_where_and_when_it_is_told_to(tmp_path):
+    """A worker those of its parent, once it is ready; the parent none."""
+    listened = []
+    where = load(None, {}, {}).gateway.listen[0]
+    made, reactor, _ = service(tmp_path, [(where, listened.append)], later=True)
+    made.privilegedStartService()
+    assert [] == listened
+    made.listen()
+    assert ([EdgeFactory], []) == ([type(each) for each in listened], reactor.tcpServers)
+
+    parent, reactor, _ = service(tmp_path, [])
+    parent.privilegedStartService()
+    assert ([], 1) == (reactor.tcpServers, parent.source.deployment.position)
 
 
 def test_a_drain_ends_when_nothing_is_left(tmp_path):

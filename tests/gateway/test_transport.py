@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import gc
+import os
 import socket
 import ssl
 import weakref
@@ -19,7 +20,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.wire.test_tls import certificate, trusting
-from twgw.gateway.transport import DirectReactor, EagerServer, SecureFactory, connect, listen
+from twgw.gateway.transport import (
+    DirectReactor,
+    EagerServer,
+    SecureFactory,
+    adopt,
+    connect,
+    hold,
+    listen,
+    take_queued,
+    turn_away,
+)
+from twgw.listen import Listen
 
 
 class Sockets:
@@ -237,3 +249,106 @@ class Client:
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         self._exchange(server, wire)
+
+
+class Taken(Factory):
+    """Notes whom it was given."""
+
+    def __init__(self):
+        self.made = []
+
+    def buildProtocol(self, _addr):  # noqa: N802 - Twisted's name
+        self.made.append(Protocol())
+        return self.made[-1]
+
+
+@pytest.fixture
+def shared():
+    """A socket that one process holds, and two others accept from; whether the first may take a connection."""
+    reactor, mine = DirectReactor(), [True]
+    held = hold(reactor, Listen("tcp", 0, "127.0.0.1"))
+    factories = Taken(), Taken()
+    ports = [
+        adopt(reactor, socket.dup(held.fileno()), (lambda: mine[0]) if not place else (lambda: True), factory)
+        for place, factory in enumerate(factories)
+    ]
+    clients, place = [], ("127.0.0.1", held.getHost().port)
+
+    def call(count=1):
+        clients.extend(socket.create_connection(place, 5) for _ in range(count))
+
+    yield reactor, held, ports, factories, mine, call
+    for client in clients:
+        client.close()
+    for made in (each for factory in factories for each in factory.made):
+        made.transport.abortConnection()
+    for port in (held, *ports):
+        port.stopListening()
+    reactor.iterate(0)
+    for each in [*reactor.getReaders(), *reactor.getWriters()]:
+        if each is not reactor.waker:
+            reactor.removeReader(each)
+    reactor._poller.close()
+    for each in (reactor.waker.i, reactor.waker.o):
+        os.close(each)
+
+
+def test_processes_accept_from_one_socket(shared):
+    """One connection at a time; who holds it for them accepts none."""
+    _, held, ports, factories, _, call = shared
+    assert held.getHost().port == ports[0].getHost().port
+    call(3)
+    ports[0].doRead()
+    ports[1].doRead()
+    ports[1].doRead()
+
+    assert (1, 2) == tuple(len(factory.made) for factory in factories)
+    assert held not in held.reactor.getReaders()
+
+
+def test_a_connection_is_left_to_who_holds_fewer_but_not_for_long(shared):
+    """As they may hang: who let them go first takes what is there then."""
+    reactor, _, ports, factories, mine, call = shared
+    mine[0] = False
+    call(2)
+    ports[0].doRead()
+    assert ports[0] not in reactor.getReaders()
+    assert [] == factories[0].made
+    ports[1].doRead()
+    while ports[0] not in reactor.getReaders():
+        reactor.runUntilCurrent()
+
+    assert (1, 1) == tuple(len(factory.made) for factory in factories)
+
+
+def test_one_process_may_end_while_others_go_on(shared):
+    """The socket is that of all."""
+    reactor, held, ports, factories, _, call = shared
+    ports[0].stopListening()
+    held.stopListening()
+    reactor.runUntilCurrent()
+    call()
+    ports[1].doRead()
+
+    assert 1 == len(factories[1].made)
+
+
+def test_who_was_let_in_before_the_end_is_accepted(shared):
+    """Others are not let in any more: none is turned away after it was let in."""
+    _, held, ports, factories, _, call = shared
+    call(5)
+    turn_away(ports[0])
+    with socket.socket() as late:
+        late.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            late.connect(("127.0.0.1", held.getHost().port))
+    take_queued(ports[0])
+
+    assert 5 == len(factories[0].made)
+
+
+def test_a_port_of_another_reactor_is_let_be():
+    """It has no queue of its own."""
+    port = MemoryReactorClock().listenTCP(0, Taken())
+    turn_away(port)
+    take_queued(port)

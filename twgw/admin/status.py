@@ -1,8 +1,8 @@
 """Whether a node is ready, and what an operator should look at.  Pure; asked by ``endpoints.py``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 @frozen
@@ -14,6 +14,8 @@ class Status:
     apis: int
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    workers: tuple[int, int] | None = None
+    """How many processes are ready to carry traffic, and how many there are to be; None where one does all."""
 
     @property
     def ready(self) -> bool:
@@ -22,7 +24,7 @@ class Status:
 
     def document(self) -> dict[str, object]:
         """The answer of ``/readyz``."""
-        return {
+        found: dict[str, object] = {
             "ready": self.ready,
             "node": self.node,
             "position": self.position,
@@ -30,6 +32,25 @@ class Status:
             "reasons": list(self.reasons),
             "warnings": list(self.warnings),
         }
+        if self.workers is not None:
+            found["workers"] = dict(zip(("ready", "of"), self.workers, strict=True))
+        return found
+
+
+def together(own: Status, workers: Sequence[Status], of: int) -> Status:
+    """Judge a node by its parent process and those of its workers that say how they are."""
+    ready = sum(it.ready for it in workers)
+    said = dict.fromkeys(reason for it in workers for reason in it.reasons if reason not in own.reasons)
+    why = "".join(f"; {reason}" for reason in said)
+    none = (f"workers: none of {of} is ready{why}",) if not ready else ()
+    some = (f"workers: {ready} of {of} are ready{why}",) if 0 < ready < of else ()
+    warnings = dict.fromkeys([*own.warnings, *(warning for it in workers for warning in it.warnings), *some])
+    return evolve(
+        own,
+        reasons=(*own.reasons, *none),
+        warnings=tuple(warnings),
+        workers=(ready, of),
+    )
 
 
 def assess(

@@ -129,7 +129,7 @@ class ReadKeys(Command):
 class Part(Command):
     """A further piece of a large answer."""
 
-    senders: ClassVar = frozenset({GATEWAY})
+    senders: ClassVar = frozenset({GATEWAY, KEY_MANAGER})
     arguments: ClassVar = [(b"answer", Integer()), (b"offset", Integer())]
     response: ClassVar = [(b"piece", String())]
     errors: ClassVar[Any] = ERRORS
@@ -139,6 +139,24 @@ class Status(Command):
     """Which nodes are connected, and how far each has the log in force."""
 
     senders: ClassVar = frozenset({GATEWAY, KEY_MANAGER})
+    arguments: ClassVar = []
+    response: ClassVar = _PIECES
+    errors: ClassVar[Any] = ERRORS
+
+
+class Reserve(Command):
+    """A worker reserves numbers of limits with its parent, where no memcached counts them."""
+
+    senders: ClassVar = frozenset({GATEWAY})
+    arguments: ClassVar = [(b"wanted", String())]
+    response: ClassVar = [(b"replies", String())]
+    errors: ClassVar[Any] = ERRORS
+
+
+class Measure(Command):
+    """A parent reads the metrics of a worker."""
+
+    senders: ClassVar = frozenset({KEY_MANAGER})
     arguments: ClassVar = []
     response: ClassVar = _PIECES
     errors: ClassVar[Any] = ERRORS

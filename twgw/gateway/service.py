@@ -4,8 +4,10 @@ Made by ``tap.py``.  Everything that the data plane needs of the process meets h
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
+from functools import partial
+from math import ceil
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -26,7 +28,7 @@ from twgw.gateway.fleet import Fleet
 from twgw.gateway.http1 import Limits
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.running import run_detached
-from twgw.gateway.transport import SecureFactory, bind
+from twgw.gateway.transport import SecureFactory, bind, take_queued, turn_away
 from twgw.listen import Listen
 from twgw.model import Upstream
 from twgw.policy.interfaces import Gateway
@@ -69,12 +71,23 @@ MakeSource = Callable[[Callable[[], dict[str, Plugin]], Gateway, MakeCall, Calla
 """Makes the source, of what finds policies, what they are lent, what calls upstreams, and what puts in force."""
 
 
+ON_ITS_WAY = 0.25
+"""Seconds for which a connection that waits is not closed yet when the gateway stops."""
+Listener = tuple[Listen, Callable[[Any], Any]]
+"""Where to listen, and what does that with a factory of protocols."""
+
+
 class GatewayService(Service):
-    """Serves traffic from start to drain."""
+    """Serves traffic from start to drain.
+
+    ``listeners`` are those of the configuration, unless this process shares those of another, or has none: then it puts
+    in force what others serve.  With ``later``, connections are taken when somebody calls ``listen``.
+    """
 
     def __init__(
-        self, reactor: Any, config: Config, gateway: Gateway, make_source: MakeSource, flush: Callable[[], None]
-    ) -> None:
+        self, reactor: Any, config: Config, gateway: Gateway, make_source: MakeSource, flush: Callable[[], None],
+        listeners: Sequence[Listener] | None = None, *, later: bool = False,
+    ) -> None:  # fmt: skip
         self._reactor = reactor
         self._config = config
         self._flush = flush
@@ -91,7 +104,10 @@ class GatewayService(Service):
         self.source = make_source(self.find_plugins, gateway, self.make_call, self._swap)
         self.edges: set[Edge] = set()
         self.source.watch(self.edges)
-        self._fronts: list[tuple[Front, Listen]] = []
+        self._listeners = listeners
+        self._later = later
+        self._most = ceil(options.max_connections / max(config.workers, 1))
+        self._fronts: list[tuple[Front, Listener]] = []
         self._ports: list[Any] = []
         self.certificates: list[Certificates] = []
         self._timers: list[LoopingCall] = []
@@ -119,10 +135,18 @@ class GatewayService(Service):
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind the listeners, while low ports may still be bound."""
         self._tick_date()
-        self._fronts = [(self._front(where), where) for where in self._config.gateway.listen]
+        listeners = self._listeners
+        if listeners is None:
+            listeners = [(where, partial(bind, self._reactor, where)) for where in self._config.gateway.listen]
+        self._fronts = [(self._front(where), (where, listen)) for where, listen in listeners]
         self.source.load()
-        for front, where in self._fronts:
-            self._listen(front, where)
+        if not self._later:
+            self.listen()
+
+    def listen(self) -> None:
+        """Take connections."""
+        for front, listener in self._fronts:
+            self._listen(front, *listener)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Begin to serve."""
@@ -152,14 +176,14 @@ class GatewayService(Service):
             send_timeout=options.send_timeout,
         )
 
-    def _listen(self, front: Front, where: Listen) -> None:
+    def _listen(self, front: Front, where: Listen, listen: Callable[[Any], Any]) -> None:
         factory: Any = EdgeFactory(front, self)
         if where.kind == "ssl":
             certificates = Certificates(where, self._config.gateway.tls.minimum_version)
             certificates.load()
             self.certificates.append(certificates)
             factory = SecureFactory(certificates, False, factory)
-        self._ports.append(bind(self._reactor, where, factory))
+        self._ports.append(listen(factory))
 
     def _every(self, seconds: float, call: Callable[[], object]) -> None:
         timer = LoopingCall(call)
@@ -172,7 +196,7 @@ class GatewayService(Service):
 
     def has_room(self) -> bool:
         """Whether one more connection may be held."""
-        return len(self.edges) < self._config.gateway.max_connections
+        return len(self.edges) < self._most
 
     def reload(self) -> None:
         """SIGHUP: read the state and the certificates again."""
@@ -191,21 +215,25 @@ class GatewayService(Service):
     async def _drain(self) -> None:
         """No new connections; exchanges finish, up to a limit."""
         self.draining = True
+        for front, _ in self._fronts:
+            front.draining = True
         for port in self._ports:
+            turn_away(port)
+            take_queued(port)
             stopped = port.stopListening()
             if isinstance(stopped, Deferred):
                 await stopped
-        for front, _ in self._fronts:
-            front.draining = True
+        clock, log, limit = self.gateway.clock, self.gateway.log, self._config.gateway.drain_timeout
+        end = clock.now() + limit
+        if self.edges:  # whoever sends a request just now is answered, and told that it is the last
+            await clock.sleep(min(ON_ITS_WAY, limit))
         for edge in list(self.edges):
             edge.close_if_idle()
-        log, limit = self.gateway.log, self._config.gateway.drain_timeout
-        end = self.gateway.clock.now() + limit
         if self.edges:
-            await self.gateway.clock.sleep(0.05)  # for the idle ones to be gone
+            await clock.sleep(0.05)  # for the idle ones to be gone
             log.info("stopping: {count} exchanges may go on for {limit:g} s", count=len(self.edges), limit=limit)
-        while self.edges and self.gateway.clock.now() < end:
-            await self.gateway.clock.sleep(0.05)
+        while self.edges and clock.now() < end:
+            await clock.sleep(0.05)
         if self.edges:
             log.warn("{count} exchanges were not done in time and are cut off", count=len(self.edges))  # noqa: G010 - not logging's
         for edge in list(self.edges):

@@ -6,16 +6,20 @@ producers, TLS, other protocols, goes the stock way.  ``service.py`` listens and
 the reactor.  With any other reactor the stock transports are used.
 """
 
+import contextlib
+import ctypes
 import errno
+import select
 import socket
+import struct
 from collections.abc import Callable
-from select import EPOLLIN
 from typing import Any
 
 from twisted.internet import main, tcp
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python import log
 from twisted.python.failure import Failure
@@ -23,6 +27,10 @@ from twisted.python.failure import Failure
 from twgw.listen import Listen
 
 READ_SIZE = 256 * 1024
+GO_FIRST = 0.002
+"""Seconds for which a connection is left to processes that hold fewer."""
+AT_ONCE = 8
+BPF_RET, SO_ATTACH_FILTER = 0x06, 26
 
 
 class Eager:
@@ -83,6 +91,36 @@ class EagerPort(tcp.Port):
     transport = EagerServer
 
 
+class SharedPort(tcp.Port):
+    """A port that other processes accept from, too.
+
+    All of them hear of a connection, and one gets it.  Who was the first to look would often be the same: so each asks
+    ``mine`` whether to take it, and leaves it to the others when they hold fewer; but not for long, as they may hang.
+    """
+
+    transport = EagerServer
+    mine: Callable[[], bool] = staticmethod(lambda: True)
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Accept one, or let others go first."""
+        if self.mine():
+            self._accept()
+        else:
+            self.stopReading()
+            reactor: Any = self.reactor
+            reactor.callLater(GO_FIRST, self._come_back)
+
+    def _accept(self) -> None:
+        self.numberAccepts = 1
+        super().doRead()
+
+    def _come_back(self) -> None:
+        """Nobody else came: take what waits, a few at a time."""
+        if self.connected:
+            take_queued(self, AT_ONCE)
+            self.startReading()
+
+
 class EagerConnector(tcp.Connector):
     """Connects with a transport that sends at once."""
 
@@ -131,7 +169,7 @@ class DirectReactor(EPollReactor):
             selectable: Any = selectables.get(fd)
             if selectable is None:
                 continue
-            if event == EPOLLIN and isinstance(selectable, Eager) and selectable.connected:
+            if event == select.EPOLLIN and isinstance(selectable, Eager) and selectable.connected:
                 try:
                     why = selectable.doRead()
                 except Exception:  # noqa: BLE001 - as the stock reactor: a protocol that raises loses its connection
@@ -164,6 +202,55 @@ def bind(reactor: Any, where: Listen, factory: IProtocolFactory) -> Any:
         if getattr(error.socketError, "errno", None) not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             raise
         return listen(reactor, where.port, factory, "0.0.0.0")
+
+
+def hold(reactor: Any, where: Listen) -> Any:
+    """Listen for other processes, which are handed its ``fileno()``; in this one nobody accepts."""
+    held = bind(reactor, where, Factory())
+    held.stopReading()
+    held._shouldShutdown = False  # noqa: SLF001 - the others go on, for as long as they have it
+    return held
+
+
+def adopt(reactor: Any, descriptor: int, mine: Callable[[], bool], factory: IProtocolFactory) -> Any:
+    """Accept from a socket that another process listens with; ``mine`` says whether to take a connection."""
+    found = socket.socket(fileno=descriptor)
+    found.setblocking(False)
+    if not isinstance(reactor, DirectReactor):
+        return reactor.adoptStreamPort(found.detach(), found.family, factory)
+    with found:
+        listening: Any = SharedPort._fromListeningDescriptor(  # noqa: SLF001 - what adoptStreamPort does
+            reactor, descriptor, found.family, factory
+        )
+    listening.mine = mine
+    listening.startListening()
+    return listening
+
+
+def turn_away(port: Any) -> None:
+    """Let the kernel take no new connection to a port; those that it has taken wait to be accepted.
+
+    A port that is closed at once resets what waits there.  So first nothing that comes is looked at any more (a socket
+    filter that keeps no byte of any packet), then all is accepted that waits, and then it is closed.
+    """
+    if isinstance(port, tcp.Port) and port.connected:
+        drop = ctypes.create_string_buffer(struct.pack("=HBBI", BPF_RET, 0, 0, 0))
+        with contextlib.suppress(OSError):
+            port.socket.setsockopt(
+                socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(drop))
+            )  # fmt: skip
+
+
+def take_queued(port: Any, at_most: int = 10_000) -> None:
+    """Accept whoever the kernel has taken already."""
+    if not isinstance(port, tcp.Port) or not port.connected:
+        return
+    queue = select.poll()
+    queue.register(port.fileno(), select.POLLIN)
+    while at_most and queue.poll(0):
+        at_most -= 1
+        port.numberAccepts = 1
+        tcp.Port.doRead(port)
 
 
 def connect(reactor: Any, host: str, port: int, factory: Any, timeout: float) -> Any:

@@ -1,0 +1,1 @@
+"""Several processes that carry the traffic of one node, and the one that looks after them."""
