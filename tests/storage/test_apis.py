@@ -14,9 +14,11 @@ from twgw.storage.apis import (
     find_live,
     find_revision,
     list_apis,
+    list_live,
     list_revisions,
     list_state_changes,
     live_apis,
+    live_at,
     named_api,
     publish,
     save_revision,
@@ -218,3 +220,32 @@ def test_an_api_in_use_is_not_deleted_by_accident(filled, write, read):
     assert None is read(find_api, "pets:1.0")
     assert [] == read(list_revisions, "pets:1.0") == read(list_state_changes, "pets:1.0")
     assert ["sub:batch/pets:1.0", "api:pets:1.0"] == [record.tag for record in read(log.since, before)]
+
+
+def test_what_a_store_shows_is_read_without_the_rest(write, read):
+    """Of what is live; the same as is found of it otherwise."""
+    for name, state in (("pets", Lifecycle.BLOCKED), ("toys", Lifecycle.RETIRED)):
+        write(create_api, an_api(name, tags=("x",), visible_to=("club",)), owner="ann", state=state)
+        write(publish, f"{name}:1.0", 1)
+    write(set_default_version, "pets:1.0")
+    (whole,) = read(live_apis)
+
+    assert [attrs.evolve(whole, upstream=None)] == list(read(lambda connection: list(list_live(connection))))
+
+
+def test_what_may_be_at_a_place_is_found_by_its_path(write, read):
+    """With what lies below it, and default versions, which have two; signs of a pattern mean themselves."""
+    paths = {"a": "/a", "aa": "/a/b", "b": "/b_c", "d": '/d"%/x', "default": "/else/1.0"}
+    for name, path in paths.items():
+        write(create_api, attrs.evolve(an_api(name), base_path=path), owner="ann", state=Lifecycle.PUBLISHED)
+        write(publish, f"{name}:1.0", 1)
+    write(set_default_version, "default:1.0")
+
+    def at(*places):
+        return [api.name for api in read(live_at, places)]
+
+    assert ["a", "aa", "default"] == at("/a")
+    assert (["b", "default"], ["default"]) == (at("/b_c"), at("/b%c"))
+    assert ["d", "default"] == at('/d"%/x')
+    assert ["a", "b", "aa", "default"] == sorted(at("/b_", "/a"), key=lambda name: (len(name), name))
+    assert 5 == len(at(""))

@@ -15,6 +15,7 @@ from twgw.publisher.rest import ROLE as PUBLISHER
 from twgw.publisher.versions import CopyRefused
 from twgw.storage import ledger
 from twgw.storage.errors import Conflict, Missing, Unavailable
+from twgw.storage.live import LiveApis
 from twgw.store.rest import ROLE as STORE
 from twgw.store.subscriptions import SubscriptionForbidden, SubscriptionRefused
 from twgw.web import login
@@ -69,7 +70,10 @@ def ground(
         prepare: has every node of the cluster try a change of what is served before it is made.
     """
     who = login.Login(store, peppers.digests, people)
-    lent = Lent(peppers.digest, peppers.digests, check=check, status=status, plugins=plugins, login=who, warn=log.warn)
+    lent = Lent(
+        peppers.digest, peppers.digests, check=check, live_apis=LiveApis().read, status=status, plugins=plugins,
+        login=who, warn=log.warn,
+    )  # fmt: skip
     return Ground(
         store, ledger, who.authenticate, wall, log, KNOWN, lent, prepare,
         seal=lambda fingerprint: peppers.digest(fingerprint).rpartition(":")[2],

@@ -59,7 +59,7 @@ def faults_of(call: Call, connection: Connection, api: Api) -> Iterator[Fault]:
 
 def check_place(connection: Connection, api: Api) -> None:
     """Two APIs cannot be found at the same place.  Raises Conflict."""
-    for other in stored.live_apis(connection):
+    for other in stored.live_at(connection, _places(api)):
         hosts = set(other.hosts or [""]).intersection(api.hosts or [""])
         gives_way = api.default_version and other.name == api.name  # there is one default version
         places = _places(evolve(other, default_version=False) if gives_way else other) & _places(api)

@@ -5,6 +5,7 @@ Pure.  Called by ``lifecycle.py`` and by the publisher's endpoints.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from attrs import evolve
 
@@ -16,6 +17,7 @@ Suffix = tuple[tuple[int, int, str], ...]
 VersionKey = tuple[tuple[int, ...], Suffix]
 
 
+@lru_cache(10_000)
 def version_key(version: str) -> VersionKey:
     """What versions are ordered by: numbers as numbers, and a word behind them before nothing (1.0-beta before 1.0).
 

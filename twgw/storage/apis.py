@@ -4,14 +4,17 @@ An API is edited by saving a new revision; what is served is the revision marked
 ``declared.py``, and by the gateway's follower for what is to be compiled.
 """
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from twgw.model import Api, Deprecation, Lifecycle
 from twgw.registry import ApiEntry, Revision, StateChange
+from twgw.settings import structure
 from twgw.storage import log
 from twgw.storage.errors import Conflict, Missing
 from twgw.storage.rows import change, free, from_text, require, to_text
@@ -22,6 +25,12 @@ VERSIONS = 1000
 """Versions of an API that are looked at where a name stands alone."""
 HIDDEN = (Lifecycle.CREATED, Lifecycle.RETIRED)
 """States in which an API is not there for clients, whatever revision is live."""
+
+LISTED = (
+    "name", "version", "base_path", "hosts", "state", "default_version", "tiers", "title", "description", "tags",
+    "visible_to",
+)  # fmt: skip
+"""What a store shows of an API, or goes by."""
 
 
 def create_api(
@@ -199,8 +208,22 @@ def count_apis(connection: Connection) -> int:
 
 def live_apis(connection: Connection) -> list[Api]:
     """Every API that clients are to find, in its live revision and its state."""
-    query = _live().where(table.c.state.not_in([state.value for state in HIDDEN])).order_by(table.c.id)
-    return [_stated(row) for row in connection.execute(query)]
+    return [_stated(row) for row in connection.execute(_found())]
+
+
+def list_live(connection: Connection) -> Iterator[Api]:
+    """The same, of each what a store shows and nothing else, for a fraction of the time."""
+    for row in connection.execute(_found()):
+        document = json.loads(row.document)
+        shown = {name: document[name] for name in LISTED if name in document}
+        yield structure(Api, shown | {"state": row.state, "default_version": bool(row.default_version)})
+
+
+def live_at(connection: Connection, paths: Iterable[str]) -> list[Api]:
+    """Those of them that may be found below one of these paths, or at it: their documents say so, or they have two."""
+    texts = [to_text({"base_path": path}).removeprefix("{").removesuffix('"}') for path in paths]
+    said = [api_revision.c.document.contains(text, autoescape=True) for text in texts]
+    return [_stated(row) for row in connection.execute(_found().where(or_(table.c.default_version, *said)))]
 
 
 def find_live(connection: Connection, api: str) -> Api | None:
@@ -254,6 +277,10 @@ def _live() -> Any:
     return select(table, api_revision.c.document).join(
         api_revision, (api_revision.c.api == table.c.id) & (api_revision.c.revision == table.c.live)
     )
+
+
+def _found() -> Any:
+    return _live().where(table.c.state.not_in([state.value for state in HIDDEN])).order_by(table.c.id)
 
 
 def _stated(row: Any) -> Api:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from twgw.faults import Fault
 from twgw.model import Api, Lifecycle, Tier
 from twgw.settings import fields, setting
-from twgw.storage.apis import find_live, live_apis, named_api
+from twgw.storage.apis import find_live, named_api
 from twgw.storage.tiers import list_tiers
 from twgw.store.catalog import Viewer, is_for, may_see, newest, search
 from twgw.web.asking import after, limit_of
@@ -62,7 +62,7 @@ def search_catalog(call: Call, connection: Connection) -> Page:
     if not (start.isascii() and start.isdigit() and len(start) < 10):
         raise invalid([Fault("cursor", "must be next of a page before")])
     viewer, first = _viewer(call), int(start)
-    there = [api for api in live_apis(connection) if may_see(viewer, api)]
+    there = [api for api in call.lent.live_apis(connection) if may_see(viewer, api)]
     found = search(there if query.versions else newest(there), query.q, viewer)
     last = str(first + limit) if len(found) > first + limit else None
     return Page([_offer(api) for api in found[first : first + limit]], last)

@@ -27,6 +27,8 @@ class Lent:
     """What may be stored of a key or token that is shown: its digests under every pepper that is still good."""
     check: Callable[[Sequence[Policy], Api | None], Sequence[Fault]] = _nothing
     """What is wrong with an API below some global policies, as the gateway compiles it; their paths are its own."""
+    live_apis: Callable[[Any], Sequence[Api]] = _nothing
+    """The APIs that clients are to find, as a store shows them, seen by a connection that only reads."""
     status: Callable[[], Mapping[str, object]] = dict
     """What ``/readyz`` says of this node."""
     plugins: Callable[[], Mapping[str, Plugin]] = dict
