@@ -10,7 +10,7 @@ that belongs to no API all values are.  Control characters are escaped, long val
 ``time`` is the end of the request; ``bytes_in`` and ``bytes_out`` are those of the bodies; ``upstream_ms`` is the time
 to the response head; ``status`` is 499 when the client left first.  Fields that say nothing are empty, and these are
 there only when there is something to say: ``client_id`` (the id that a client brought, not ours), ``refused_by`` and
-``reason``, ``shadowed``.
+``reason``, ``shadowed``, ``stale`` (served while the gateway was cut off from its cluster).
 """
 
 import re
@@ -30,7 +30,7 @@ from twgw.policy.interfaces import LineSink
 FIELDS = (
     "time", "node", "id", "client", "method", "host", "path", "query", "tls", "api", "route", "application",
     "credential", "status", "bytes_in", "bytes_out", "duration_ms", "upstream_ms", "target", "tries", "user_agent",
-    "referer", "client_id", "refused_by", "reason", "shadowed",
+    "referer", "client_id", "refused_by", "reason", "shadowed", "stale",
 )  # fmt: skip
 REDACTED = "[redacted]"
 again = lru_cache(4096)(quoted)
@@ -141,6 +141,8 @@ def _told(exchange: Exchange) -> str:
         text += f',"client_id":{quoted(brought[:LONGEST])}'
     if exchange.refused_by:
         text += f',"refused_by":{quoted(exchange.refused_by)},"reason":{quoted(exchange.reason[:LONGEST])}'
+    if exchange.attributes.get("stale"):
+        text += ',"stale":true'
     if exchange.shadowed:
         shadowed = [{"policy": policy, "reason": reason[:LONGEST]} for policy, reason in exchange.shadowed]
         text += f',"shadowed":{dumps(shadowed, separators=(",", ":"))}'

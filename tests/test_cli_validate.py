@@ -42,6 +42,20 @@ def test_good_state_is_valid():
     assert (0, "apis.yaml: valid\n") == (done.exit_code, done.output)
 
 
+@pytest.mark.parametrize("file", ["apis.yaml", "twgw.toml"])
+def test_a_choice_with_a_price_is_noted(file):
+    """It is valid; what it costs is said with its line, for a machine too."""
+    Path("apis.yaml").write_text(GOOD + "    when_isolated: stale\n")
+    Path("twgw.toml").write_text("[state]\nfile = 'apis.yaml'\n")
+    done, told = validate(file), json.loads(validate(file, "--json").output)
+
+    assert 0 == done.exit_code
+    assert [f"{file}: valid", "note: apis.yaml:7: apis[0].when_isolated: stale: on a node that is cut off from its "
+            "cluster, whoever was revoked may go on calling this API; the promise of docs/cluster.md does not hold for "
+            "it"] == done.output.splitlines()  # fmt: skip
+    assert (True, [], 7) == (told["valid"], told["faults"], told["notes"][0]["line"])
+
+
 def test_every_fault_is_said_with_its_place():
     """Each fault has file, line and path, and what was meant; their number comes last."""
     Path("apis.yaml").write_text(BAD)
@@ -118,9 +132,10 @@ def test_machines_get_a_document():
     faults = [*FAULTS, ("no.yaml", None, "cannot be read: No such file or directory")]
     assert {
         "valid": False, "faults": [{"file": file, "line": line, "text": text} for file, line, text in faults],
+        "notes": [],
     } == json.loads(done.output)
     Path("apis.yaml").write_text(GOOD)
-    assert {"valid": True, "faults": []} == json.loads(validate("--json", "apis.yaml").output)
+    assert {"valid": True, "faults": [], "notes": []} == json.loads(validate("--json", "apis.yaml").output)
 
 
 def test_policies_of_one_name_are_a_fault():

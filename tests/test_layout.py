@@ -32,7 +32,8 @@ LAYERS = {
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,refusals}
           cluster/{reports,rollcall,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
-          gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running,settings}
+          gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
+          gateway/{settings,stale}
           keymanager/{__init__,client,form,jwks,metadata,parties,scopes,settings,tokens}
           publisher/{__init__,lifecycle,openapi,openapi_document,versions}
           store/{__init__,catalog,subscriptions}

@@ -12,7 +12,7 @@ from twgw.allowed_upstreams import ANYWHERE, AllowedUpstreams
 from twgw.cluster import authority, tls
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER
 from twgw.config import Config
-from twgw.faults import InvalidFileError, SettingsError
+from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.gateway import follower, redeploy
 from twgw.gateway.caller import Caller
 from twgw.gateway.certificates import CertificateError, Certificates
@@ -22,7 +22,7 @@ from twgw.gateway.fleet import Fleet
 from twgw.gateway.network import TcpNetwork
 from twgw.gateway.running import run_detached
 from twgw.ldap import Servers
-from twgw.model import Upstream
+from twgw.model import Isolated, Upstream
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict, find_plugins
 from twgw.startup import open_database
@@ -76,6 +76,17 @@ def check_loaded(loaded: LoadedState, plugins: Mapping[str, Plugin], allowed: Al
     except InvalidFileError as error:
         return list(error.lines)
     return []
+
+
+def notes_on(loaded: LoadedState) -> Iterator[str]:
+    """What is valid, and has a price that should be known: a line each, with its place."""
+    for number, api in enumerate(loaded.state.apis):
+        if api.when_isolated is Isolated.STALE:
+            text = (
+                "stale: on a node that is cut off from its cluster, whoever was revoked may go on calling this API; "
+                "the promise of docs/cluster.md does not hold for it"
+            )
+            yield loaded.source.locate(Fault(f"apis[{number}].when_isolated", text))
 
 
 def _database(config: Config, plugins: Mapping[str, Plugin]) -> list[str]:

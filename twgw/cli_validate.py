@@ -3,15 +3,17 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from twgw.checking import check_files, check_state
+from twgw.checking import check_files, check_state, notes_on
 from twgw.cli_config import nearby
 from twgw.config import load
 from twgw.faults import InvalidFileError
 from twgw.policy.registry import PluginConflict, find_plugins
+from twgw.state import load_state
 
 EXAMPLES = """\b
 Examples:
@@ -40,12 +42,14 @@ def validate(files: tuple[Path, ...], as_json: bool) -> None:
             raise click.UsageError(f"{file}: give a configuration (.toml) or a state (.yaml)")
     faults = {str(file): [nearby(line) for line in _faults(file)] for file in files}
     count = sum(map(len, faults.values()))
+    notes = {str(file): [nearby(line) for line in _notes(file)] if not faults[str(file)] else [] for file in files}
     if as_json:
-        click.echo(json.dumps({"valid": not count, "faults": [_parts(it) for each in faults.values() for it in each]},
-                              indent=2))  # fmt: skip
+        found = {"faults": faults, "notes": notes}
+        parts = {key: [_parts(it) for each in lines.values() for it in each] for key, lines in found.items()}
+        click.echo(json.dumps({"valid": not count, **parts}, indent=2))
     else:
         for name, lines in faults.items():
-            for line in lines or [f"{name}: valid"]:
+            for line in lines or [f"{name}: valid", *(f"note: {note}" for note in notes[name])]:
                 click.echo(line)
         if count:
             click.echo(f"{count} {'fault' if count == 1 else 'faults'}")
@@ -62,6 +66,13 @@ def _faults(file: Path) -> list[str]:
         return list(error.lines)
     except PluginConflict as error:
         return [f"plugins: {error}"]
+
+
+def _notes(file: Path) -> Iterator[str]:
+    """What should be known of a valid state."""
+    state = load(file, os.environ, {}).state.file if file.suffix == ".toml" else file
+    if state is not None:
+        yield from notes_on(load_state(state))
 
 
 def _parts(line: str) -> dict[str, str | int | None]:

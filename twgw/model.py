@@ -36,6 +36,13 @@ class Lifecycle(Enum):
     RETIRED = "RETIRED"
 
 
+class Isolated(Enum):
+    """What an API does on a gateway that is cut off from its cluster."""
+
+    REFUSE = "refuse"
+    STALE = "stale"
+
+
 class Algorithm(Enum):
     """How a Limit counts."""
 
@@ -301,6 +308,13 @@ class Api:
     )
     underscores: bool = field(default=False, metadata=says("Whether header names with _ are accepted."))
     encoded_slashes: bool = field(default=False, metadata=says("Whether %2F is accepted in paths."))
+    when_isolated: Isolated = field(
+        default=Isolated.REFUSE,
+        metadata=says(
+            "What a gateway does that is cut off from its cluster: refuse with 503, or serve what it knows, stale. "
+            "Then whoever was revoked meanwhile may go on there: that revoked is revoked does not hold for this API."
+        ),
+    )
 
     @property
     def id(self) -> str:

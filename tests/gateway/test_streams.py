@@ -5,7 +5,7 @@ import pytest
 from tests.gateway.conftest import Registry, Threads
 from twgw.gateway.streams import ISOLATED_FOR
 from twgw.memory import MemoryGateway, RawUpstream, digest
-from twgw.model import Credential, Lifecycle, SubscriptionState
+from twgw.model import Credential, Isolated, Lifecycle, Policy, SubscriptionState
 from twgw.registry import Approval, Block, User
 from twgw.storage.apis import set_state
 from twgw.storage.applications import revoke_application, update_application
@@ -217,6 +217,20 @@ def test_a_gateway_that_hears_nothing_for_long_lets_nobody_go_on(gateway, regist
     connection.settle()
 
     assert connection.reset
+
+
+def test_an_api_that_is_served_stale_goes_on(registry):
+    """As new calls of it do."""
+    registry.api("news", when_isolated=Isolated.STALE, policies=(Policy("key-auth"),))
+    gateway = MemoryGateway(registry.database, upstream=RawUpstream())
+    connection = gateway.begin("GET", "/news/1", headers={"X-API-Key": "secret"})
+    gateway.upstream_wires[0].send(HALF)
+    gateway.follower._streams.look(trusted=False)
+    gateway.clock.advance(ISOLATED_FOR)
+    gateway.follower._streams.look(trusted=False)
+    gateway.upstream_wires[0].send(b"world")
+
+    assert b"helloworld" == connection.answers()[0].body
 
 
 def test_an_open_api_knows_no_caller(registry):

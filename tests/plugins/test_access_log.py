@@ -209,6 +209,7 @@ def test_reasons_of_any_text_stay_one_line(reason, policy):
     """Whatever a policy says, the line is JSON in visible ASCII, and says it up to its length."""
     request = exchange()
     request.shadowed = ((policy, reason),)
+    request.attributes["stale"] = True
     request.refused_by, request.reason = policy, reason
 
     (line,) = run_policy("access-log", request).lines["access.log"]
@@ -217,6 +218,7 @@ def test_reasons_of_any_text_stay_one_line(reason, policy):
     document = json.loads(line)
     assert (policy, reason[:2048]) == (document["refused_by"], document["reason"])
     assert [{"policy": policy, "reason": reason[:2048]}] == document["shadowed"]
+    assert document["stale"] is True
 
 
 def test_hosts_and_scopes_cannot_break_out():

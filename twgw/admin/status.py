@@ -82,7 +82,8 @@ def assess(
     if draining:
         reasons.append("draining: the node is stopping")
     if isolated:
-        reasons.append("cluster: it is not known here what others revoked; every request is refused until it is")
+        text = "requests are refused until it is, but for APIs with when_isolated: stale"
+        reasons.append(f"cluster: it is not known here what others revoked; {text}")
     warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
     warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]

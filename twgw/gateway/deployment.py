@@ -11,11 +11,11 @@ import attrs
 from attrs import define, frozen
 
 from twgw.faults import Fault, SettingsError, below, suggest
-from twgw.gateway import problems
+from twgw.gateway import problems, stale
 from twgw.gateway.http1 import RequestHead
 from twgw.gateway.pipeline import path_of
 from twgw.gateway.routing import Entry, Leaf, NotAllowed, Router
-from twgw.model import Api, Environment, Policy, Route, State, Unit, Upstream
+from twgw.model import Api, Environment, Isolated, Policy, Route, State, Unit, Upstream
 from twgw.policy.chain import DECIDING, Attachment, ChainError, Chains, Link, Links, compile_chains
 from twgw.policy.exchange import Exchange, Problem, Response
 from twgw.policy.interfaces import Gateway
@@ -362,6 +362,8 @@ class Compiler:
                 "say anonymous: true if that is meant, or attach another"
             )
             self.faults.append(Fault(below(path, "policies"), text))
+        if api.when_isolated is Isolated.STALE:
+            chains = attrs.evolve(chains, respond=(*chains.respond, Link("", stale.say)))
         return _ending(chains, _blocked) if EFFECTS[api.state].refused else chains
 
     def refusing(

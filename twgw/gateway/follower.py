@@ -27,6 +27,7 @@ from twgw.gateway.blocks import Blocks
 from twgw.gateway.deployment import Deployment, MakeCall, deploy, nothing
 from twgw.gateway.guard import guard
 from twgw.gateway.registry import Facts, Rights
+from twgw.gateway.stale import served_stale
 from twgw.gateway.streams import Connection, Streams
 from twgw.model import State
 from twgw.policy.interfaces import Gateway
@@ -161,6 +162,8 @@ class Follower:
         self._again = False
         self._anew = False
         self._streams: Streams | None = None
+        if trusted is not None:
+            served_stale(gateway)  # at 0 from the start, for whoever watches
 
     def watch(self, connections: Collection[Connection]) -> None:
         """Told of the connections of clients: what is under way there may have to end."""

@@ -12,6 +12,8 @@ from twgw.gateway import problems
 from twgw.gateway.blocks import Blocks, Check
 from twgw.gateway.deployment import Deployment
 from twgw.gateway.pipeline import path_of
+from twgw.gateway.stale import serve, served_stale
+from twgw.model import Isolated
 from twgw.policy.chain import Link, Links
 from twgw.policy.exchange import Exchange, Problem
 from twgw.policy.interfaces import Gateway
@@ -24,11 +26,14 @@ def guard(
 
     To be called for each deployment as long as there are blocks, and once when the last one is gone.  In a cluster for
     each deployment: first of all, in the turn in which its way is chosen, a request meets ``trusted``, which says
-    whether what is in force here is so everywhere.  All that it meets later is at least as new.
+    whether what is in force here is so everywhere.  All that it meets later is at least as new.  An API that chose so
+    is served all the same: that is counted, and the answer says so.
     """
     of_callers = blocks.of_callers()
-    leased = None if trusted is None else partial(_isolated, trusted)
+    refuses = None if trusted is None else partial(_isolated, trusted)
+    serves = None if trusted is None else partial(serve, trusted, served_stale(gateway))
     for each in deployment.compiled.values():
+        leased = serves if each.api.when_isolated is Isolated.STALE else refuses
         at_the_door = blocks.at_the_door(each.api.id)
         for plan in each.plans:
             chains = attrs.evolve(

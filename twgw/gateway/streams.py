@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from twgw.gateway.blocks import Blocks
 from twgw.gateway.registry import Facts
 from twgw.gateway.running import run_detached
-from twgw.model import Credential
+from twgw.model import Credential, Isolated
 from twgw.policy.chain import is_awaitable
 from twgw.policy.exchange import Exchange
 from twgw.policy.interfaces import Gateway
@@ -80,7 +80,8 @@ class Streams:
             self._isolated_since = now
         elif now - self._isolated_since >= ISOLATED_FOR:
             for connection, exchange in self._under_way():
-                if exchange.credential is not None:
+                stale = exchange.plan.api.when_isolated is Isolated.STALE
+                if exchange.credential is not None and not stale:
                     self._cut(connection, exchange, "the gateway is cut off from its cluster")
 
     def _under_way(self) -> list[tuple[Connection, Exchange]]:
