@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from twgw.memcached import GarbledError, Memcached, read, written
+from twgw.memcached import GarbledError, Memcached, read, see, written
 from twgw.throttle.reservation import Add, Answer, Put
 from twgw.throttle.settings import ServerAddress
 
@@ -206,3 +206,21 @@ def test_what_is_read_has_an_answer_for_each_command():
     assert [Answer(1)] == read(b"VA 1 O0\r\n1\r\nMN\r\n", [Add("a", 1, 1, 0)])
     with pytest.raises(GarbledError):
         read(b"VA 1 O0\r\n1\r\nMN\r\n", [Add("a", 1, 1, 0)] * 2)
+
+
+def test_a_server_is_seen_without_being_changed(memcached):
+    """Its version, what it was marked with, and whether it forgets."""
+    address = ServerAddress.from_text(memcached.name)
+    before = see(address, 1, "twgw")
+    memcached.ask("set twgw:mark 0 0 1\r\n7\r\n")
+
+    assert ("", False) == (before.mark, before.evicts)
+    assert ("7", before.version) == (see(address, 1, "twgw").mark, before.version)
+    assert before.version.startswith("1.")
+    assert ["twgw:mark"] == memcached.names()
+
+
+def test_a_server_that_is_not_there_is_not_seen():
+    """In words."""
+    with pytest.raises(OSError, match="Connection refused"):
+        see(ServerAddress("127.0.0.1", 1), 1, "twgw")

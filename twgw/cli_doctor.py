@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import asdict, frozen
+from attrs import asdict
 from rich.text import Text
 
 from twgw.cli_config import config_option, nearby
+from twgw.cli_doctor_cluster import certificate, counters, nodes, watched
+from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
 from twgw.cli_show import console, json_option, show_json, table, when
 from twgw.config import Config, load
 from twgw.directory.groups import Failure
 from twgw.faults import InvalidFileError
 from twgw.listen import Listen
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 MIN_FREE, LITTLE_FREE = 100 << 20, 1 << 30
 """Octets of free space: below the first nothing can be written for long, below the second it is time to look."""
-SKEW, GREAT_SKEW = 1.0, 5.0
-"""Seconds by which clocks may differ; tokens are refused when it is much more."""
 EPOCH = {
     "postgresql": "SELECT extract(epoch FROM now())",
     "mariadb": "SELECT unix_timestamp(now(6))",
@@ -53,21 +52,11 @@ Status: 0 nothing failed, 1 something did, 2 used wrongly.
 """
 
 
-@frozen
-class Finding:
-    """One thing that was looked at.  ``hint`` is the way out where it is not well."""
-
-    state: str
-    what: str
-    text: str
-    hint: str = ""
-
-
 @click.command(epilog=EXAMPLES)
 @config_option
 @json_option
 def doctor(file: Path | None, as_json: bool) -> None:
-    """Look a node and its machine over: configuration, files, ports, database, user stores, clock, the node itself."""
+    """Look a node over: its configuration, files, ports, database, user stores, clock, and the nodes beside it."""
     found = []
     for each in findings(file, time.time):  # noqa: TID251 - a command has no other clock
         found.append(each)
@@ -106,6 +95,8 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
     if config.state.file is None:
         yield from _database(config, wall)
     yield from stores(config)
+    yield from certificate(config, wall())
+    yield from _others(config, wall)
     yield from _ports(config, runs=answer is not None)
     yield from clock(wall())
     yield from _answers(config, answer)
@@ -216,6 +207,26 @@ def _database(config: Config, wall: Callable[[], float]) -> Iterator[Finding]:
         yield skewed("database clock", there - min(max(there, before), after))  # 0 within the time that asking took
 
 
+def _others(config: Config, wall: Callable[[], float]) -> Iterator[Finding]:
+    """How the other nodes stand, and what all of them count on."""
+    from twgw.startup import open_database
+    from twgw.storage.errors import Unavailable
+    from twgw.storage.upgrade import schema_status
+
+    sessions = []
+    if config.cluster.listen is not None:
+        database = open_database(config)
+        try:
+            if schema_status(database).is_current:
+                sessions = watched(database, wall)
+        except Unavailable:
+            pass  # said already
+        finally:
+            database.close()
+    yield from nodes(config, sessions)
+    yield from counters(config, sessions)
+
+
 def stores(config: Config) -> Iterator[Finding]:
     """Each server of each user store: does it take the service bind?"""
     from twgw.ldap import Servers
@@ -321,12 +332,6 @@ def clock(now: float) -> Iterator[Finding]:
         yield Finding(WARN, "clock", f"{when(now)}, not synchronized", "is an NTP server within reach? timedatectl")
     else:
         yield Finding(OK, "clock", when(now))
-
-
-def skewed(what: str, skew: float) -> Finding:
-    """A finding about a clock that differs from ours by so many seconds."""
-    state = FAIL if abs(skew) > GREAT_SKEW else WARN if abs(skew) > SKEW else OK
-    return Finding(state, what, f"{abs(skew):.1f} s apart", "" if state == OK else "run an NTP client on both machines")
 
 
 def _answers(config: Config, said: dict[str, Any] | None) -> Iterator[Finding]:

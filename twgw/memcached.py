@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from attrs import frozen
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
@@ -83,6 +84,32 @@ def _reply(line: bytes, lines: Iterator[bytes], number: int) -> Reply:
     elif word in {b"HD", b"EX", b"NF", b"NS"} and rest == opaque:
         return Answer() if word == b"HD" else word.decode()
     raise GarbledError("the answer is none that memcached gives")
+
+
+@frozen
+class Seen:
+    """A server, as somebody sees it who looks at it once."""
+
+    version: str
+    mark: str
+    """What nodes have marked it with; empty while none has.  Two servers have two marks."""
+    evicts: bool
+    """Whether it forgets counters when it is full, in place of refusing them."""
+
+
+def see(address: ServerAddress, timeout: float, namespace: str) -> Seen:
+    """Look at a server, and change nothing.  Raises OSError, with words that say why it cannot be seen."""
+    client = Client(address.place, connect_timeout=timeout, timeout=timeout, no_delay=True)
+    try:
+        mark = client.get(f"{namespace}:mark") or b""
+        settings = {bytes(name): value for name, value in client.stats("settings").items()}
+        version = client.version().decode("ascii", "replace")[:40]
+    except (OSError, MemcacheError, ValueError) as error:
+        raise OSError(_words(error)) from error
+    finally:
+        client.close()
+    evicts = settings.get(b"evictions") not in (b"off", False)
+    return Seen(version, mark.decode("ascii", "replace").strip()[:40], evicts)
 
 
 class Memcached:

@@ -46,6 +46,7 @@ from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
 from twgw.policy.registry import Plugin
 from twgw.registry import Head
 from twgw.startup import NOT_KEPT, Backing, FromDatabase
+from twgw.startup_about import Introduction, Looks
 from twgw.storage.log import head
 from twgw.storage.reader import DatabaseReader
 from twgw.throttle.others import CountsOn, Others, digest_of
@@ -264,12 +265,16 @@ def take_part(
     if leases is None:
         return
     services: list[Any] = [leases]
+    if isinstance(backing, FromDatabase) and backing.membership is not None:
+        introduction = Introduction(backing.config.memcached, in_thread, clock.wall, log)
+        backing.membership.about = introduction.about
+        services.append(Looks(introduction, reactor))
     gauge, meaning = metrics.gauge, "Seconds left of the lease; negative without one."
     gauge("twgw_cluster_lease_seconds", meaning, (), lease.left, LEAST)
     if ends is not None:
         there, rounds = ends, TimerService(1, ends.look)
         rounds.clock = reactor
-        services = [there, leases, rounds]
+        services = [there, *services, rounds]
         gauge("twgw_cluster_connections", "Connections to other nodes.", (), there.here.count, OWN)
         meaning = "UNIX time at which the certificate for other nodes ends."
         gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: there.tls.ends_at, OWN)

@@ -1,5 +1,7 @@
 """Two boxes become a cluster, as a person types it: what the first had moves along, and both serve it."""
 
+import json
+import socket
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ import pytest
 
 from tests.wire.processes import PATIENCE, PLAIN, Node, Upstream, free_port
 from tests.wire.test_admin import Registry, an_api
+from twgw import __version__
 
 TWGW = str(Path(sys.executable).with_name("twgw"))
 
@@ -103,6 +106,12 @@ def test_the_second_box_is_told_what_it_needs(tmp_path, start, servers):
     call = lambda one: Node.get(b, "/hello", **{"X-API-Key": one})[0]
 
     assert 200 == call(key)
+    found = json.loads(typed(other, "doctor", "--json"))["findings"]
+    assert [] == [each for each in found if each["state"] == "fail"]
+    by_name = {each["what"]: each for each in found}
+    assert f"lives, version {__version__}" == by_name["node " + socket.gethostname()]["text"]
+    assert "ok" == by_name["clock of " + socket.gethostname()]["state"]
+    assert "b of twgw, gateway, keymanager: " in by_name["cluster TLS"]["text"]
     late = shop.key()
     assert (200, 200) == (call(late), shop.call("/hello", late))
     shop.ask("POST", "/revocations", {"key": key}, status=200)

@@ -23,7 +23,7 @@ from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
-from twgw.cluster.reports import Report, Reports, Standing, Told, write
+from twgw.cluster.reports import About, Report, Reports, Standing, Told, write
 from twgw.cluster.rollcall import Reached, Roll, call, reached
 from twgw.policy.interfaces import Log
 from twgw.registry import Head
@@ -80,6 +80,8 @@ class Membership:
         """Whether there is a gateway in this process."""
         self.outage = ""
         """Why the session was not renewed the last time; empty when it was."""
+        self.about: Callable[[], About] = About
+        """What this node says of itself."""
         self.behind: Callable[[], object] = lambda: None
         """Called when the log is further than the gateway in this process."""
         self.tell: Callable[[News | Relay | RelayDone], object] = lambda _message: None
@@ -242,7 +244,7 @@ class Membership:
 
     def _told(self) -> str:
         """What the session is to say, as of this moment."""
-        return write(Told(self._roles, self.reports.standings(self.grants.holders)))
+        return write(Told(self._roles, self.reports.standings(self.grants.holders), self.about()))
 
     def roll(self) -> Roll:
         """Everybody who is there."""

@@ -75,11 +75,23 @@ class Standing:
 
 
 @frozen
+class About:
+    """What a node with the database says of itself, for ``twgw doctor`` on another one."""
+
+    version: str = field(default="", validator=max_len(100))
+    at: float = 0.0
+    """UNIX time there when it said so; 0: it does not say."""
+    counters: Mapping[str, str] = field(factory=dict, validator=max_len(100))
+    """The servers of memcached as it names them, and the mark that each has for it; empty: it does not answer."""
+
+
+@frozen
 class Told:
     """What a session says of its key manager and of the gateways that have leases of it."""
 
     roles: tuple[str, ...] = ()
     gateways: tuple[Standing, ...] = ()
+    about: About = field(factory=About)
 
 
 class Reports:

@@ -60,6 +60,11 @@ def remove(connection: Connection, sessions: Iterable[Session]) -> int:
     )
 
 
+def list_sessions(connection: Connection) -> tuple[Session, ...]:
+    """All there are, also those that have ended without a word; for whoever looks."""
+    return _sessions(connection)
+
+
 def _locked_head(connection: Connection, known: Head) -> Head:
     """How far the log is; nobody appends before the end of the transaction.
 

@@ -1,0 +1,164 @@
+"""What ``twgw doctor`` looks at beyond one node: certificates, memcached, and how the other nodes stand.
+
+Nodes with the database renew a session in it each second, and say there of themselves what they are.  The moment at
+which one changes is when it was said: so clocks of machines are compared without asking them.  Nothing is changed.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from twgw import __version__
+from twgw.cli_config import nearby
+from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
+from twgw.config import Config
+
+RENEWED_WITHIN = 3.0
+"""Seconds within which a node that lives has renewed its session, twice over."""
+POLL = 0.05
+"""Seconds between two looks at the sessions: how well clocks are compared."""
+DAY = 86400
+NEAR = 30
+"""Days before the end of a certificate at which it is time."""
+
+
+@frozen
+class Other:
+    """A node with the database, as its session says."""
+
+    name: str
+    about: Any
+    gateways: Mapping[str, Any]
+    """Processes that count limits with a lease of it, and where."""
+    skew: float | None = None
+    """Seconds by which its clock is ahead of ours; None: it did not renew its session while we looked."""
+
+
+def certificate(config: Config, now: float) -> Iterator[Finding]:
+    """By which other nodes know this one."""
+    from twgw.cluster.authority import CertificateError
+    from twgw.cluster.tls import load
+
+    where = config.cluster
+    if where.listen is None and not where.keymanagers:
+        return
+    try:
+        tls = load(*where.files)
+    except CertificateError as error:
+        yield Finding(FAIL, "cluster TLS", nearby(str(error)), "twgw cluster init, or on a further node: join")
+        return
+    left, folder = (tls.ends_at - now) / DAY, nearby(str(where.files[1].parent))
+    who = f"{tls.identity.node} of {tls.identity.cluster}, {', '.join(sorted(tls.identity.roles))}"
+    if left <= NEAR:
+        text = f"the certificate of {who} " + (f"ends in {left:.0f} days" if left > 0 else "has ended")
+        way = f"take {folder} away and join anew: twgw cluster token on a key manager, twgw cluster join here"
+        yield Finding(WARN if left > 0 else FAIL, "cluster TLS", text, way)
+    else:
+        yield Finding(OK, "cluster TLS", f"{who}: {left:.0f} days")
+
+
+def counters(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
+    """Whether each server of memcached answers, and is the same one for all nodes."""
+    from twgw.memcached import see
+
+    settings = config.memcached
+    for address in settings.servers:
+        what = f"memcached {address}"
+        try:
+            seen = see(address, 1.0, settings.namespace)
+        except OSError as error:
+            way = "start it, or correct [memcached] servers; limits are degraded to the share of one node until then"
+            yield Finding(FAIL, what, str(error), way)
+            continue
+        if seen.evicts:
+            way = "start it with: memcached -M -o no_slab_reassign (a pool of its own, apart from caches)"
+            yield Finding(WARN, what, f"{seen.version} forgets counters when it is full", way)
+        else:
+            yield Finding(OK, what, f"{seen.version} answers, and keeps what it counts")
+        for other in others:
+            if other.name == config.node.name:
+                continue
+            yield from _same(what, seen.mark, other, other.about.counters.get(str(address)))
+    yield from _alike(config, others)
+
+
+def _same(what: str, mark: str, other: Other, theirs: str | None) -> Iterator[Finding]:
+    """The same words may mean another machine elsewhere."""
+    if theirs == "":
+        yield Finding(FAIL, what, f"does not answer {other.name}", "look at the network between the two")
+    elif theirs is not None and mark and theirs != mark:
+        way = "write an address that means the same machine on all nodes, not localhost; or it lost its data just now"
+        yield Finding(FAIL, what, f"is another server for {other.name}: they do not count together", way)
+    elif theirs is not None and mark:
+        yield Finding(OK, what, f"{other.name} sees the same counters")
+
+
+def _alike(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
+    """Whether all processes that count name the same servers."""
+    from twgw.throttle.others import digest_of
+
+    mine = digest_of(config.memcached)
+    counting = {each.node: each.servers for other in others for each in other.gateways.values()}
+    counting.pop(config.node.name, None)
+    apart = sorted(node for node, servers in counting.items() if servers != mine)
+    if apart:
+        ours = ", ".join(map(str, config.memcached.servers)) or "none"
+        way = f"write the same [memcached] servers and namespace on all nodes (here: {ours})"
+        yield Finding(FAIL, "limits", f"{', '.join(apart)}: other servers of memcached are named there", way)
+    elif counting:
+        text = "count together" if mine else "count each for itself: no memcached is named"
+        state = OK if mine else WARN
+        way = "" if mine else "name the same memcached on all: [memcached] servers"
+        yield Finding(state, "limits", f"{', '.join(sorted({config.node.name, *counting}))} {text}", way)
+
+
+def nodes(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
+    """Each node with the database: does it live, with which version, and does its clock agree with ours?"""
+    living = Counter(other.name for other in others if other.skew is not None)
+    for name in sorted(name for name, count in living.items() if count > 1):
+        way = "give each its own [node] name, and a certificate of its own: twgw cluster join"
+        yield Finding(FAIL, f"node {name}", f"{living[name]} nodes have this name", way)
+    for other in others:
+        if other.name == config.node.name:
+            continue
+        what = f"node {other.name}"
+        if other.skew is None:
+            way = f"is it stopped, or cut off from the database?  It goes by itself after {config.cluster.session:g} s"
+            yield Finding(WARN, what, f"has not renewed its session for {RENEWED_WITHIN:g} s", way)
+        elif not other.about.version:
+            yield Finding(WARN, what, "is of a version that does not say", f"upgrade it to {__version__}")
+        elif other.about.version != __version__:
+            way = "upgrade one node after the other; versions may differ only while you do"
+            yield Finding(WARN, what, f"is of version {other.about.version}, this is {__version__}", way)
+        else:
+            yield Finding(OK, what, f"lives, version {__version__}")
+        if other.skew is not None and other.about.at:
+            yield skewed(f"clock of {other.name}", other.skew)
+
+
+def watched(
+    database: Any, wall: Callable[[], float], now: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = time.sleep,  # noqa: TID251 - a command has no other clock
+) -> list[Other]:
+    """The nodes with the database, once each of them has renewed its session, or had time to.  Raises Unavailable."""
+    from twgw.cluster.reports import read
+    from twgw.storage.cluster import list_sessions
+
+    first = {each.id: each.beats for each in database.call(list_sessions)}
+    end = now() + RENEWED_WITHIN
+    skews: dict[str, float] = {}
+    while True:
+        found = {each.id: each for each in database.call(list_sessions)}
+        for session in found.values():
+            if session.id not in skews and session.beats != first.setdefault(session.id, session.beats):
+                skews[session.id] = read(session.report).about.at - wall()
+        if found.keys() <= skews.keys() or now() > end:
+            break
+        pause(POLL)
+    return [
+        Other(each.node, read(each.report).about, each.counting or {}, skews.get(each.id))
+        for each in sorted(found.values(), key=lambda each: (each.node, each.id))
+    ]

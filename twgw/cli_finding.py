@@ -1,0 +1,23 @@
+"""One thing that ``twgw doctor`` looked at.  Used by ``cli_doctor.py`` and ``cli_doctor_cluster.py``."""
+
+from attrs import frozen
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+SKEW, GREAT_SKEW = 1.0, 5.0
+"""Seconds by which clocks may differ; tokens are refused when it is much more."""
+
+
+@frozen
+class Finding:
+    """One thing that was looked at.  ``hint`` is the way out where it is not well."""
+
+    state: str
+    what: str
+    text: str
+    hint: str = ""
+
+
+def skewed(what: str, skew: float) -> Finding:
+    """A finding about a clock that differs from ours by so many seconds."""
+    state = FAIL if abs(skew) > GREAT_SKEW else WARN if abs(skew) > SKEW else OK
+    return Finding(state, what, f"{abs(skew):.1f} s apart", "" if state == OK else "run an NTP client on both machines")
