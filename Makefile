@@ -6,6 +6,7 @@
 PYTHON ?= python3
 ARGS ?=
 SECONDS ?= 60
+SCHEDULES ?= 20000
 # What the tests start beside twgw: Debian's packages.
 SYSTEM_PACKAGES := mariadb-client mariadb-server-core memcached postgresql samba-ad-dc samba-ad-provision slapd strace
 # A client of OAuth2 for Node.js: its version and digest.
@@ -87,7 +88,8 @@ soak: .venv/developed  ## load a running gateway, watch its memory (longer: make
 	@exec .venv/bin/python tests/soak/run.py $(ARGS)
 
 chaos: .venv/developed  ## let everything go wrong in a real cluster (shorter: make chaos ARGS="--minutes 5"; all: ARGS=--help)
-	@exec .venv/bin/python tests/chaos/run.py $(ARGS)
+	@.venv/bin/python tests/chaos/run.py $(ARGS)
+	TWGW_TEST_SEED=$$RANDOM TWGW_TEST_SEEDS=$(SCHEDULES) .venv/bin/python -m pytest -q tests/cluster/test_simulation.py -k revoked
 
 clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	@rm -rf .venv build dist .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info

@@ -131,3 +131,15 @@ def test_what_was_committed_that_long_ago_is_done_without_a_look(completion, clo
     clocks.go(0.1)
 
     assert completion.has_passed(committed)
+
+
+def test_when_the_database_has_lost_something_nothing_is_done_for_as_long_as_a_session_may_last(completion, clocks):
+    """Sessions may be lost with it: what they granted goes on, and nobody sees them."""
+    look(completion, 7, session("a", 7))
+    completion.saw(View(Head(2, 1007), (Session("a", "node-a", 1, Head(2, 1007)),)))
+    clocks.go(EXACT.session - 0.1)
+    completion.saw(View(Head(2, 1008), (Session("a", "node-a", 2, Head(2, 1008)),)))
+    assert completion.done == Head(0, 0)
+
+    clocks.go(0.1)
+    assert completion.done == Head(2, 1008)

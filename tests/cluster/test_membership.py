@@ -263,6 +263,20 @@ def test_a_database_that_lost_what_it_had_committed_is_noticed(member):
     assert "revoke it once more" in a.log.lines[-1][1]
 
 
+def test_what_was_committed_before_the_database_lost_it_is_no_success(member):
+    """Its answer comes when the loss was noticed already: its position is none of the new epoch's."""
+    a, _ = member("a"), member("b")
+    lost = append(a)
+    a.it.look()
+    a.database.call(lambda c: c.execute(cluster_head.update().values(pos=0)), write=True)
+    a.it.look()
+
+    assert Lost is result(a.it.reached(lost))
+    kept = a.it.reached(append(a))
+    a.go(20)
+    assert result(kept)
+
+
 def test_a_wait_may_be_given_up(member):
     """Whoever asked does not wait any longer."""
     a, _ = member("a"), member("b")

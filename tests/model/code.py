@@ -40,13 +40,13 @@ MUTANTS = {
 """Each rule, what says it, and what stands there without it."""
 
 
-def load(name=None):
-    """The parts as they are, or without one rule."""
-    part, before, after = MUTANTS.get(name, ("", "", ""))
-    kept = {key: sys.modules.pop(key) for key in [f"twgw.cluster.{each}" for each in PARTS] if key in sys.modules}
+def load(name=None, parts=PARTS, mutants=MUTANTS):
+    """The parts as they are, or without one rule; each after those that it imports."""
+    part, before, after = mutants.get(name, ("", "", ""))
+    kept = {key: sys.modules.pop(key) for key in [f"twgw.cluster.{each}" for each in parts] if key in sys.modules}
     made = {}
     try:
-        for each in PARTS:
+        for each in parts:
             source = (FOLDER / f"{each}.py").read_text()
             if each == part:
                 assert 1 == source.count(before), name
@@ -55,7 +55,7 @@ def load(name=None):
             exec(compile(source, f"{each}.py", "exec"), module.__dict__)  # noqa: S102 - it is our own text
             made[each] = module
     finally:
-        for each in PARTS:
+        for each in parts:
             sys.modules.pop(f"twgw.cluster.{each}", None)
         sys.modules.update(kept)
     return SimpleNamespace(**made)

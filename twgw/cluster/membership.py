@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from attrs import evolve, frozen
 from twisted.application.internet import TimerService
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
@@ -96,6 +96,8 @@ class Membership:
         self._log = log
         self._published = self._said = Head(0, 0)
         """With what others know that we are done: from the database, from messages."""
+        self._forgotten = 0
+        """Up to there a position may be one of those that the database has lost; a new epoch begins far behind it."""
         self._waits: list[Wait] = []
         self._renewing = False
         self._next: Any = None
@@ -153,9 +155,11 @@ class Membership:
 
     def _read(self, began: Moment, view: View, published: Head) -> None:
         """A transaction is committed, and this is what it read."""
-        before = self.grants.known
+        before, looked = self.grants.known, self.completion.view.head
         self.grants.renewed(began, view.head)
         self.completion.saw(view)
+        if 0 < looked.epoch < view.head.epoch:
+            self._forgotten = looked.pos + cluster.APART // 2
         self._published = published
         if 0 < before.epoch < view.head.epoch:
             self._log.error(
@@ -284,6 +288,8 @@ class Membership:
 
         Fails with Lost when the database has gone back behind it.
         """
+        if position <= self._forgotten:
+            return fail(Lost("the database has lost what it had committed"))
         wanted, roll = Head(self.grants.known.epoch, position), self.roll()
         done: Deferred[Reached] = Deferred(self._give_up)
         wait = Wait(wanted, Moment.now(self._clocks), roll, done)
