@@ -121,7 +121,7 @@ class Node:
 
     def __init__(self, folder, start, state, listen=None, tail="", **sections):
         self.folder, self._start = folder, start
-        self.port, self.admin = free_port(), free_port()
+        self.port, self.admin, self.control = free_port(), free_port(), free_port()
         self.state_file = folder / "apis.yaml"
         if state is not None:
             self.write(state)
@@ -130,7 +130,7 @@ class Node:
             "node": {"data_dir": "data"}, "gateway": gateway,
             "state": {} if state is None else {"file": "apis.yaml"},
             "admin": {"listen": f"tcp:{self.admin}:interface=127.0.0.1"},
-            "control": {"listen": f"tcp:{free_port()}:interface=127.0.0.1"}, **sections,
+            "control": {"listen": f"tcp:{self.control}:interface=127.0.0.1"}, **sections,
         }  # fmt: skip
         lines = []
         for section, values in settings.items():
