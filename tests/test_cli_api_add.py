@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.wire.test_tls import certificate
 from twgw.cli_api_add import name_of, one_of, version_in
 
 
@@ -118,6 +119,20 @@ def test_what_is_said_counts_more_than_the_document(weather):
     assert (["http://x"], ["key-auth"]) == (
         [each["url"] for each in api["upstream"]["targets"]], [each["name"] for each in api["policies"]]
     )
+
+
+def test_a_certificate_of_ones_own_is_named(weather, tmp_path):
+    """For the servers that are named beside it."""
+    certificate(tmp_path, "ca")
+    name = str(tmp_path / "ca.pem")
+    servers = ("--target", "https://x", "--ca-file", name)
+    made = weather.found("api", "import", "weather.yaml", "--name", "w", "--policy", "key-auth", *servers)["made"]
+
+    assert name == made["api"]["upstream"]["tls"]["ca_file"]
+    added = weather.found("api", "add", "/a", "https://x", "--ca-file", name)
+    assert name == added["api"]["upstream"]["tls"]["ca_file"]
+    done = weather.run("api", "import", "weather.yaml", "--ca-file", name)
+    assert (2, True) == (done.exit_code, "for the servers that --target names" in done.output)
 
 
 def test_a_document_that_is_none_is_said(weather):

@@ -73,6 +73,8 @@ def test_a_refusal_is_status_one(config, user, password, words):
 
     assert 1 == done.exit_code
     assert words in done.stdout
+    failed = [line.split()[1] for line in done.stdout.splitlines() if "FAIL" in line]
+    assert (["user", "result"] if words == "the password is wrong" else ["result"]) == failed
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ Examples:
 """
 
 
+_ca_option = click.option(
+    "--ca-file", "authority", default="", metavar="PATH",
+    help="Certificates that https servers are verified with: a file on the node.  [default: those of its system]",
+)  # fmt: skip
+
+
 @click.command(epilog=ADD_EXAMPLES)
 @click.argument("path", metavar="PATH")
 @click.argument("targets", metavar="URL...", nargs=-1, required=True)
@@ -39,6 +45,7 @@ Examples:
 @click.option("--version", default="", metavar="TEXT", help="Its version.  [default: the one in PATH, else 1.0]")
 @click.option("--tier", "tiers", multiple=True, metavar="NAME", help="Tier that a subscription may have; repeatable.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Host name by which it is called; repeatable.")
+@_ca_option
 @click.option("--open", "is_open", is_flag=True, help=f"Leave out the guards: {', '.join(GUARDS)}.")
 @click.option(
     "--policy", "policies", multiple=True, metavar="TEXT",
@@ -51,7 +58,8 @@ Examples:
 @forces
 def add(
     node: Node, as_json: bool, path: str, targets: tuple[str, ...], name: str, version: str, tiers: tuple[str, ...],
-    hosts: tuple[str, ...], is_open: bool, policies: tuple[str, ...], title: str, description: str, publishes: bool,
+    hosts: tuple[str, ...], authority: str, is_open: bool, policies: tuple[str, ...], title: str, description: str,
+    publishes: bool,
 ) -> None:  # fmt: skip
     """Enter an API: calls below PATH go to the servers at URL, without PATH before them.
 
@@ -61,7 +69,7 @@ def add(
     guards = [] if is_open else [{"name": each} for each in GUARDS]
     wish = {
         "name": name or name_of(path, found), "version": found, "base_path": path, "hosts": hosts, "tiers": tiers,
-        "upstream": {"targets": [{"url": url} for url in targets]}, "title": title, "description": description,
+        "upstream": upstream_of(targets, authority), "title": title, "description": description,
         "policies": [*guards, *map(policy_of, policies)],
     }  # fmt: skip
     made = node.post("apis", body={"api": wish, "publish": publishes})
@@ -88,6 +96,12 @@ def name_of(path: str, version: str) -> str:
     """The name of an API that is found at a path: ``shop-pets`` for ``/shop/pets/2.0``."""
     parts = [_UNNAMED.sub("-", part) for part in path.split("/") if part and part != version]
     return "-".join(parts) or "root"
+
+
+def upstream_of(targets: Iterable[str], authority: str) -> dict[str, Any]:
+    """The servers at some addresses; ``authority`` names a file that they are verified with."""
+    found: dict[str, Any] = {"targets": [{"url": url} for url in targets]}
+    return found | ({"tls": {"ca_file": authority}} if authority else {})
 
 
 def policy_of(text: str) -> dict[str, Any]:
@@ -122,6 +136,7 @@ def shortest(id: str) -> str:
     "--target", "targets", multiple=True, metavar="URL",
     help="Server behind it; repeatable.  [default: those of the document]",
 )  # fmt: skip
+@_ca_option
 @click.option(
     "--policy", "policies", multiple=True, metavar="TEXT",
     help="NAME, or 'NAME {setting: value}'; repeatable.  [default: what its security asks for]",
@@ -131,7 +146,7 @@ def shortest(id: str) -> str:
 @forces
 def import_(
     node: Node, as_json: bool, document: TextIO, name: str, version: str, path: str, targets: tuple[str, ...],
-    policies: tuple[str, ...], publishes: bool,
+    authority: str, policies: tuple[str, ...], publishes: bool,
 ) -> None:  # fmt: skip
     """Make an API of the OpenAPI document FILE (3.0, 3.1, or Swagger 2.0; - is standard input).
 
@@ -143,7 +158,9 @@ def import_(
         raise click.BadParameter(f"{document.name}: is not UTF-8 text", param_hint="FILE") from error
     wish: dict[str, Any] = {"text": text, "name": name, "version": version, "base_path": path}
     if targets:
-        wish["upstream"] = {"targets": [{"url": url} for url in targets]}
+        wish["upstream"] = upstream_of(targets, authority)
+    elif authority:
+        raise click.UsageError("--ca-file is for the servers that --target names")
     if policies:
         wish["policies"] = [policy_of(each) for each in policies]
     try:

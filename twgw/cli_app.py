@@ -63,9 +63,13 @@ def create(
         tell_key(key["key"])
         tell_call(node, key["key"], [each["api"] for each in rights if each["state"] == "ACCEPTED"])
     elif not rights:
-        click.echo(f"Next: twgw app subscribe {_quoted(name)} API, and twgw key new --application {_quoted(name)}")
+        click.echo(f"Next: twgw app subscribe {_quoted(name)} API, and {_way_in(name)}")
     else:
-        click.echo(f"Next: twgw key new --application {_quoted(name)}")
+        click.echo(f"Next: {_way_in(name)}")
+
+
+def _way_in(name: str) -> str:
+    return f"twgw key new --application {_quoted(name)} (for OAuth2: twgw client add {_quoted(name)})"
 
 
 def _subscribed(rights: list[Any]) -> str:

@@ -23,6 +23,8 @@ from twgw.newfile import create
 from twgw.policy.interfaces import DirectoryUser, Refusal
 
 FOUND, REFUSED, UNAVAILABLE = 0, 1, 3
+TURNED_DOWN = "refused: "
+"""How a step of a login begins to tell that a server did not take the user."""
 
 CHECK_EXAMPLES = """\b
 Examples:
@@ -119,6 +121,7 @@ def _ask(store: LdapStore, name: str, password: str | None, *, quiet: bool) -> R
     report = Report(store.name, name)
 
     def note(server: ServerAddress | str, step: str, text: str, *, ok: bool = True, hint: str = "") -> None:
+        ok = ok and not text.startswith(TURNED_DOWN)
         report.steps.append(Step(str(server), step, text, ok, hint))
         if not quiet:
             click.echo(f"  {'ok  ' if ok else 'FAIL'}  {step:<15} {text}")

@@ -1,17 +1,19 @@
 """Somebody who types what a page says: the fenced blocks of the README and of the pages in docs/ run as they stand.
 
     ```console      `$ ` begins a command; the lines below are parts of its output, in that order.
-                    A gateway is left running until the next one starts.
+                    A gateway is left running until the next one starts, and what ends with ` &` until the end.
     ```gateway      parts of lines that the running gateway prints, in that order; waited for.
-    ```python PATH  the text of a file.
+    ```python PATH  the text of a file; so is ```toml PATH.
 
-Three things are changed: the ports 8080 to 8082 become free ones and what is printed names them as the page does,
-`make run` becomes the program that it starts, and `tw_live_...` the key that was printed.
+Three things are changed: the ports 8080 to 8082 and 9443 become free ones and what is printed names them as the page
+does, `make run` becomes the program that it starts, and `tw_live_...` the key that was printed, or what else ``SHOWN``
+finds.
 """
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -20,14 +22,19 @@ from tests.wire.processes import PATIENCE, PLAIN, TWISTD, free_port
 
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN = "twistd -n --pidfile= twgw"
+SHOWN = {
+    **{f"{begin}...": rf"({begin}\w+)" for begin in ("tw_live_", "tw_cs_", "tw_at_")},
+    "...": r"client_id: (\S+)",
+}
+"""What a newcomer copies of what was just printed, by how the page calls it."""
 
 
 class Reader:
     """Somebody who types what the README says."""
 
-    def __init__(self, folder, start):
+    def __init__(self, folder, start, ports=None):
         self.folder, self._start = folder, start
-        self.ports = {"8080": free_port(), "8081": free_port(), "8082": free_port()}
+        self.ports = {port: free_port() for port in ("8080", "8081", "8082", "9443")} | (ports or {})
         self.listen = {
             "TWGW_GATEWAY_LISTEN": f"tcp:{self.ports['8080']}:interface=127.0.0.1",
             "TWGW_ADMIN_LISTEN": f"tcp:{self.ports['8081']}:interface=127.0.0.1",
@@ -35,14 +42,14 @@ class Reader:
         }
         path = f"{Path(TWISTD).parent}{os.pathsep}{PLAIN['PATH']}"
         self.environment = {**PLAIN, **self.listen, "PATH": path, "XDG_CONFIG_HOME": str(folder / "config")}
-        self.gateway, self.heard, self.key = None, 0, ""
+        self.gateway, self.heard, self.copied, self._beside = None, 0, {}, []
 
     def follow(self, page):
         """Do what stands in the blocks of a page, in order; how many there were."""
         acts = {"console": self.console, "gateway": self.hear}
         done = 0
         for language, name, text in BLOCK.findall(page.read_text()):
-            if language == "python" and name:
+            if language in ("python", "toml") and name:
                 self.save(name, text)
             elif language in acts:
                 acts[language](text)
@@ -55,7 +62,7 @@ class Reader:
         """Type the commands, and compare what they print."""
         for piece in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, _, shown = piece.partition("\n")
-            command = command.partition("     #")[0].replace("make run", RUN)
+            command = command.partition("     #")[0].rstrip().replace("make run", RUN)
             output = self._type(command)
             for _ in range(PATIENCE * 10):  # lines of a log are there within a fifth of a second
                 if "access.log" not in command or not missing_in(output, shown.splitlines()):
@@ -66,25 +73,46 @@ class Reader:
 
     def _type(self, command):
         for port, free in self.ports.items():
-            command = command.replace(f":{port}", f":{free}")
+            command = re.sub(rf"(?<=[: ]){port}\b", str(free), command)
+        if command.endswith(" &"):
+            self._begin(command.removesuffix(" &"))
+            return ""
         if command.startswith(RUN):
             self._serve(command.removeprefix(RUN).split())
             return ""
         if assigned := re.fullmatch(r"export (\w+)=(.*)", command):
             name, value = assigned.groups()
             if name != "PATH":  # the programs are those of this environment
-                self.environment[name] = value.replace("tw_live_...", self.key)
+                self.environment[name] = self.copied.get(value, value)
             return ""
         done = subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env=self.environment, text=True, timeout=4 * PATIENCE,
             check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
-        if key := re.search(r"tw_live_\w+", done.stdout):
-            self.key = key[0]
+        for name, pattern in SHOWN.items():
+            if found := re.search(pattern, done.stdout):
+                self.copied[name] = found[1]
         output = done.stdout
         for port, free in self.ports.items():
             output = output.replace(f":{free}", f":{port}")
         return output
+
+    def _begin(self, command):
+        """Start what runs beside the gateway, and wait until it listens where it says."""
+        self._beside.append(subprocess.Popen(["bash", "-c", f"{command.replace('&& ', '&& exec ')}"], cwd=self.folder))
+        (port,) = re.findall(r" -accept (\d+) ", command)
+        for _ in range(PATIENCE * 20):
+            with socket.socket() as sock:
+                if sock.connect_ex(("127.0.0.1", int(port))) == 0:
+                    return
+            threading.Event().wait(0.05)
+        raise AssertionError(f"nobody listens on {port}: {command}")
+
+    def leave(self):
+        """End what runs beside the gateway."""
+        for process in self._beside:
+            process.kill()
+            process.wait(PATIENCE)
 
     def _serve(self, arguments):
         if self.gateway:
@@ -106,6 +134,8 @@ class Reader:
 
     def save(self, name, text):
         """Save a file."""
+        for port, free in self.ports.items():
+            text = text.replace(f":{port}", f":{free}")
         (self.folder / name).write_text(text)
 
 

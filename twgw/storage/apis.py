@@ -151,7 +151,7 @@ def delete_api(
     subscribed = select(subscription.c.application).where(subscription.c.api == api)
     applications = connection.execute(subscribed).scalars().all()
     if applications and not with_subscriptions:
-        raise Conflict(f"API {api} has {len(applications)} subscriptions; retire it, or delete them with it")
+        raise Conflict(f"API {api} has subscribers ({len(applications)}); retire it, or unsubscribe them first")
     connection.execute(delete(subscription).where(subscription.c.api == api))
     connection.execute(delete(table).where(table.c.id == api))
     records = [log.subscription_record(application, api) for application in applications]
