@@ -102,6 +102,20 @@ def test_answers_to_nobody_are_let_be(lease):
     assert not lease.valid()
 
 
+def test_an_answer_that_comes_again_gives_no_more(lease, clocks):
+    """It counts from when its question was asked, however often it comes."""
+    lease.advance(Head(1, 0))
+    asked = lease.ask()
+    for _ in range(3):
+        clocks.go(1)
+        lease.take(given(asked, 4))
+    assert lease.left() == 1
+
+    clocks.go(1)
+    lease.take(given(asked, 4))
+    assert not lease.valid()
+
+
 def test_what_was_given_back_does_not_return(lease):
     """Nor does what was asked for before; what is asked for later counts."""
     lease.advance(Head(1, 0))

@@ -184,7 +184,7 @@ def test_nodes_are_told_how_many_count_limits(member):
     assert Others(3, apart=("c",)) == a.it.company.others() == b.it.company.others()
 
     a.clock.advance(0)
-    b.it.heard(LeaseReturned(b.it.lease.gateway, 99))
+    b.it.heard(LeaseReturned(b.it.lease.gateway, 99), "b")
     b.it.lends = False
     stop(b)
     a.it.heard(LeaseReturned("c", 1))
@@ -422,12 +422,34 @@ def test_a_gateway_in_the_name_of_another_is_refused(member):
     a = member()
     a.it.heard(LeaseAsked("g", 1, Head(1, 0)), "gw", ("gateway",))
     done = a.it.reached(append(a))
-    for message in (Ack("g", Head(1, 1)), Ack(a.it.lease.gateway, Head(1, 9)), LeaseAsked("g", 2, Head(1, 1))):
+    for message in (
+        Ack("g", Head(1, 1)), Ack(a.it.lease.gateway, Head(1, 9)), LeaseAsked("g", 2, Head(1, 1)),
+        LeaseReturned("g", 9), LeaseReturned(a.it.lease.gateway, 99),
+    ):  # fmt: skip
         with pytest.raises(Refused, match="in the name of another node"):
             a.it.heard(message, "evil", ("gateway",))
     a.go(HASTE)
 
     assert outcome(done) is None
+
+
+def test_old_messages_that_come_again_change_nothing(member):
+    """A revocation waits for the gateway that may hold a lease, whatever it, or somebody, says once more."""
+    a = member()
+    hear = lambda message: a.it.heard(message, "gw", ("gateway",))
+    old = [LeaseAsked("g", 1, Head(1, 0)), Ack("g", Head(1, 0)), LeaseReturned("g", 1)]
+    for message in old:
+        hear(message)
+    hear(LeaseAsked("g", 2, Head(1, 0)))
+    done = a.it.reached(append(a))
+    for message in (*old, *reversed(old), *old):
+        hear(message)
+    a.go(HASTE)
+    assert not done.called, "the gateway has not said that it has it"
+
+    hear(Ack("g", Head(1, 1)))
+    a.go(2 * HASTE)
+    assert ("a", "gw") == outcome(done).in_force
 
 
 def test_a_session_says_who_is_there(member):

@@ -25,7 +25,7 @@ from twgw.storage.apis import create_api, publish
 from twgw.storage.applications import create_application
 from twgw.storage.credentials import add_credential, revoke_credential
 from twgw.storage.database import Database
-from twgw.storage.keys import keys_of
+from twgw.storage.keys import ensure_key, keys_of
 from twgw.storage.subscriptions import subscribe
 
 AUTHORITY = authority.new_authority("twgw", time())
@@ -354,6 +354,62 @@ def test_whoever_is_not_of_the_cluster_is_refused(km, gateway, upstream, attack)
     other = km.registry.key("toys", "pets")
     assert 200 == status(gw, "/pets/7", other)
     assert [] == [line for line in gw.process.lines if "no connection" in line]
+
+
+def test_what_was_sent_before_does_not_count_again(km, gateway, upstream, attack):
+    """Boxes that were recorded, on the same connection and on others; and those of key managers are refused."""
+    km.registry.api("pets", upstream)
+    key = km.registry.key("shop", "pets")
+    gw = gateway()
+    until(lambda: status(gw, "/pets/7", key) == 200)
+    asked = json.dumps({"gateway": "g9", "number": 1, "applied": {"epoch": 1, "pos": 0}}).encode()
+    back = json.dumps({"gateway": "g9", "number": 1}).encode()
+    given = json.dumps({"gateway": "g9", "number": 1, "seconds": 60, "need": {"epoch": 1, "pos": 0}}).encode()
+    recorded = [
+        box(_command=b"Tell", kind=b"LeaseAsked", body=asked), box(_command=b"Tell", kind=b"LeaseReturned", body=back),
+        box(_command=b"ReadNews", _ask=b"2", epoch=b"1", position=b"0"),
+    ]  # fmt: skip
+    of_key_managers = [
+        box(_command=b"Tell", kind=b"LeaseGiven", body=given), box(_command=b"Advanced", epoch=b"1", position=b"9"),
+    ]  # fmt: skip
+    before = refused(km)
+    for _ in range(3):
+        connection = attack()
+        send(connection, hello() + b"".join(recorded * 5 + of_key_managers))
+    until(lambda: refused(km).get("command", 0) >= before.get("command", 0) + 6)
+    connection = attack()
+    send(connection, hello() + hello())
+    until(lambda: refused(km) != before)
+    said = [line for line in km.process.lines if "refused gw9" in line]
+    assert said, km.process.lines
+
+    revoked = km.registry.write(revoke_credential, "api-key", "shop")
+    until(lambda: json.loads(gw.ask("/readyz")[2])["position"] >= revoked)
+    assert 401 == status(gw, "/pets/7", key)
+
+
+def test_a_token_that_was_used_or_guessed_lets_nobody_in(km, gateway, upstream, tmp_path, port):
+    """It is refused, counted and logged; whoever is in is served as before."""
+    from twgw.cluster.joining import JoinToken, new_token
+
+    km.registry.api("pets", upstream)
+    key = km.registry.key("shop", "pets")
+    gw = gateway()
+    until(lambda: status(gw, "/pets/7", key) == 200)
+    km.registry.write(ensure_key, "authority", lambda: AUTHORITY.text)
+    good = km.registry.write(new_token, ["gateway"])
+    guessed = JoinToken(bytes(20), good.fingerprint)
+    for number, (token, code) in enumerate(((guessed, 1), (good, 0), (good, 1), (guessed, 1))):
+        folder = tmp_path / f"new{number}"
+        folder.mkdir()
+        (folder / "twgw.toml").write_text(f"[node]\nname = 'new{number}'\ndata_dir = 'data'\n")
+        said = typed(folder, "join", f"127.0.0.1:{port}", "--token", token.text, status=code)
+        assert ("unknown, used, or older than 15 minutes" in said) == bool(code)
+        assert (folder / "data/cluster/node.pem").exists() != bool(code)
+
+    assert 3 == refused(km)["join"]
+    assert [line for line in km.process.lines if "it wants to join: the token is unknown" in line]
+    assert 200 == status(gw, "/pets/7", key)
 
 
 def test_plain_text_gets_nowhere(km, port):

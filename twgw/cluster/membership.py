@@ -31,6 +31,7 @@ from twgw.storage import cluster
 from twgw.storage.errors import Unavailable
 from twgw.throttle.others import CountsOn
 
+FOREIGN = "it speaks in the name of another node's gateway"
 EVERY = 1.0
 """Seconds between two renewals when nobody waits."""
 HASTE = 0.05
@@ -229,6 +230,8 @@ class Membership:
             self._note(message, node, roles)
             self.grants.acked(message)
         elif isinstance(message, LeaseReturned):
+            if not self.reports.is_of(message.gateway, node):
+                raise Refused(FOREIGN)
             self.grants.returned(message)
             if message.gateway not in self.grants.holders:
                 self.reports.left(message.gateway)
@@ -244,7 +247,7 @@ class Membership:
     def _note(self, message: LeaseAsked | Ack, node: str, roles: tuple[str, ...]) -> None:
         standing = Standing(message.gateway, node, roles, message.applied, report=message.report)
         if not self.reports.said(standing):
-            raise Refused("it speaks in the name of another node's gateway")
+            raise Refused(FOREIGN)
 
     def _told(self) -> str:
         """What the session is to say, as of this moment."""

@@ -115,6 +115,11 @@ class Reports:
             del self._known[next(iter(self._known))]
         return True
 
+    def is_of(self, gateway: str, node: str) -> bool:
+        """Whether a gateway may be that of a node: it is, or nothing is known of it."""
+        known = self._known.get(gateway)
+        return known is None or known.node == node
+
     def left(self, gateway: str) -> None:
         """It stops, and uses no lease any more."""
         self._known.pop(gateway, None)
