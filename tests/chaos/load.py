@@ -168,11 +168,11 @@ class Load:
             self._gone.append((token, monotonic()))
 
     def _issue(self, node):
-        connection, began = self._control(node), monotonic()
+        connection, began, skewed = self._control(node), monotonic(), set(self._world.skewed)
         form = urlencode({"grant_type": "client_credentials"})
         status, _, body = connection.ask("POST", "/oauth2/token", form, FORM)
         connection.close()
-        if status != 200:
+        if status != 200 or node in skewed | self._world.skewed:  # nobody knows until when it is good
             return None
         token = json.loads(body)["access_token"]
         self.changes.append(Change("issue", token, began, monotonic(), ok=True, node=node))

@@ -103,8 +103,9 @@ class Member:
 
 
 def broken(lines):
-    """Lines of a log that nothing excuses."""
-    return [line for line in lines if "Traceback" in line or "Unhandled" in line]
+    """What a log says that nothing excuses, with the lines around it."""
+    places = [place for place, line in enumerate(lines) if "Traceback" in line or "Unhandled" in line]
+    return ["\n".join(lines[max(0, place - 2) : place + 40]) for place in places]
 
 
 class World:

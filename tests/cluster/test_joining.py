@@ -10,7 +10,7 @@ from twgw.cluster.commands import Join, Ping, ReadKeys, Refused
 from twgw.cluster.joining import LASTS, Door, JoinError, JoinToken, ensure_authority, join, new_token
 from twgw.cluster.tls import Stranger, Tls
 from twgw.memory_world import MemoryLog
-from twgw.storage.keys import prune_keys
+from twgw.storage.keys import KEPT, prune_keys
 
 
 class Time:
@@ -117,7 +117,7 @@ def test_a_token_ends_after_fifteen_minutes(km, joined, token, time, sqlite):
 
     assert isinstance(joined(token), Refused)
     assert 1 == km.refused["join"]
-    assert 1 == sqlite.call(prune_keys, NOW + LASTS, write=True)
+    assert 1 == sqlite.call(prune_keys, NOW + LASTS + KEPT, write=True)
 
 
 def test_a_token_that_is_guessed_is_refused(km, joined, token):

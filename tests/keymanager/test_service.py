@@ -60,16 +60,16 @@ def test_it_answers(service):
 
 
 def test_what_has_ended_is_let_go_of(service):
-    """In small pieces, until nothing is left."""
+    """In small pieces, until nothing is left of what ended a day ago."""
 
     def begin(connection):
         for number in range(PIECE + 10):
-            token = Token("access", f"v1:{number:064x}", "shop", NOW + (1 if number else 10))
+            token = Token("access", f"v1:{number:064x}", "shop", NOW + (1 if number else 2 * DAY))
             tokens.add_token(connection, token, now=NOW)
         sessions.add_session(connection, Session("d", "ann", NOW, NOW, NOW + 1))
 
     service.database.call(begin, write=True)
-    service.wall.now += 5
+    service.wall.now += DAY + 5
 
     run(service)
 

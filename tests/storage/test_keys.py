@@ -43,7 +43,8 @@ def test_an_old_key_is_good_for_a_while(write, read, database):
     assert ["newest", "new", "old"] == materials(NOW + 59)
     assert ["newest", "new"] == materials(NOW + 60)
     assert ["newest"] == materials(NOW + 90)
-    assert 2 == database.call(prune_keys, NOW + 90, write=True)
+    assert 0 == database.call(prune_keys, NOW + 86_000, write=True), "the clock of a node may be wrong"
+    assert 2 == database.call(prune_keys, NOW + 86_490, write=True)
     assert ["newest"] == materials(NOW)
 
 

@@ -14,6 +14,9 @@ from twgw.registry import SecretKey
 from twgw.storage import log
 from twgw.storage.schema import secret_key as table
 
+KEPT = 86_400.0
+"""Seconds for which one that is retired is kept: a node whose clock is ahead deletes none that is in use."""
+
 
 def keys_of(connection: Connection, kind: str, *, now: float) -> list[SecretKey]:
     """The keys of a kind that are not retired, the newest first."""
@@ -44,8 +47,8 @@ def rotate_key(connection: Connection, kind: str, material: str, *, overlap: flo
 
 
 def prune_keys(connection: Connection, now: float) -> int:
-    """Delete keys that are retired, and return how many.  The newest of a kind never is."""
-    return connection.execute(delete(table).where(table.c.retire_at <= now)).rowcount
+    """Delete keys that are retired since ``KEPT`` seconds, and return how many.  The newest of a kind never is."""
+    return connection.execute(delete(table).where(table.c.retire_at <= now - KEPT)).rowcount
 
 
 def _key(row: Any) -> SecretKey:

@@ -10,6 +10,9 @@ from twgw.storage.rows import mapping, to_text
 from twgw.storage.schema import login_session as table
 from twgw.storage.users import find_user
 
+KEPT = 86_400.0
+"""Seconds for which one that has ended is kept: a node whose clock is ahead deletes none that is good."""
+
 
 def add_session(connection: Connection, session: Session) -> None:
     """Enter a session."""
@@ -46,8 +49,8 @@ def end_sessions_of(connection: Connection, user: str) -> int:
 
 
 def prune_sessions(connection: Connection, now: float) -> int:
-    """Delete sessions that have ended, and return how many."""
-    return connection.execute(delete(table).where(table.c.expires_at <= now)).rowcount
+    """Delete sessions that have ended ``KEPT`` seconds ago, and return how many."""
+    return connection.execute(delete(table).where(table.c.expires_at <= now - KEPT)).rowcount
 
 
 def _session(row: Any) -> Session:

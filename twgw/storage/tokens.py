@@ -19,6 +19,8 @@ from twgw.storage.schema import token as table
 
 SHOWN = ("access", "jti")
 """Kinds that gateways are shown, and may remember; the others are shown to the key manager alone."""
+KEPT = 3600.0
+"""Seconds for which one that has expired is kept: a node whose clock is ahead deletes none that is good."""
 MANY = 1000
 """Tokens of one family past which their application is the shorter thing to name."""
 
@@ -115,8 +117,8 @@ def tokens_of(connection: Connection, application: str, after: str = "", limit: 
 
 
 def prune_tokens(connection: Connection, now: float, limit: int = 10_000) -> int:
-    """Delete tokens that have expired, at most so many at a time, and return how many."""
-    expired = select(table.c.digest).where(table.c.expires_at <= now).order_by(table.c.expires_at).limit(limit)
+    """Delete tokens that have expired ``KEPT`` seconds ago, at most so many at a time, and return how many."""
+    expired = select(table.c.digest).where(table.c.expires_at <= now - KEPT).order_by(table.c.expires_at).limit(limit)
     digests = connection.execute(expired).scalars().all()
     return connection.execute(delete(table).where(table.c.digest.in_(digests))).rowcount if digests else 0
 
