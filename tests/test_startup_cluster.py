@@ -18,7 +18,7 @@ from twgw.metrics import Registry
 from twgw.policy.registry import find_plugins
 from twgw.reader import Secrets
 from twgw.registry import Head, SecretKey
-from twgw.startup import FromDatabase
+from twgw.startup import SHORT_NOT_KEPT, FromDatabase
 from twgw.startup_cluster import Asking, FromKeyManagers, listening, take_part
 from twgw.testing import gateway as lent
 from twgw.throttle.others import Others
@@ -60,7 +60,7 @@ def test_a_gateway_without_a_database_begins_with_nothing(gateway):
     assert (None, 0) == (gateway.follower.deployment, gateway.follower.applied)
     assert "key manager km1:8091, km2:9000" == gateway.reader.name
     assert [] == gateway.links.peers("bulk")
-    assert ["Kept in memory only: what is counted against limits, which begins anew at each start"] == gateway.lines("")
+    assert [SHORT_NOT_KEPT] == gateway.lines("")
     gateway.close()
 
 

@@ -31,12 +31,12 @@ def test_a_node_has_its_roles(tmp_path):
     """Traffic, and what operators ask; each only where it is wanted."""
     environment = {"TWGW_NODE_DATA_DIR": str(tmp_path / "data"), "TWGW_STATUS_LISTEN": "tcp:83"}
     made = Node(MemoryReactorClock(), load(None, environment, {}))
-    assert 5 == len(list(made))  # with OAuth2, and its housekeeping
+    assert 6 == len(list(made))  # with OAuth2, its housekeeping, and what is counted
     assert not made.status().ready
 
     nowhere = {f"TWGW_{section}_LISTEN": "" for section in ("ADMIN", "STATUS", "CONTROL")}
     bare = Node(MemoryReactorClock(), load(None, {**environment, **nowhere}, {}))
-    assert [bare.traffic] == list(bare)
+    assert [bare.keeping, bare.traffic] == list(bare)
     assert bare.key_manager is None
 
 

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from twgw.cache import Fact
 from twgw.registry import Head, News, SecretKey, Served
+from twgw.throttle.kept import Counted
 
 
 class Key(NamedTuple):
@@ -67,3 +68,12 @@ class Reader(Protocol):
 
     def secrets(self, now: float) -> Awaitable[Secrets]:
         """The secrets that are not retired."""
+
+    def counted(self, place: str, now: float) -> Awaitable[Sequence[Counted]]:
+        """What was counted against long limits at a place, and is worth something still."""
+
+    def counted_at_start(self, place: str, now: float) -> Sequence[Counted] | None:
+        """The same, before the reactor runs; None where that cannot be."""
+
+    def keep_counted(self, place: str, values: Sequence[Counted], now: float) -> Awaitable[None]:
+        """Keep what was counted, where it is more than what is kept."""

@@ -13,6 +13,7 @@ from twisted.application.internet import TimerService
 from twgw.memcached import Memcached
 from twgw.metrics import LEAST, MOST, SINCE, Registry
 from twgw.policy.interfaces import Clock, Log
+from twgw.throttle.kept import Kept
 from twgw.throttle.others import Others
 from twgw.throttle.reservation import Command
 from twgw.throttle.servers import CounterServer, Sent
@@ -49,6 +50,7 @@ class SharedLimits:
     def __init__(
         self, reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log,
         others: Callable[[], Others] | None = None, workers: int = 1, parent: Door | None = None,
+        kept: Kept | None = None,
     ) -> None:  # fmt: skip
         """``workers``: of each node; ``parent``: what counts for those of this one where no servers are named."""
         self._log = log
@@ -65,7 +67,7 @@ class SharedLimits:
         ]
         alike = Others((settings.nodes if settings.servers else 1) * workers)
         self.limiter = SharedLimiter(
-            clock, self.servers, others or (lambda: alike), secrets.randbelow, settings.namespace
+            clock, self.servers, others or (lambda: alike), secrets.randbelow, settings.namespace, kept=kept
         )  # fmt: skip
         self.looks = TimerService(EVERY, self._look)
         self.looks.clock = reactor
@@ -138,12 +140,12 @@ class SharedLimits:
 
 def shared_limits(
     reactor: Any, settings: Settings, clock: Clock, metrics: Registry, log: Log, others: Callable[[], Others] | None,
-    workers: int = 1, parent: Door | None = None,
+    workers: int = 1, parent: Door | None = None, kept: Kept | None = None,
 ) -> SharedLimits | None:  # fmt: skip
     """What counts with other processes; None where there are no servers, and no parent to count for this one."""
     if not settings.servers and parent is None:
         return None
-    return SharedLimits(reactor, settings, clock, metrics, log, others, workers, parent)
+    return SharedLimits(reactor, settings, clock, metrics, log, others, workers, parent, kept)
 
 
 def faults_of(limits: SharedLimits | None, others: Callable[[], Others] | None) -> Iterator[str]:

@@ -38,6 +38,7 @@ from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.upgrade import upgrade
+from twgw.throttle.kept import Kept
 from twgw.throttle.others import CountsOn, Others, digest_of
 from twgw.web.login import first_admin
 
@@ -47,7 +48,9 @@ PEPPER_FILE = "pepper"
 LEFT_BEHIND = "apis.yaml"
 """Made in the data directory by versions that had no database."""
 NOT_KEPT = "Kept in memory only: what is counted against limits, which begins anew at each start"
+SHORT_NOT_KEPT = "Kept in memory only: what is counted against limits of up to a minute, which each start begins anew"
 COUNTED = "Limits are counted on memcached ({}), in memory only, for all nodes that name the same servers"
+SHORT_COUNTED = "Limits are counted on memcached ({}), in memory only but for those of more than a minute"
 RIGHTS = 100
 FIRST = "admin"
 """Whose all that is that the first start makes."""
@@ -55,8 +58,10 @@ FIRST = "admin"
 
 def not_kept(config: Config) -> str:
     """What a restart begins anew, and of what."""
-    servers = config.memcached.servers
-    return COUNTED.format(", ".join(map(str, servers))) if servers else NOT_KEPT
+    servers = ", ".join(map(str, config.memcached.servers))
+    if config.state.file is not None:
+        return COUNTED.format(servers) if servers else NOT_KEPT
+    return SHORT_COUNTED.format(servers) if servers else SHORT_NOT_KEPT
 
 
 class Backing(Protocol):
@@ -77,6 +82,10 @@ class Backing(Protocol):
     @property
     def others(self) -> Callable[[], Others] | None:
         """Who counts limits together with this process; None where only a setting says so."""
+
+    @property
+    def kept(self) -> Kept | None:
+        """Where it is kept what was counted against long limits; None where that is nowhere."""
 
     @property
     def make_source(self) -> MakeSource:
@@ -105,6 +114,7 @@ class FromFile:
     issuer: Issuer = field(init=False)
     make_source: MakeSource = field(init=False)
     others: None = field(default=None, init=False)
+    kept: None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         state = self.config.state
@@ -142,6 +152,7 @@ class FromDatabase:
     peppers: Peppers = field(factory=Peppers)
     database: Database = field(init=False)
     reader: DatabaseReader = field(init=False)
+    kept: Kept = field(factory=Kept, init=False)
     facts: registry.Facts = field(init=False)
     credentials: registry.Keys = field(init=False)
     subscriptions: registry.Rights = field(init=False)

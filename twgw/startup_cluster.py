@@ -45,10 +45,11 @@ from twgw.metrics import LEAST, OWN, Registry
 from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
 from twgw.policy.registry import Plugin
 from twgw.registry import Head
-from twgw.startup import NOT_KEPT, Backing, FromDatabase
+from twgw.startup import Backing, FromDatabase, not_kept
 from twgw.startup_about import Introduction, Looks
 from twgw.storage.log import head
 from twgw.storage.reader import DatabaseReader
+from twgw.throttle.kept import Kept
 from twgw.throttle.others import CountsOn, Others, digest_of
 
 
@@ -74,6 +75,7 @@ class FromKeyManagers:
     follower: Follower = field(init=False)
     lease: Lease = field(init=False)
     company: Company = field(init=False)
+    kept: Kept = field(factory=Kept, init=False)
     carrier: Carrier = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -147,7 +149,7 @@ class FromKeyManagers:
 
     def lines(self, _address: str) -> list[str]:
         """What is not kept."""
-        return [NOT_KEPT]
+        return [not_kept(self.config)]
 
     def close(self) -> None:
         """The connections end with their service."""

@@ -33,6 +33,7 @@ from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.service import GatewayService, on_signals
 from twgw.gateway.transport import DirectReactor
+from twgw.keeping import keeping
 from twgw.keymanager.service import EVERY as HOUSEKEEPING
 from twgw.keymanager.service import Service as KeyManager
 from twgw.listen import Listen
@@ -77,7 +78,8 @@ class Node(MultiService):
         self.work = Work(reactor, handed, clock, log, self.metrics) if handed is not None else None
         self.backing = self._backing(clock, log)
         self.shared = self._shared(clock, log)
-        self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock)
+        self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock, kept=self.backing.kept)
+        self.keeping = keeping(self, reactor, self.backing, config, self.limiter, clock, log, self.metrics)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
         self.people: People | None = None
@@ -144,7 +146,7 @@ class Node(MultiService):
         parent = work.counters() if work is not None else None
         return shared_limits(
             self._reactor, config.memcached, clock, self.metrics, log, self.backing.others, max(config.workers, 1),
-            parent,
+            parent, self.backing.kept,
         )  # fmt: skip
 
     def _workers(self, clock: Clock, log: TwistedLog) -> Workers:
@@ -356,6 +358,8 @@ class Node(MultiService):
             await maybeDeferred(self.workers.services.removeService, self.workers.children)  # they drain
         if self.traffic.running:
             await maybeDeferred(self.removeService, self.traffic)  # which stops it
+        if self.keeping:
+            await maybeDeferred(self.removeService, self.keeping)
         await maybeDeferred(super().stopService)
         for threads in self.threads:
             threads.stop()

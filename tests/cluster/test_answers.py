@@ -8,7 +8,7 @@ from tests.cluster.test_protocol import outcome
 from twgw.cluster import answers as module
 from twgw.cluster import remote as asking
 from twgw.cluster.answers import Answers
-from twgw.cluster.commands import PIECE, Part, ReadAll, ReadFacts, ReadKeys, Refused
+from twgw.cluster.commands import PIECE, KeepCounted, Part, ReadAll, ReadFacts, ReadKeys, Refused
 from twgw.cluster.remote import Remote
 from twgw.memory_world import EPOCH
 from twgw.model import Api, Credential, Lifecycle, Target, Upstream
@@ -22,6 +22,7 @@ from twgw.storage.keys import ensure_key
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.served import read_all
 from twgw.storage.subscriptions import subscribe
+from twgw.throttle.kept import Counted
 
 WANTED = [Key(b"mine", "api-key", ("v1:" + "a" * 64,)), Right("shop", "pets:1"), Key(b"x", "api-key", ("v1:bb",))]
 
@@ -94,6 +95,27 @@ def test_a_gateway_reads_what_it_would_read_itself(local, remote, come):
     assert ("v1:" + "70" * 32, "https://us.test") == (
         (found := come(remote.secrets(EPOCH))).peppers[0].material, found.issuer,
     )  # fmt: skip
+
+
+def test_what_was_counted_is_kept_and_read(sqlite, remote, come):
+    """By gateways as by key managers, and however much it is; the greatest is right."""
+    values = [Counted(f"k{number:04}", number, EPOCH + 60) for number in range(1200)]
+    come(remote.keep_counted("n1", values, EPOCH))
+    come(remote.keep_counted("n1", [Counted("k0001", 0, EPOCH + 60)], EPOCH))
+
+    assert sorted(values) == sorted(come(remote.counted("n1", EPOCH)))
+    assert sorted(values) == sorted(DatabaseReader(sqlite).counted_at_start("n1", EPOCH))
+    assert remote.counted_at_start("n1", EPOCH) is None
+
+
+@pytest.mark.parametrize("values", [b"", b"{}", b"[1]", b'[["k", -1, 0]]', b'[["k", 1, "x"]]', b'[["k", 1, 1]]x'])
+def test_what_makes_no_sense_is_not_kept(opened, sqlite, values):
+    """It is refused, and nothing of it is written."""
+    asked = opened.client.ask(KeepCounted, place="n1", values=values)
+    opened.pump()
+
+    assert isinstance(outcome(asked), Refused)
+    assert [] == DatabaseReader(sqlite).counted_at_start("n1", 0.0)
 
 
 def test_it_cannot_be_asked_before_the_reactor_runs(remote):

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from functools import partial
 from math import inf
 
 import pytest
@@ -29,6 +30,7 @@ from twgw.model import (
 )  # fmt: skip
 from twgw.reader import Key, Right, Secrets
 from twgw.registry import Block, Head, News, Record, SecretKey, Served
+from twgw.throttle.kept import Counted
 
 API = Api(
     "pets", "1.0", "/pets", routes=(Route("/{id}", ("GET", "POST"), policies=(Policy("size-limit", {"bytes": 5}),)),),
@@ -162,11 +164,29 @@ def test_an_answer_that_makes_no_sense_is_none(value):
 @given(st.binary(max_size=200))
 def test_bytes_of_any_kind_are_garbled(data):
     """They raise nothing else."""
-    for read in (encoding.read_everything, encoding.read_news, encoding.read_wanted, encoding.read_secrets):
+    small = partial(encoding.read_counted, small=True)
+    readers = (encoding.read_everything, encoding.read_news, encoding.read_wanted, encoding.read_secrets)
+    for read in (*readers, encoding.read_counted, small):
         try:
             read(data)
         except Garbled:
             continue
+
+
+@given(st.lists(st.tuples(st.text("kt:.0af", max_size=48), st.integers(0, (1 << 63) - 1), st.floats(0, 1e12))))
+def test_what_was_counted_is_told_exactly(values):
+    """In pieces of a box, and all at once."""
+    wanted = [Counted(*each) for each in values]
+    assert wanted == encoding.read_counted(encoding.write_counted(wanted))
+    assert wanted == encoding.read_counted(encoding.write_counted(wanted, small=True), small=True)
+
+
+def test_no_more_is_told_at_once_than_fits_into_a_box():
+    """Of values as long as they may be."""
+    most = [Counted("k" * encoding.LONGEST_KEY, (1 << 63) - 1, 1_700_000_000.123456)] * encoding.MOST_COUNTED
+    assert len(encoding.write_counted(most, small=True)) < 0xFFFF
+    with pytest.raises(Garbled):
+        encoding.read_counted(encoding.write_counted([*most, most[0]], small=True), small=True)
 
 
 def test_something_that_a_later_version_knows_is_named():

@@ -48,6 +48,8 @@ SILENT = {
     "cluster.register": "the same",
     "cluster.remove": "the same",
     "cluster.renew": "the same",
+    "counted.prune_counted": "what was counted, which gateways ask for themselves",
+    "counted.raise_counted": "the same",
     "credentials.add_credential": "adds trust",
     "credentials.note_uses": "decides nothing",
     "joins.add_join": "tokens for new nodes, which only key managers look at, each time",

@@ -8,8 +8,9 @@ import random
 from functools import partial
 from heapq import heappop, heappush
 
-from twgw.gateway.running import Running
+from twgw.gateway.running import Pause, Running
 from twgw.model import Charge
+from twgw.throttle.kept import Keeper, Kept
 from twgw.throttle.others import Others
 from twgw.throttle.reservation import Add, Answer
 from twgw.throttle.servers import CounterServer
@@ -53,7 +54,7 @@ class FakeMemcached:
 class World:
     """Time, servers and nodes."""
 
-    def __init__(self, seed, nodes=3, servers=1, skew=0.0, declared=None, max_keys=10_000):
+    def __init__(self, seed, nodes=3, servers=1, skew=0.0, declared=None, max_keys=10_000, keeps=False):
         self.random = random.Random(seed)
         self.skew = skew
         self.time = 0.0
@@ -65,9 +66,20 @@ class World:
         self.admitted = []
         """Of every request that was let pass: real time, time of the node, key, cost, whether it was decided alone."""
         self.refused = 0
-        self.nodes = [
-            Node(self, self.random.uniform(-skew, skew), declared or nodes, max_keys) for _ in range(nodes)
-        ]
+        self.keeps = keeps
+        self.database, self.database_is_up = {}, True
+        """What is kept of long windows."""
+        self._declared, self._max_keys = declared or nodes, max_keys
+        self.nodes = [self.node() for _ in range(nodes)]
+
+    def node(self):
+        """A process that begins."""
+        return Node(self, self.random.uniform(-self.skew, self.skew), self._declared, self._max_keys)
+
+    def kill(self, node):
+        """A process ends with all that it knew, and another one begins in its place."""
+        node.dead = True
+        self.nodes[self.nodes.index(node)] = self.node()
 
     def at(self, delay, call):
         """Call something in so many seconds."""
@@ -130,8 +142,13 @@ class Node:
             )
             for name in world.servers
         ]  # fmt: skip
+        self.dead = False
+        self.kept = Kept() if world.keeps else None
         self.limiter = SharedLimiter(self, self.servers, lambda: self.others, world.random.randrange,
-                                     max_keys=max_keys)  # fmt: skip
+                                     max_keys=max_keys, kept=self.kept)  # fmt: skip
+        self.keeper = Keeper(self.kept, self._write, self._read, self._start, self.wall, self.limiter)
+        if world.keeps:
+            self.kept.read(world.database.values(), self.wall())
         self.decisions = []
         world.at(world.random.uniform(0, TICK), self._tick)
 
@@ -149,13 +166,42 @@ class Node:
         self.still_until = self.world.time + seconds
 
     def _tick(self):
+        if self.dead:
+            return
         self.when_running(lambda: [self.limiter.heed(), *(server.tick() for server in self.servers)])
+        if self.kept is not None:
+            self.when_running(self.keeper.tick)
         self.world.at(TICK, self._tick)
+
+    async def _database(self):
+        """The way there, or back."""
+        pause = Pause()
+        self.world.at(self.world.random.uniform(0.001, 0.1), lambda: self.when_running(pause.wake))
+        await pause
+        return self.world.database_is_up and not self.dead
+
+    async def _write(self, values):
+        if not await self._database():
+            return False
+        kept = self.world.database
+        for value in values:
+            if value.key not in kept or kept[value.key].used < value.used:
+                kept[value.key] = value
+        return await self._database()
+
+    async def _read(self):
+        found = list(self.world.database.values()) if await self._database() else None
+        return found if await self._database() else None
+
+    def _start(self, work):
+        Running(work, lambda error: error and self.world.at(0, partial(_fail, error))).start()
 
     def request(self, charges):
         self.when_running(lambda: self._request(charges))
 
     def _request(self, charges):
+        if self.dead:
+            return
         decided = self.limiter.take_all(charges)
         if isinstance(decided, list):
             self._decided(decided)
@@ -171,6 +217,8 @@ class Node:
         Running(wait(), ended).start()
 
     def _decided(self, decisions):
+        if self.dead:
+            return
         self.decisions = decisions
         if not all(decision.allowed for decision in decisions):
             self.world.refused += 1
@@ -179,6 +227,10 @@ class Node:
             charge = decision.charge
             alone = charge.name.endswith("(degraded)")
             self.world.admitted.append((self.world.time, self.wall(), charge.key, charge.cost, alone))
+
+
+def _fail(error):
+    raise error
 
 
 def charge(limit, key="a", cost=1):

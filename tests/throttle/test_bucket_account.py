@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.throttle.simulation import START, FakeMemcached
 from twgw.model import Algorithm, Limit
 from twgw.throttle.asking import LOST, POISONED, REFUSED, Asking
-from twgw.throttle.bucket_account import TRIES, BucketAccount
+from twgw.throttle.bucket_account import TRIES, UNAWARE, BucketAccount
 from twgw.throttle.reservation import AHEAD, Answer, Put
 
 ASKING = Asking(now=START, cost=1, waiting=1, nodes=1, nonce=5, lost_at=0.0)
@@ -106,12 +106,34 @@ def test_whoever_never_comes_first_stops_asking_for_a_while():
     assert made.peek(now + 1.1, 1) is None
 
 
+def test_what_was_reserved_beyond_a_loss_is_dropped():
+    """All begin anew there: somebody else is granted the same steps."""
+    server, made = FakeMemcached(), account()
+    for _ in range(40):  # others, who take more than there is
+        take(account(), server, ASKING)
+    ask(made, server, ASKING)
+    assert (1, False) == (made.count, made.peek(START, 1))
+    made.lose(START - UNAWARE - 1)
+    assert (0, None) == (made.count, made.peek(START, 1))
+
+
+def test_a_bucket_that_was_begun_anew_is_not_begun_again():
+    """Who comes to know of a loss later than others finds what they have taken, and takes what is beyond."""
+    server, about = FakeMemcached(), evolve(ASKING, now=START + 20, lost_at=START)
+    first, second = account(), account()
+    take(first, server, about)
+    reached = max(value for value, _ in server.items.values())
+    second.answered([server.do(command) for command in second.ask(evolve(about, lost_at=0.0))], START)
+    second.answered([server.do(command) for command in second.ask(about)], START)
+    assert second.at >= reached
+
+
 def test_a_loss_empties_the_bucket():
     """What was in it before is not known: it fills up again from then on."""
     server, made = FakeMemcached(), account()
     about = evolve(ASKING, lost_at=START)
     assert not take(account(), FakeMemcached(), about)
-    about = evolve(ASKING, now=START + 3, lost_at=START)
+    about = evolve(ASKING, now=START + 3 + UNAWARE, lost_at=START)
     assert 3 == sum(bool(take(made, server, about)) for _ in range(9))
 
     server, made = FakeMemcached(), account()

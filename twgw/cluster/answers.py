@@ -14,7 +14,18 @@ from twisted.internet.defer import Deferred
 from twisted.protocols.amp import Command
 
 from twgw.cluster import encoding
-from twgw.cluster.commands import PIECE, Away, Part, ReadAll, ReadFacts, ReadKeys, ReadNews, Refused
+from twgw.cluster.commands import (
+    PIECE,
+    Away,
+    KeepCounted,
+    Part,
+    ReadAll,
+    ReadCounted,
+    ReadFacts,
+    ReadKeys,
+    ReadNews,
+    Refused,
+)  # fmt: skip
 from twgw.cluster.here import Answer
 from twgw.cluster.protocol import Peer
 from twgw.reader import Reader
@@ -44,8 +55,29 @@ class Answers:
             (ReadNews, self._news),
             (ReadFacts, self._facts),
             (ReadKeys, self._secrets),
+            (ReadCounted, self._counted),
         )
-        return {**{command: partial(_answered, read) for command, read in answers}, Part: part}
+        return {
+            **{command: partial(_answered, read) for command, read in answers}, Part: part, KeepCounted: self._keep,
+        }  # fmt: skip
+
+    async def _counted(self, place: str) -> bytes:
+        written: bytes = await self.in_thread(
+            encoding.write_counted, await self.reader.counted(place, self.wall())
+        )  # fmt: skip
+        return written
+
+    def _keep(self, _peer: Peer, place: str, values: bytes) -> "Deferred[dict[str, Any]]":
+        return Deferred.fromCoroutine(self._kept(place, values))
+
+    async def _kept(self, place: str, values: bytes) -> dict[str, Any]:
+        try:
+            await self.reader.keep_counted(place, encoding.read_counted(values, small=True), self.wall())
+        except encoding.Garbled as error:
+            raise Refused(str(error)) from error
+        except Unavailable as error:
+            raise Away(str(error)) from error
+        return {}
 
     def _everything(self) -> "Deferred[bytes]":
         """Read once for all who ask meanwhile: whatever came after it, they hear of as news."""

@@ -126,6 +126,24 @@ class ReadKeys(Command):
     errors: ClassVar[Any] = ERRORS
 
 
+class ReadCounted(Command):
+    """What was counted against long limits at a place: a node's own, or that of all nodes together."""
+
+    senders: ClassVar = frozenset({GATEWAY})
+    arguments: ClassVar = [(b"place", Unicode())]
+    response: ClassVar = _PIECES
+    errors: ClassVar[Any] = ERRORS
+
+
+class KeepCounted(Command):
+    """Keep what was counted, where it is more than what is kept."""
+
+    senders: ClassVar = frozenset({GATEWAY})
+    arguments: ClassVar = [(b"place", Unicode()), (b"values", String())]
+    response: ClassVar = []
+    errors: ClassVar[Any] = ERRORS
+
+
 class Part(Command):
     """A further piece of a large answer."""
 

@@ -20,9 +20,12 @@ from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, SecretKey, Served
 from twgw.schema import as_written
 from twgw.settings import structure
+from twgw.throttle.kept import Counted
 
 LARGEST = 256 << 20
 """Bytes of a state, once it is no longer compressed."""
+MOST_COUNTED, LONGEST_KEY = 500, 48
+"""Values that are told at once of what was counted, and the length of their names."""
 TOGETHER, DIGESTS = 64, 8
 """Things that may be asked for at once, and digests of one of them."""
 
@@ -140,6 +143,26 @@ def read_secrets(data: bytes) -> Secrets:
         return Secrets(peppers, signing, str(found["issuer"]))
     except (KeyError, TypeError) as error:
         raise Garbled("answers something else") from error
+
+
+def write_counted(values: Sequence[Counted], *, small: bool = False) -> bytes:
+    """What was counted; ``small`` for as much as fits into a box."""
+    return _json(values) if small else _compressed(values)
+
+
+def read_counted(data: bytes, *, small: bool = False) -> list[Counted]:
+    """The same again.  Raises Garbled."""
+    found = _parsed(data) if small else _decompressed(data)
+    if not isinstance(found, list) or (small and len(found) > MOST_COUNTED):
+        raise Garbled("tells too much, or nothing that is known")
+    return [_counted(each) for each in found]
+
+
+def _counted(entry: Any) -> Counted:
+    match entry:
+        case [str(key), int(used), float() | int() as ends] if len(key) <= LONGEST_KEY and 0 <= used < 1 << 63:
+            return Counted(key, used, float(ends))
+    raise Garbled("tells something that is not known")
 
 
 def _json(value: Any) -> bytes:

@@ -4,7 +4,8 @@ Made by ``startup.py`` on the connections of ``links.py``.  The first key manage
 connection ends meanwhile, the next.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define
@@ -12,12 +13,25 @@ from twisted.internet.defer import Deferred
 from twisted.protocols.amp import Command
 
 from twgw.cluster import encoding
-from twgw.cluster.commands import Away, Broken, Lost, Part, ReadAll, ReadFacts, ReadKeys, ReadNews, Refused
+from twgw.cluster.commands import (
+    Away,
+    Broken,
+    KeepCounted,
+    Lost,
+    Part,
+    ReadAll,
+    ReadCounted,
+    ReadFacts,
+    ReadKeys,
+    ReadNews,
+    Refused,
+)  # fmt: skip
 from twgw.cluster.encoding import Garbled
 from twgw.cluster.protocol import Peer
 from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, Served
 from twgw.storage.errors import Unavailable
+from twgw.throttle.kept import Counted
 
 LARGEST = 64 << 20
 """Bytes of an answer."""
@@ -68,6 +82,20 @@ class Remote:
         except Garbled as error:
             raise Unavailable(f"{self.whom} {error}") from error
 
+    async def counted(self, place: str, now: float) -> list[Counted]:  # noqa: ARG002 - as above
+        """What was counted against long limits at a place."""
+        found: list[Counted] = await self._read(ReadCounted, encoding.read_counted, place=place)
+        return found
+
+    def counted_at_start(self, place: str, now: float) -> None:
+        """Nobody can be asked yet."""
+
+    async def keep_counted(self, place: str, values: Sequence[Counted], now: float) -> None:  # noqa: ARG002 - as above
+        """Keep what was counted: the first key manager that answers writes it down."""
+        for start in range(0, len(values), encoding.MOST_COUNTED):
+            piece = encoding.write_counted(values[start : start + encoding.MOST_COUNTED], small=True)
+            await self._answer(partial(_keep, place=place, values=piece))
+
     async def _read(self, command: type[Command], read: Callable[[bytes], Any], **arguments: Any) -> Any:
         """Ask, and read the answer off the reactor, as it may be large."""
         data = await self._ask(command, **arguments)
@@ -78,13 +106,21 @@ class Remote:
 
     async def _ask(self, command: type[Command], **arguments: Any) -> bytes:
         """The whole answer of the first that gives one.  Raises Unavailable."""
+        found: bytes = await self._answer(lambda peer: whole(peer, command, **arguments))
+        return found
+
+    async def _answer(self, ask: Callable[[Peer], Awaitable[Any]]) -> Any:
         why = ""
         for peer in self.peers():
             try:
-                return await whole(peer, command, **arguments)
+                return await ask(peer)
             except (Away, Broken, Lost, Refused) as error:
                 why = f"{peer.name}: {error}"
         raise Unavailable(f"no key manager answers: {why or self.why()}")
+
+
+def _keep(peer: Peer, **arguments: Any) -> "Deferred[dict[str, Any]]":
+    return peer.ask(KeepCounted, **arguments)
 
 
 async def whole(peer: Peer, command: type[Command], **arguments: Any) -> bytes:

@@ -10,10 +10,12 @@ from twisted.internet.defer import Deferred
 
 from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, Served
+from twgw.storage.counted import raise_counted, read_counted
 from twgw.storage.database import Database
 from twgw.storage.facts import read_facts
 from twgw.storage.keys import keys_of
 from twgw.storage.served import read_all, read_news
+from twgw.throttle.kept import Counted
 
 FAMILIAR = 10_000
 """Applications whose rights are not read again; past that the memory begins anew."""
@@ -60,6 +62,18 @@ class DatabaseReader:
     def secrets(self, now: float) -> "Deferred[Secrets]":
         """The secrets that are not retired."""
         return self._database.run(read_secrets, now)
+
+    def counted(self, place: str, now: float) -> "Deferred[list[Counted]]":
+        """What was counted against long limits at a place."""
+        return self._database.run(read_counted, place, now)
+
+    def counted_at_start(self, place: str, now: float) -> list[Counted]:
+        """The same, before the reactor runs."""
+        return self._database.call(read_counted, place, now)
+
+    def keep_counted(self, place: str, values: Sequence[Counted], now: float) -> "Deferred[None]":
+        """Keep what was counted, where it is more than what is kept."""
+        return self._database.run(raise_counted, place, values, now, write=True)
 
 
 def read_secrets(connection: Connection, now: float) -> Secrets:

@@ -81,6 +81,18 @@ km_session = _table(
     Column("report", LongText),
 )
 
+# --- what was counted against long limits ---
+
+counted = _table(
+    "counted",
+    _required("place", Name),
+    _required("counter", String(48)),
+    _required("used", BigInteger),
+    _required("ends", Double),
+    PrimaryKeyConstraint("place", "counter"),
+    Index(None, "ends"),
+)
+
 # --- what is served ---
 
 tier = _table(

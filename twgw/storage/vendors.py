@@ -1,12 +1,12 @@
 """What differs between SQLite, PostgreSQL, MariaDB and MySQL: how to connect, and what their errors mean.
 
-Used by ``database.py`` alone.
+Used by ``database.py``, and by ``counted.py`` for the one statement that has no common form.
 """
 
 import os
 import socket
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 import pymysql
-from sqlalchemy import create_engine, event
+from sqlalchemy import Table, case, create_engine, event, func
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -51,6 +52,18 @@ class Verdict(Enum):
     FAILED = "something broke"
     SCHEMA = "a table or a column is not there"
     BUG = "the statement is wrong"
+
+
+def raising(dialect: str, table: Table, key: Sequence[str], columns: Sequence[str]) -> Any:
+    """The statement that makes a row, or raises its columns to what they are not greater than already."""
+    if dialect in {"mysql", "mariadb"}:
+        made = mysql.insert(table)
+        greatest = {name: func.greatest(table.c[name], made.inserted[name]) for name in columns}
+        return made.on_duplicate_key_update(greatest)
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    new = insert.excluded
+    raised = {name: case((new[name] > table.c[name], new[name]), else_=table.c[name]) for name in columns}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=raised)
 
 
 def address(url: str) -> URL:

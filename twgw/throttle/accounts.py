@@ -8,6 +8,7 @@ All that was counted before ``lost_at`` counts as used up.  Pure; called by ``sh
 from twgw.model import Algorithm, Limit
 from twgw.throttle.bucket_account import BucketAccount
 from twgw.throttle.fixed_account import FixedAccount
+from twgw.throttle.kept import Kept
 from twgw.throttle.sliding_account import SlidingAccount
 
 Account = FixedAccount | SlidingAccount | BucketAccount
@@ -18,6 +19,6 @@ _ACCOUNTS: dict[Algorithm, type[Account]] = {
 }
 
 
-def account_for(limit: Limit, name: str) -> Account:
-    """The account of a limit of which nothing is known."""
-    return _ACCOUNTS[limit.algorithm](limit, name)
+def account_for(limit: Limit, name: str, kept: Kept | None = None) -> Account:
+    """The account of a limit of which nothing is known; ``kept``: where it is kept what was counted, if it is."""
+    return _ACCOUNTS[limit.algorithm](limit, name, kept)

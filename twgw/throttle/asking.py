@@ -38,3 +38,5 @@ class Heard:
 LOST, POISONED, REFUSED = "lost", "poisoned", "refused"
 """A counter is not what it was; holds what no node wrote; is not kept by its server, which says why."""
 NOTHING = Heard()
+SOON = 0.5
+"""Seconds after which is asked again what nobody can know yet."""

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from math import ceil
 
 from twgw.model import Limit
-from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, Asking, Heard
+from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, SOON, Asking, Heard
+from twgw.throttle.kept import Kept
 from twgw.throttle.reservation import AHEAD, Add, Answer, Command, Put, Reply, block, lifetime_of
 
 TICKS = 4096 * 1_000_000
 """In a second."""
 TRIES = 5
 """Attempts to begin a bucket that other nodes begin, too."""
+UNAWARE = 1.5
+"""Seconds after a loss for which a node may still spend what it reserved before, as it does not know yet."""
 FARTHEST = 60
 """Seconds that a bucket may be behind, beside twice its size; one that says more was not written by a node."""
 
@@ -25,13 +28,15 @@ class BucketAccount:
     """``burst`` at once, refilled by ``amount`` each ``period``."""
 
     __slots__ = (
-        "amount", "asked", "asked_at", "at", "cas", "count", "full_at", "granted_at", "had", "last", "loose",
-        "loose_until", "lost_at", "name", "one", "owed", "putting", "seen", "target", "tries", "unit",
+        "amount", "asked", "asked_at", "at", "cas", "count", "found", "full_at", "granted_at", "had", "kept", "last",
+        "loose", "loose_until", "lost_at", "name", "one", "owed", "putting", "seen", "target", "tries", "unit",
         "used_up_until", "whole",
     )  # fmt: skip
 
-    def __init__(self, limit: Limit, name: str) -> None:
+    def __init__(self, limit: Limit, name: str, kept: Kept | None = None) -> None:
         self.name = name
+        self.kept = kept
+        """Where it is kept when it is full again; None: a loss empties it."""
         burst = limit.burst or limit.amount
         self.unit = min(ceil(limit.amount / (limit.period * 1e6)), burst)
         self.one = ceil(self.unit * limit.period * TICKS / limit.amount)
@@ -49,6 +54,8 @@ class BucketAccount:
         """When the bucket is full again, in ticks, as far as is known."""
         self.seen = 0
         self.cas = self.asked = self.owed = self.last = self.had = self.target = self.tries = 0
+        self.found = 0
+        """What the bucket had when it was to be begun anew."""
         self.asked_at = self.lost_at = self.used_up_until = 0.0
         self.putting = False
         """Whether the bucket is being begun."""
@@ -84,15 +91,34 @@ class BucketAccount:
             self.loose_until = max(self.loose_until, self.granted_at + AHEAD)
         self.loose -= cost
 
+    def lose(self, lost_at: float) -> None:
+        """All begin anew with a bucket that is empty at that time: steps beyond it that were reserved are theirs."""
+        self.lost_at = max(self.lost_at, lost_at)
+        if self.kept is None:
+            own = self._emptied - self.at
+            self.count = min(self.count, max(own // self.one, 0))
+
+    @property
+    def _emptied(self) -> int:
+        """When a bucket is full again that all was lost of."""
+        return int((self.lost_at + UNAWARE) * TICKS) + self.whole if self.lost_at else 0
+
     def ask(self, about: Asking) -> list[Command]:
         """The command that reserves a stretch, or the one that begins it now, where the bucket was full."""
         now = int(about.now * TICKS)
         self.lost_at = max(self.lost_at, about.lost_at)
-        self.target = max(now, int(self.lost_at * TICKS) + self.whole if self.lost_at else 0)
+        if self.kept is None:
+            self.target = max(now, self._emptied)
+        elif self._emptied > now and not self.kept.knows(self.lost_at):
+            self.used_up_until = about.now + SOON
+            return []
+        else:
+            self.target = max(now, self.kept.used(self.name))
         lifetime = lifetime_of((self.target + self.whole - now) / TICKS + 60, about.now)
         self.putting = bool(self.cas)
         if self.cas:
             cas, self.cas = self.cas, 0
+            self.target = max(self.target, self.found)  # whoever began it anew before us has what is below
             return [Put(self.name, self.target + (self.owed + self.asked) * self.one, cas, lifetime)]
         ready = self._ready(about.now)
         spent = self.had - self.loose - ready * self.unit
@@ -133,10 +159,11 @@ class BucketAccount:
             return self._end(POISONED)
         fault = LOST if reply.value <= self.seen else ""
         if fault:
-            self.lost_at = self.asked_at
+            self.lost_at = self.asked_at if self.kept is None else self.lost_at
+            self.target = max(self.target, self.seen if self.kept is not None else 0)
         self.seen = 0 if fault else reply.value
         if at < self.target or lost or fault:
-            self.cas = reply.cas
+            self.cas, self.found = reply.cas, at
             return Heard(fault)
         self.tries = 0
         return self._grant(at)
@@ -144,6 +171,8 @@ class BucketAccount:
     def _grant(self, at: int) -> Heard:
         self.at, self.count, self.granted_at = at, self.asked, self.asked_at
         self.full_at = self.seen = at + self.asked * self.one
+        if self.kept is not None:
+            self.kept.note(self.name, self.full_at, self.full_at / TICKS + 60)
         self.had = self.loose + self.count * self.unit
         self.asked = 0
         return NOTHING

@@ -6,7 +6,8 @@ Pure.  Made by ``accounts.py``, called by ``shared.py``.
 from collections.abc import Sequence
 
 from twgw.model import Limit
-from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, Asking, Heard
+from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, SOON, Asking, Heard
+from twgw.throttle.kept import Kept
 from twgw.throttle.reservation import (
     MOST,
     Answer,
@@ -16,6 +17,7 @@ from twgw.throttle.reservation import (
     close,
     counted,
     granted,
+    key_of,
     lifetime_of,
     reserve,
 )  # fmt: skip
@@ -25,12 +27,14 @@ class FixedAccount:
     """At most ``amount`` under each label ``now // period``: a counter for each label."""
 
     __slots__ = (
-        "amount", "asked", "asked_at", "had", "label", "last", "left", "limit", "name", "nonce", "period", "seen",
-        "tokens", "unit", "used_up",
+        "amount", "asked", "asked_at", "had", "kept", "label", "last", "left", "limit", "lost_at", "name", "nonce",
+        "pending_until", "period", "seen", "tokens", "unit", "used_up",
     )  # fmt: skip
 
-    def __init__(self, limit: Limit, name: str) -> None:
+    def __init__(self, limit: Limit, name: str, kept: Kept | None = None) -> None:
         self.name = name
+        self.kept = kept
+        """Where it is kept what was counted; None: a loss uses up the window."""
         self.period = limit.period
         self.unit = 1 + (limit.amount - 1) // MOST
         """What one number is worth."""
@@ -49,6 +53,10 @@ class FixedAccount:
         self.used_up = False
         self.asked = self.last = 0
         self.asked_at = 0.0
+        self.lost_at = 0.0
+        """Of the loss in this window after which the counter began that is asked; 0: none."""
+        self.pending_until = 0.0
+        """Until then nobody knows what was counted."""
 
     def begin(self, label: float) -> None:
         """Forget the window before."""
@@ -57,6 +65,7 @@ class FixedAccount:
         self.tokens = self.seen = self.nonce = self.asked = 0
         self.left = self.amount
         self.used_up = False
+        self.lost_at = self.pending_until = 0.0
 
     @property
     def begun(self) -> float:
@@ -70,7 +79,7 @@ class FixedAccount:
             self.begin(label)
         if cost <= self.tokens:
             return True
-        return False if self.used_up or cost > self.amount else None
+        return False if self.used_up or cost > self.amount or now < self.pending_until else None
 
     def commit(self, cost: int) -> None:
         """Spend ``cost``, which ``peek`` let pass."""
@@ -81,9 +90,9 @@ class FixedAccount:
         label = about.now // self.period
         if label > self.label:
             self.begin(label)
-        if self.begun < about.lost_at:
+        if self.begun < about.lost_at and self.kept is None:
             self.used_up, self.left = True, 0
-        if self.used_up:
+        if self.used_up or not self._known(about):
             return []
         spent = self.had - self.tokens
         elapsed = max(about.now - self.asked_at, 1e-3)
@@ -92,8 +101,29 @@ class FixedAccount:
         wanted = block(self.left // self.unit, about.nodes, self.last, waiting, spent / self.unit / elapsed)
         self.asked = self.last = max(wanted, need)
         self.asked_at = about.now
-        key = f"{self.name}:{int(label):x}"
-        return [reserve(key, about.nonce, self.asked, lifetime_of(2 * self.period + 60, about.now))]
+        lifetime = lifetime_of(2 * self.period + 60, about.now)
+        return [reserve(self._key, about.nonce, self.asked, lifetime, self._before())]
+
+    @property
+    def _key(self) -> str:
+        return key_of(self.name, int(self.label), self.lost_at)
+
+    def _known(self, about: Asking) -> bool:
+        """Whether it is known what was counted; after a loss the window goes on in another counter."""
+        if self.kept is None:
+            return True
+        lost_at = about.lost_at if self.begun < about.lost_at else 0.0
+        if not self.kept.knows(lost_at):
+            self.pending_until = about.now + SOON
+            return False
+        if lost_at != self.lost_at:
+            self.lost_at, self.nonce = lost_at, 0
+        return True
+
+    def _before(self) -> int:
+        """What was counted, for whoever has to make the counter."""
+        kept = self.kept.used(key_of(self.name, int(self.label), 0)) if self.kept is not None else 0
+        return min(max(kept, self.seen if self.kept is not None else 0), self.limit)
 
     def answered(self, replies: Sequence[Reply], lost_at: float) -> Heard:
         """Take what was granted."""
@@ -107,17 +137,29 @@ class FixedAccount:
         if not nonce or count < asked:
             return self._end(POISONED)
         if (self.nonce and nonce != self.nonce) or count - asked < self.seen:
-            # It was lost and made anew: nobody is to be granted anything of the new one.
-            tell = close(f"{self.name}:{int(self.label):x}", nonce, lifetime_of(2 * self.period + 60, self.asked_at))
-            return Heard(self._end(LOST).fault, (tell,))
+            return self._lost(nonce, count - asked)
+        if self.kept is not None and self.begun < lost_at != self.lost_at:
+            return NOTHING  # it was lost meanwhile: the numbers are, too
         self.nonce, self.seen = nonce, count
-        if closed or self.begun < lost_at:
+        if closed or (self.begun < lost_at and self.kept is None):
             return self._end("")
+        if self.kept is not None:
+            self.kept.note(key_of(self.name, int(self.label), 0), count, (self.label + 1) * self.period + 60)
         self.tokens += granted(self.limit, count, asked) * self.unit
         self.had = self.tokens
         self.left = max(self.limit - count, 0) * self.unit
         self.used_up = count >= self.limit
         return NOTHING
+
+    def _lost(self, nonce: int, before: int) -> Heard:
+        """The counter was lost and made anew: nobody is to be granted anything of it, or what was counted before."""
+        lifetime = lifetime_of(2 * self.period + 60, self.asked_at)
+        if self.kept is None:
+            return Heard(self._end(LOST).fault, (close(self._key, nonce, lifetime),))
+        self.nonce = nonce
+        missing = self.seen - before
+        tell = (reserve(self._key, nonce, missing, lifetime),) if missing > 0 else ()
+        return Heard(LOST, tell)
 
     def _end(self, fault: str) -> Heard:
         """Nothing more is granted in this window."""
@@ -134,7 +176,9 @@ class FixedAccount:
 
     def retry_after(self, now: float, cost: int) -> float:
         """Seconds until ``cost`` could fit; the period when it is more than the whole limit and never will."""
-        return self.period if cost > self.amount else self.reset_after(now)
+        if cost > self.amount:
+            return self.period
+        return self.pending_until - now if now < self.pending_until and not self.used_up else self.reset_after(now)
 
     def expires(self) -> float:
         """From this time on the account equals a fresh one."""

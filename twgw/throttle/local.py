@@ -4,27 +4,49 @@ Made by ``tap.py`` and lent to policies as ``gateway.limiter``; the pipeline cal
 service ``prune`` from a timer.  ``Limiter`` in ``policy/interfaces.py`` is what it keeps to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from attrs import define
 
 from twgw.model import Charge, Limit
 from twgw.policy.interfaces import Clock, Decision
+from twgw.throttle.going_on import changed, go_on, values_of
+from twgw.throttle.kept import LONG, Kept
 from twgw.throttle.limiter import FixedWindow, State, fresh
+from twgw.throttle.reservation import name_of
 from twgw.throttle.tables import Tables
 
 WHEN_FULL = 1.0
 """Seconds after which a charge is asked to come back when there is no room for its counter."""
 
 
-class LocalLimiter:
-    """Counts in this process.  At ``max_keys`` live counters it refuses what would need another one."""
+@define(eq=False)
+class Watched:
+    """A counter of a long window."""
 
-    def __init__(self, clock: Clock, max_keys: int = 1_000_000) -> None:
+    state: State
+    told: object = None
+    """What it was when it was kept last."""
+
+
+class LocalLimiter:
+    """Counts in this process.  At ``max_keys`` live counters it refuses what would need another one.
+
+    ``kept``: where it is kept what was counted of long windows, if anywhere.
+    """
+
+    def __init__(self, clock: Clock, max_keys: int = 1_000_000, kept: Kept | None = None) -> None:
         self._wall = clock.wall
         self._latest = 0.0
         self._counters: Tables[State] = Tables(max_keys)
         self._known = self._counters.known
         self.refused_full = 0
         """Charges refused because there was no room for their counter."""
+        self._kept = kept
+        self._watched: dict[str, Watched] = {}
+        self._round: Iterator[str] = iter(())
+        """Those that are still to be looked at before all were."""
 
     def __len__(self) -> int:
         """How many counters are kept."""
@@ -94,6 +116,8 @@ class LocalLimiter:
                     state.commit(now, charge.cost)
             for (limit, key), state in new.items():
                 self._counters.keep(limit, key, state)
+                if self._kept is not None and limit.period > LONG:
+                    self._watched[name_of("", limit, key)] = Watched(state)
         decisions = []
         for charge, state, allowed in zip(charges, states, fits, strict=True):
             if state is None:
@@ -104,14 +128,43 @@ class LocalLimiter:
         return decisions
 
     def _fresh(self, charge: Charge, new: dict[tuple[Limit, str], State]) -> State | None:
-        """A counter that is kept when all charges fit; None when there is no room."""
+        """A counter that is kept when all charges fit; None when there is no room, or nobody knows what was counted."""
         name = (charge.limit, charge.key)
         if name not in new:
+            kept = self._kept if charge.limit.period > LONG else None
+            if kept is not None and not kept.knows(0):
+                return None
             if not self._counters.room(len(new) + 1):
                 self.refused_full += 1
                 return None
             new[name] = fresh(charge.limit)
+            if kept is not None:
+                go_on(new[name], name_of("", charge.limit, charge.key), kept, self._latest)
         return new[name]
+
+    @property
+    def lost_at(self) -> float:
+        """Nothing is lost but with the process."""
+        return 0.0
+
+    def collect(self, now: float, share: float) -> None:
+        """Note what is to be kept of a share of the long windows, in turn, as far as it has changed."""
+        if self._kept is None:
+            return
+        for _ in range(ceil(share * len(self._watched))):
+            name = next(self._round, None)
+            if name is None:
+                self._round = iter(list(self._watched))
+                name = next(self._round)
+            watched = self._watched.get(name)
+            if watched is None:
+                continue
+            if (told := changed(watched.state)) != watched.told:
+                watched.told = told
+                for value in values_of(watched.state, name):
+                    self._kept.note(*value)
+            if watched.state.expires() <= now:
+                del self._watched[name]
 
     def prune(self, now: float, at_most: int) -> int:
         """Look at no more than ``at_most`` counters that are due; how many were let go."""

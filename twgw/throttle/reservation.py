@@ -71,14 +71,22 @@ def counted(value: int) -> Counted:
     return Counted(value // NONCE, value // NUMBERS % (NONCE // NUMBERS), value % NUMBERS)
 
 
-def reserve(key: str, nonce: int, numbers: int, lifetime: int) -> Add:
-    """Reserve numbers.  Who has to make the counter puts its own nonce, from 1 to 2^20 - 1, into it."""
-    return Add(key, nonce * NONCE + numbers, numbers, lifetime)
+def reserve(key: str, nonce: int, numbers: int, lifetime: int, before: int = 0) -> Add:
+    """Reserve numbers.  Who has to make the counter puts its own nonce, from 1 to 2^20 - 1, into it.
+
+    ``before``: how many were reserved of one that was lost.
+    """
+    return Add(key, nonce * NONCE + before + numbers, numbers, lifetime)
 
 
-def close(key: str, nonce: int, lifetime: int) -> Add:
+def close(key: str, nonce: int, lifetime: int, before: int = 0) -> Add:
     """See to it that nobody is granted anything of a counter any more, and read what it counted."""
-    return Add(key, nonce * NONCE + NUMBERS, NUMBERS, lifetime)
+    return Add(key, nonce * NONCE + NUMBERS + before, NUMBERS, lifetime)
+
+
+def key_of(name: str, label: int, lost_at: float) -> str:
+    """What the counter of a window is called; one in which data were lost goes on in another."""
+    return f"{name}:{label:x}.{int(lost_at * 8):x}" if lost_at else f"{name}:{label:x}"
 
 
 def granted(limit: int, count: int, asked: int) -> int:

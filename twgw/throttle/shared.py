@@ -18,8 +18,10 @@ from twgw.model import Algorithm, Charge, Limit
 from twgw.policy.interfaces import Clock, Decision
 from twgw.throttle.accounts import Account, account_for
 from twgw.throttle.asking import LOST, POISONED, REFUSED, Asking
+from twgw.throttle.bucket_account import BucketAccount
 from twgw.throttle.fields import DEGRADED
 from twgw.throttle.fixed_account import FixedAccount
+from twgw.throttle.kept import LONG, Kept
 from twgw.throttle.limiter import State, fresh
 from twgw.throttle.others import Others
 from twgw.throttle.reservation import NONCE, Command, Reply, name_of, place_of
@@ -126,7 +128,7 @@ class SharedLimiter:
 
     def __init__(
         self, clock: Clock, servers: Sequence[CounterServer], others: Callable[[], Others],
-        random: Callable[[int], int], namespace: str = "", max_keys: int = 1_000_000,
+        random: Callable[[int], int], namespace: str = "", max_keys: int = 1_000_000, kept: Kept | None = None,
     ) -> None:  # fmt: skip
         self._wall = clock.wall
         self._latest = 0.0
@@ -140,6 +142,8 @@ class SharedLimiter:
         self._nonce = random(NONCES - 1)
         """Of the last counter that we might have made: none is made twice with the same."""
         self._namespace = namespace
+        self._kept = kept
+        """Where it is kept what was counted of long windows, if anywhere."""
         self._counters: Tables[Shared] = Tables(max_keys)
         self._known = self._counters.known
         self.refused_full = 0
@@ -235,7 +239,10 @@ class SharedLimiter:
                 parts.append(Part(charge, None, charge.cost, fits=False))
                 continue
             cost = pending[id(shared)] = pending.get(id(shared), 0) + charge.cost
-            fits = shared.account.peek(now, cost)
+            account = shared.account
+            if isinstance(account, BucketAccount) and shared.server.lost_at > account.lost_at:
+                account.lose(shared.server.lost_at)
+            fits = account.peek(now, cost)
             part = Part(charge, shared, cost, fits)
             if fits is None:
                 self.heed()
@@ -263,7 +270,7 @@ class SharedLimiter:
         if not self._counters.room(1):
             return None
         name = name_of(self._namespace, charge.limit, charge.key)
-        account = account_for(charge.limit, name)
+        account = account_for(charge.limit, name, self._kept if charge.limit.period > LONG else None)
         account.peek(now, 0)
         shared = Shared(charge.limit, account, self.servers[place_of(name, self._names)], now + 2 * PATIENCE)
         self._counters.keep(charge.limit, charge.key, shared)
@@ -308,6 +315,14 @@ class SharedLimiter:
         if part.fits:
             return Decision(told, True, left, whole)
         return Decision(told, False, left, whole, min(part.alone.retry_after(now, part.cost), COME_BACK))
+
+    @property
+    def lost_at(self) -> float:
+        """When a server lost its data last, as far as is known; 0: never."""
+        return max((server.lost_at for server in self.servers), default=0.0)
+
+    def collect(self, now: float, share: float) -> None:
+        """Accounts note what they hear of, when they do."""
 
     # --- asking ---
 

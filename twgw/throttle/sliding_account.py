@@ -8,7 +8,8 @@ called by ``shared.py``.
 from collections.abc import Sequence
 
 from twgw.model import Limit
-from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, Asking, Heard
+from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, SOON, Asking, Heard
+from twgw.throttle.kept import Kept
 from twgw.throttle.reservation import (
     MOST,
     Answer,
@@ -18,6 +19,7 @@ from twgw.throttle.reservation import (
     close,
     counted,
     granted,
+    key_of,
     lifetime_of,
     reserve,
 )  # fmt: skip
@@ -30,12 +32,14 @@ class SlidingAccount:
     """At most ``amount`` in any window; the slices before the one that counts are closed."""
 
     __slots__ = (
-        "amount", "asked", "asked_at", "closing", "frozen", "had", "label", "last", "left", "limit", "lost_at", "name",
-        "nonce", "owed", "period", "seen", "slice", "tokens", "unit", "used_up",
+        "amount", "asked", "asked_at", "closing", "frozen", "had", "kept", "label", "last", "left", "limit", "lost_at",
+        "name", "nonce", "owed", "pending_until", "period", "seen", "slice", "tokens", "unit", "used_up",
     )  # fmt: skip
 
-    def __init__(self, limit: Limit, name: str) -> None:
+    def __init__(self, limit: Limit, name: str, kept: Kept | None = None) -> None:
         self.name = name
+        self.kept = kept
+        """Where it is kept what was counted; None: a loss uses up all windows that it is in."""
         self.period = limit.period
         self.slice = limit.period / SLICES
         self.unit = 1 + (limit.amount - 1) // MOST
@@ -49,7 +53,7 @@ class SlidingAccount:
         self.frozen: dict[int, int] = {}
         """What was counted in slices that are closed."""
         self.closing: list[int] = []
-        self.asked_at = self.lost_at = 0.0
+        self.asked_at = self.lost_at = self.pending_until = 0.0
 
     def begin(self, label: int) -> None:
         """Forget the slice before, and what has left the window."""
@@ -69,22 +73,35 @@ class SlidingAccount:
             self.begin(label)
         if cost <= self.tokens:
             return True
-        return False if self.used_up or cost > self.amount else None
+        return False if self.used_up or cost > self.amount or now < self.pending_until else None
 
     def commit(self, cost: int) -> None:
         """Spend ``cost``, which ``peek`` let pass."""
         self.tokens -= cost
 
     def _key(self, label: int) -> str:
-        return f"{self.name}:{label:x}"
+        lost = self.kept is not None and label * self.slice < self.lost_at
+        return key_of(self.name, label, self.lost_at if lost else 0)
+
+    def _before(self, label: int) -> int:
+        """What was counted in a slice, for whoever has to make its counter."""
+        if self.kept is None:
+            return 0
+        return min(max(self.kept.used(key_of(self.name, label, 0)), self.seen * (label == self.label)), self.limit)
+
+    def _note(self, label: int, count: int) -> None:
+        if self.kept is not None:
+            self.kept.note(key_of(self.name, label, 0), count, (label + SLICES + 2) * self.slice + 60)
 
     def ask(self, about: Asking) -> list[Command]:
         """Commands that close the slices before, and reserve a block; none when nothing would come of it."""
         label = int(about.now // self.slice)
         if label > self.label:
             self.begin(label)
-        self.lost_at = max(self.lost_at, about.lost_at)
-        if self._lost():
+        if about.lost_at > self.lost_at:
+            self.lost_at = about.lost_at
+            self.nonce = self.nonce if self.kept is None else 0
+        if self._lost() or self._is_pending(about.now):
             return []
         spent = self.had - self.tokens
         elapsed = max(about.now - self.asked_at, 1e-3)
@@ -96,17 +113,32 @@ class SlidingAccount:
         self.asked_at = about.now
         self.closing = [old for old in range(self.label - SLICES, self.label) if old not in self.frozen]
         lifetime = lifetime_of(2 * self.period + 60, about.now)
-        commands: list[Command] = [close(self._key(old), about.nonce, lifetime) for old in self.closing]
+        commands: list[Command] = [
+            close(self._key(old), about.nonce, lifetime, self._before(old)) for old in self.closing
+        ]  # fmt: skip
         if self.closing and self.left < need * self.unit:
             # Probably there is nothing to be had, and what is reserved in vain counts for the whole window.
             self.asked, self.last = 0, 1
             return commands
-        commands.append(reserve(self._key(self.label), about.nonce, self.asked + self.owed, lifetime))
+        before = self._before(self.label)
+        commands.append(reserve(self._key(self.label), about.nonce, self.asked + self.owed, lifetime, before))
         return commands
 
+    def _is_pending(self, now: float) -> bool:
+        """Whether nobody knows yet what was counted before a loss; what is known of slices before it is taken."""
+        if self.kept is None or (self.label - SLICES) * self.slice >= self.lost_at:
+            return False
+        if not self.kept.knows(self.lost_at):
+            self.pending_until = now + SOON
+            return True
+        for old in range(self.label - SLICES, self.label):
+            if (old + 1) * self.slice <= self.lost_at and old not in self.frozen:
+                self.frozen[old] = min(self.kept.used(key_of(self.name, old, 0)), self.limit)
+        return False
+
     def _lost(self) -> bool:
-        """Whether the window begins before what is not known."""
-        if (self.label - SLICES) * self.slice >= self.lost_at:
+        """Whether the window begins before what is not known, and never will be."""
+        if self.kept is not None or (self.label - SLICES) * self.slice >= self.lost_at:
             return self.used_up
         self.used_up, self.left = True, 0
         return True
@@ -121,8 +153,11 @@ class SlidingAccount:
         values = [counted(reply.value) for reply in replies if isinstance(reply, Answer)]
         if not all(value.nonce for value in values) or not all(old.closed for old in values[: len(self.closing)]):
             return self._end(POISONED)
+        if self.kept is not None and lost_at > self.lost_at:
+            return NOTHING  # they were lost meanwhile: the numbers are, too, and other counters are asked from now on
         for old, value in zip(self.closing, values, strict=False):
             self.frozen[old] = min(value.reached, self.limit)
+            self._note(old, self.frozen[old])
         self.lost_at = max(self.lost_at, lost_at)
         allowed = self.limit - sum(self.frozen.get(old, 0) for old in range(self.label - SLICES, self.label))
         if not asked:
@@ -133,9 +168,9 @@ class SlidingAccount:
         if now.reached < asked + self.owed:
             return self._end(POISONED)
         if (self.nonce and now.nonce != self.nonce) or now.reached - asked - self.owed < self.seen:
-            self.lost_at = self.asked_at
-            return self._end(LOST)
+            return self._made_anew(now.nonce, now.reached - asked - self.owed)
         self.nonce, self.seen = now.nonce, now.reached
+        self._note(self.label, min(now.reached, self.limit))
         if self._lost():
             return NOTHING
         if now.closed:  # another node's clock is ahead: go on where it is, but never farther than one slice
@@ -149,6 +184,15 @@ class SlidingAccount:
         self.left = max(allowed - now.reached, 0) * self.unit
         self.used_up = now.reached >= allowed
         return NOTHING
+
+    def _made_anew(self, nonce: int, before: int) -> Heard:
+        """The counter was lost: all that was counted is used up, or is counted again where it is known."""
+        if self.kept is None:
+            self.lost_at = self.asked_at
+            return self._end(LOST)
+        self.nonce, missing = nonce, self.seen - before
+        lifetime = lifetime_of(2 * self.period + 60, self.asked_at)
+        return Heard(LOST, (reserve(self._key(self.label), nonce, missing, lifetime),) if missing > 0 else ())
 
     def _end(self, fault: str) -> Heard:
         """Nothing more is granted in this slice."""
@@ -168,6 +212,8 @@ class SlidingAccount:
         """Seconds until ``cost`` could fit; the period when it is more than the whole limit and never will."""
         if cost > self.amount:
             return self.period
+        if now < self.pending_until and not self.used_up:
+            return self.pending_until - now
         missing = -(-max(cost - self.left - self.tokens, 1) // self.unit)
         for old in range(self.label - SLICES, self.label):
             missing -= self.frozen.get(old, 0)
