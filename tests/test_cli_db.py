@@ -8,6 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from twgw.cli import main
+from twgw.cli_config import opened
+from twgw.config import load
+from twgw.credentials import Pepper, Peppers
+from twgw.storage.keys import keys_of
 from twgw.storage.upgrade import released
 
 NOW = released()[-1]
@@ -68,3 +72,45 @@ def test_a_database_that_cannot_be_reached_is_named(tmp_path):
     assert said.startswith(f"Error: postgresql://gw@/twgw?host={tmp_path}: ")
     assert "nothing was done" in said
     assert "s3cret" not in said
+
+
+def kept(kind):
+    """The keys of a kind that are good when the newest is made, that one first."""
+    with opened(load(None, {}, {})) as database:
+        newest, *_ = database.call(keys_of, kind, now=0)
+        return database.call(keys_of, kind, now=newest.created_at)
+
+
+def peppers():
+    """Those in the database."""
+    return Peppers(tuple(Pepper.from_text(each.material) for each in kept("pepper")))
+
+
+def test_a_new_pepper_leaves_the_old_one_good():
+    """For ever, or until it is said to end; what is made from now on is under the new one."""
+    status, said = db("rotate", "pepper")
+    assert (1, True) == (status, "run: twgw db upgrade" in said)
+    db("upgrade")
+    assert (0, "There is a new pepper") == db("rotate", "pepper")
+    old = peppers().digest("some-key")
+
+    assert (0, "There is a new pepper") == db("rotate", "pepper")
+    assert ["v3", "v2", "v1"] == [each.version for each in peppers().known]
+    assert (True, "v3") == (old in peppers().digests("some-key"), peppers().digest("some-key").partition(":")[0])
+    status, said = db("rotate", "pepper", "--overlap", "30d")
+    assert (0, True) == (status, "what was made under the old one is refused from" in said)
+    assert 4 == len(peppers().known)
+    db("rotate", "pepper", "--overlap", "0s")
+    assert ["v5"] == [each.version for each in peppers().known]
+
+
+def test_another_key_for_signing_is_made():
+    """The ones before verify as long as their tokens may live."""
+    db("upgrade")
+    for number in (1, 2):
+        assert (0, "There is a new key for signing") == db("rotate", "signing")
+        assert number == len(kept("signing"))
+    newest, before = kept("signing")
+    assert newest.retire_at is None
+    assert before.retire_at >= newest.created_at + load(None, {}, {}).keymanager.access_seconds
+    assert 2 == db("rotate", "signing", "--overlap", "1d")[0]

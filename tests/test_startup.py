@@ -246,7 +246,7 @@ def test_a_rotated_pepper_is_in_use_when_its_position_is_reached(node):
     backing, _ = begun(node())
     old = backing.peppers.known[0]
     new = Pepper("v2", b"q" * 32)
-    position = backing.database.call(rotate_key, "pepper", new.text, overlap=60, now=EPOCH, write=True)
+    position = backing.database.call(rotate_key, "pepper", lambda _: new.text, overlap=60, now=EPOCH, write=True)
 
     assert backing.follower.reached(position).called
     assert (digest(new, "key"), digest(old, "key")) == backing.peppers.digests("key")

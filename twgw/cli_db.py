@@ -1,6 +1,7 @@
 """``twgw db …``: the tables of the database that a node uses, and a copy of it."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,8 +9,13 @@ from typing import TypeVar
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, opened
+from twgw.cli_duration import DURATION
+from twgw.cli_show import when
 from twgw.config import Config
+from twgw.credentials import new_pepper
+from twgw.startup import ensure_peppers
 from twgw.storage.database import Database
+from twgw.storage.keys import rotate_key
 from twgw.storage.upgrade import SchemaStatus, schema_status
 from twgw.storage.upgrade import upgrade as bring_forward
 
@@ -20,6 +26,7 @@ Examples:
   twgw db status --config etc/twgw.toml    are the tables those of this version?
   twgw db upgrade --config etc/twgw.toml   make or change them; starting a node does that, too
   twgw db backup twgw-backup.db            copy a SQLite database while it is in use
+  twgw db rotate signing                   another key for signing tokens, before its time
 """
 
 
@@ -75,6 +82,44 @@ def backup(file: Path | None, target: Path) -> None:
     except OSError as error:
         raise failure([f"{error.filename or target}: {error.strerror}"]) from error
     click.echo(f"Copied to {target}")
+
+
+@db.command()
+@config_option
+@click.argument("secret", type=click.Choice(["pepper", "signing"]))
+@click.option(
+    "--overlap", type=DURATION, metavar="TIME",
+    help="For the pepper: after that what was made under the old one is refused, as 30d.  [default: never]",
+)  # fmt: skip
+def rotate(file: Path | None, secret: str, overlap: float | None) -> None:
+    """Make another pepper, or another key for signing tokens.  Nodes take it within a second, nobody is refused.
+
+    Keys and tokens that were made under the old pepper stay good, unless --overlap says until when.  The old key for
+    signing verifies until its last token has expired.
+    """
+    if secret == "signing" and overlap is not None:
+        raise click.UsageError("--overlap is for the pepper: the old key for signing lasts as long as its tokens")
+    config = configured(file)
+    now = time.time()  # noqa: TID251 - a command has no other clock
+    with opened(config) as database:
+        if not schema_status(database).is_current:
+            raise failure([_in_words(schema_status(database))])
+        if secret == "signing":
+            from twgw.keymanager.service import rotate as rotate_signing
+
+            database.call(rotate_signing, config.keymanager.access_seconds, now=now, write=True)
+        else:
+            ensure_peppers(database, config, now)
+            database.call(rotate_key, "pepper", _pepper_text, overlap=overlap, now=now, write=True)
+    click.echo(f"There is a new {'pepper' if secret == 'pepper' else 'key for signing'}{_until(now, overlap)}")
+
+
+def _pepper_text(version: int) -> str:
+    return new_pepper(version).text
+
+
+def _until(now: float, overlap: float | None) -> str:
+    return "" if overlap is None else f"; what was made under the old one is refused from {when(now + overlap)} on"
 
 
 def _in_words(found: SchemaStatus) -> str:

@@ -76,9 +76,9 @@ class Peppers:
         return tuple([digest(pepper, key) for pepper in self.known])
 
 
-def new_pepper() -> Pepper:
+def new_pepper(version: int = 1) -> Pepper:
     """A pepper that nobody knows."""
-    return Pepper("v1", secrets.token_bytes(PEPPER_BYTES))
+    return Pepper(f"v{version}", secrets.token_bytes(PEPPER_BYTES))
 
 
 def mint(environment: str = "live") -> str:

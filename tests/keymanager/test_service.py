@@ -8,7 +8,7 @@ from twgw import jwt
 from twgw.credentials import Peppers
 from twgw.issuer import Issuer
 from twgw.keymanager.jwks import ANNOUNCED_SECONDS
-from twgw.keymanager.service import KIND, PIECE, Service
+from twgw.keymanager.service import KIND, PIECE, Service, rotate
 from twgw.keymanager.settings import KeyManagerSettings
 from twgw.model import Limit
 from twgw.registry import Session, Token
@@ -101,7 +101,7 @@ def test_keys_stay_as_long_as_the_longest_token(service):
     settings = {"token_format": "jwt", "access_seconds": 7 * DAY}
     service.database.call(update_client, "jwt", settings=settings, now=NOW, write=True)
 
-    service.database.call(service.rotate, now=NOW, write=True)
+    service.database.call(rotate, service.settings.access_seconds, now=NOW, write=True)
 
     assert NOW + ANNOUNCED_SECONDS + 7 * DAY + 60 == signing(service)[1].retire_at
 

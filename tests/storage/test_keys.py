@@ -31,8 +31,8 @@ def test_an_old_key_is_good_for_a_while(write, read, database):
     """The new one comes first; the old one goes after the overlap, and a second rotation does not keep it longer."""
     write(ensure_key, "signing", lambda: "old")
 
-    pos = write(rotate_key, "signing", "new", overlap=60)
-    database.call(rotate_key, "signing", "newest", overlap=60, now=NOW + 30, write=True)
+    pos = write(rotate_key, "signing", lambda _: "new", overlap=60)
+    database.call(rotate_key, "signing", lambda _: "newest", overlap=60, now=NOW + 30, write=True)
 
     assert pos == 2
     assert {"key"} == {record.tag for record in read(log.since, 0)}
@@ -50,6 +50,17 @@ def test_an_old_key_is_good_for_a_while(write, read, database):
 
 def test_a_rotation_makes_the_first_key_too(write, read):
     """Without one before, the new one is version 1."""
-    write(rotate_key, "signing", "first", overlap=60)
+    write(rotate_key, "signing", lambda _: "first", overlap=60)
 
     assert [1] == [key.version for key in read(keys_of, "signing", now=NOW)]
+
+
+def test_an_old_key_may_be_good_for_ever(write, read):
+    """One that was to end still does; the new one knows its number."""
+    write(ensure_key, "pepper", lambda: "1")
+    write(rotate_key, "pepper", str, overlap=60)
+    write(rotate_key, "pepper", str, overlap=None)
+
+    assert [("3", None), ("2", None), ("1", NOW + 60)] == [
+        (key.material, key.retire_at) for key in read(keys_of, "pepper", now=NOW)
+    ]

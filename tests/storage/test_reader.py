@@ -43,7 +43,7 @@ def test_it_reads_the_secrets_that_are_not_retired(reader, write):
     """The newest first, and shows none."""
     write(ensure_key, "pepper", lambda: "the pepper")
     write(ensure_key, "signing", lambda: "old")
-    write(rotate_key, "signing", "new", overlap=60)
+    write(rotate_key, "signing", lambda _: "new", overlap=60)
     found = value(reader.secrets(NOW))
 
     assert ["the pepper"] == [key.material for key in found.peppers]

@@ -104,7 +104,7 @@ TOLD = {
         f"tok:{'a' * 32}",
     ),
     "declared.sync": (lambda c: declared.sync(c, State(), lambda value: (), actor="ann", now=NOW), "app:batch"),
-    "keys.rotate_key": (lambda c: keys.rotate_key(c, "signing", "secret", overlap=5, now=NOW), "key"),
+    "keys.rotate_key": (lambda c: keys.rotate_key(c, "signing", str, overlap=5, now=NOW), "key"),
     "log.append": (lambda c: log.append(c, [Record("x", "x")], NOW), "x"),
     "settings.set_policies": (lambda c: settings.set_policies(c, (), now=NOW), "policies"),
     "subscriptions.set_subscription": (

@@ -86,12 +86,15 @@ class Service:
             prune_sessions(connection, now)
             keys.prune_keys(connection, now)
             if due(keys.keys_of(connection, KIND, now=now), now, self.settings.rotate_days * 86400):
-                self.rotate(connection, now=now)
+                rotate(connection, self.settings.access_seconds, now=now)
         return gone
 
-    def rotate(self, connection: Any, *, now: float) -> int:
-        """Make a new key for signing, keep the others while a token of theirs may live, and return the position."""
-        said = [structure(ClientSettings, settings) for settings in list_client_settings(connection)]
-        longest = max((each.access_seconds or 0 for each in said), default=0)
-        kept = overlap(max(longest, self.settings.access_seconds))
-        return keys.rotate_key(connection, KIND, jwt.generate("RS256").to_text(), overlap=kept, now=now)
+
+def rotate(connection: Any, access_seconds: float, *, now: float) -> int:
+    """Make a new key for signing, keep the others while a token of theirs may live, and return the position.
+
+    ``access_seconds``: how long tokens live whose client does not say.
+    """
+    said = [structure(ClientSettings, settings) for settings in list_client_settings(connection)]
+    kept = overlap(max(access_seconds, *(each.access_seconds or 0 for each in said)) if said else access_seconds)
+    return keys.rotate_key(connection, KIND, lambda _: jwt.generate("RS256").to_text(), overlap=kept, now=now)

@@ -24,7 +24,7 @@ class KeyManagerSettings:
         default=False,
     )
     rotate_days: float = setting(
-        "A new key for signing is made when the newest is so old. 0: only when you say so.",
+        "A new key for signing is made when the newest is so old. 0: only by `twgw db rotate signing`.",
         default=90,
         validator=not_negative,
     )

@@ -35,14 +35,20 @@ def ensure_key(connection: Connection, kind: str, make: Callable[[], str], *, no
     return keys_of(connection, kind, now=now)
 
 
-def rotate_key(connection: Connection, kind: str, material: str, *, overlap: float, now: float) -> int:
-    """Make a new key the one of its kind, retire the others in ``overlap`` seconds, and return the position."""
+def rotate_key(
+    connection: Connection, kind: str, make: Callable[[int], str], *, overlap: float | None, now: float
+) -> int:
+    """Make a new key the one of its kind, retire the others in ``overlap`` seconds, and return the position.
+
+    ``make`` is given the number of the new version.  Without ``overlap`` the others are good for ever.
+    """
     pos = log.append(connection, [log.KEYS], now)  # from here on one at a time
     before = connection.execute(select(table.c.version).where(table.c.kind == kind)).scalars().all()
-    older = (table.c.kind == kind) & or_(table.c.retire_at.is_(None), table.c.retire_at > now + overlap)
-    connection.execute(update(table).where(older).values(retire_at=now + overlap))
+    if overlap is not None:
+        older = (table.c.kind == kind) & or_(table.c.retire_at.is_(None), table.c.retire_at > now + overlap)
+        connection.execute(update(table).where(older).values(retire_at=now + overlap))
     version = max(before, default=0) + 1
-    connection.execute(insert(table).values(kind=kind, version=version, material=material, created_at=now))
+    connection.execute(insert(table).values(kind=kind, version=version, material=make(version), created_at=now))
     return pos
 
 
