@@ -141,6 +141,21 @@ def test_a_move_that_was_done_is_brought_to_its_end(config, url):
     assert not Path("data/twgw.db").exists()
 
 
+def test_the_password_stands_in_a_file(config, url):
+    """SQLite, from where it is moved, needs none; other nodes reach this one at the port that was named."""
+    enter("shop")
+    Path("pw").write_text("s3cret\n")
+    status, said = cluster(
+        "init", "-c", config, "--db", url, "--db-password-file", "pw", "--advertise", "n1.lan:9000"
+    )  # fmt: skip
+    written = tomllib.loads(Path(config).read_text())
+
+    assert (0, ["shop"]) == (status, kept(url)), said
+    assert {"url": url, "password_file": str(Path("pw").absolute())} == written["database"]
+    assert {"listen": "tcp:9000", "advertise": "n1.lan:9000"} == written["cluster"]
+    assert "s3cret" not in said
+
+
 def test_a_database_with_something_else_is_not_written_over(config, url):
     """Nothing is changed, on either side."""
     enter("shop")

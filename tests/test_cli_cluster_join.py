@@ -46,6 +46,7 @@ def test_a_node_is_told_what_all_have(join):
     path = Path("data/cluster/database-password")
 
     assert ("postgresql://gw@db/twgw", "s3cret") == (str(found.database.url), found.database.password)
+    assert 0o700 == Path("data").stat().st_mode & 0o777
     assert (0o600, "s3cret\n") == (path.stat().st_mode & 0o777, path.read_text())
     assert ["a:11211", "b:11211"] == list(map(str, found.memcached.servers))
     assert ("c1", 6, "n2.lan:8091") == (found.cluster.name, found.cluster.lease, str(found.cluster.advertise))

@@ -26,7 +26,8 @@ NEW_FILE = "# Configuration of a twgw node: what is not here has its default (do
 
 EXAMPLES = """\b
 Examples:
-  twgw cluster init -c etc/twgw.toml --db postgresql://twgw@db/twgw --memcached a:11211,b:11211
+  twgw cluster init -c etc/twgw.toml --db postgresql://twgw@db/twgw --db-password-file etc/db-password \\
+      --memcached a:11211,b:11211
                                            two boxes and more, with every role on each
   twgw cluster init -c etc/twgw.toml       the database stays as it is; with SQLite, others are gateways only
 """
@@ -35,12 +36,14 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @config_option
 @click.option("--db", "url", metavar="URL",
-              help="The database of all nodes, such as postgresql://USER@HOST/NAME; its password stands in [database] "
-                   "password_file.  What this node has in SQLite is moved there.")  # fmt: skip
+              help="The database of all nodes, such as postgresql://USER@HOST/NAME.  "
+                   "What this node has in SQLite is moved there.")
+@click.option("--db-password-file", "password", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where the password of that user stands, for the user of the node to read.")  # fmt: skip
 @click.option("--memcached", "servers", metavar="HOST:PORT,…",
               help="Where all nodes count limits; each of them names the same.")  # fmt: skip
 @click.option("--advertise", metavar="HOST[:PORT]", help="By what other nodes reach this one.  [default: its name]")
-def init(file: Path | None, url: str | None, servers: str | None, advertise: str | None) -> None:
+def init(file: Path | None, url: str | None, password: Path | None, servers: str | None, advertise: str | None) -> None:
     """Make a cluster of this node's database, and this node a key manager of it.
 
     What signs certificates is kept in the database.  This node gets one, and listens for others from its next start.
@@ -49,6 +52,7 @@ def init(file: Path | None, url: str | None, servers: str | None, advertise: str
     begin_file(file)
     before = configured(file)
     given = {"database.url": url, "memcached.servers": servers, "cluster.advertise": advertise}
+    given["database.password_file"] = str(password.absolute()) if password is not None else None
     wanted = {name: text for name, text in given.items() if text}
     config = _with(file, wanted)
     if "keymanager" not in config.node.roles:
@@ -59,7 +63,7 @@ def init(file: Path | None, url: str | None, servers: str | None, advertise: str
     _say_local(config)
     certify(config)
     if config.cluster.listen is None:
-        put(file, {"listen": f"tcp:{PORT}"})
+        put(file, {"listen": f"tcp:{config.cluster.advertise.port if config.cluster.advertise else PORT}"})
         click.echo("It listens for other nodes from its next start.\n")
     tell_token(config, roles_to_give(config))
 
@@ -151,6 +155,7 @@ def keep(config: Config, ca: str, certificate: str, key: str) -> None:
     """Write the files of a node; those that are there already are not written over."""
     files = config.cluster.files
     try:
+        config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, text in zip(reversed(files), (key, certificate, ca), strict=True):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path != files[0] or not path.exists():

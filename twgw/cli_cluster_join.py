@@ -63,6 +63,8 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     _settle(file, config, where, found, named)
     click.echo(f"{config.node.name} joined the cluster {found.identity.cluster}: {_words(found.identity.roles)}")
     click.echo("It takes part from its next start.  Before that: twgw doctor")
+    if "keymanager" in found.identity.roles:
+        click.echo("Commands here need a login: twgw login, or TWGW_TOKEN with the admin.secret of the first node.")
 
 
 def _check(config: Config, roles: list[str]) -> None:
@@ -89,7 +91,8 @@ def _settle(file: Path | None, config: Config, where: Address, found: Any, named
     if "keymanager" in found.identity.roles and (database or config.database.url):
         if config.database.url is None:
             put(file, _with_password_file(config, database), "database")
-        put(file, {**mine, "listen": f"tcp:{PORT}"} if config.cluster.listen is None else mine)
+        port = Address.from_text(named["advertise"]).port if named else PORT
+        put(file, {**mine, "listen": f"tcp:{port}"} if config.cluster.listen is None else mine)
     else:
         kept: list[str] = [role for role in config.node.roles if role != "keymanager"]
         if kept != list(config.node.roles):

@@ -89,7 +89,7 @@ def test_every_metric_that_is_named_is_counted():
     named = set(re.findall(r"\btwgw_[a-z_]+\b", PAGE))
     (alerts,) = [yaml.safe_load(block) for block in blocks("yaml") if block.startswith("groups:")]
 
-    assert 8 == len(alerts["groups"][0]["rules"])
+    assert 9 == len(alerts["groups"][0]["rules"])
     assert len(named) >= 10
     assert [] == sorted(name for name in named if name not in reference)
 

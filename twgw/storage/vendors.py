@@ -90,7 +90,7 @@ def engines(
     Nothing is connected yet.  The last is the first where a transaction need not be asked for by a message of its own.
     """
     place = address(url)
-    if password:
+    if password and place.get_backend_name() != "sqlite":
         place = place.set(password=password)
     make = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[place.get_backend_name()]
     options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": connect_timeout, "pool_use_lifo": True}
