@@ -1,5 +1,6 @@
 """Tests of twgw.cli_cluster; tests/wire/test_cluster.py types all of it against real nodes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,36 @@ def test_a_node_of_no_cluster_says_so(config):
     status, said = cluster("status", "-c", config)
 
     assert (1, True) == (status, "this node is of no cluster; run: twgw cluster init, or twgw cluster join" in said)
+
+
+NODES = [
+    {"node": "a", "roles": ["gateway", "keymanager"], "position": 41, "lag": 0, "lease": "held",
+     "digest": "0123456789ab", "drifted": False, "counters": "shared", "gateways": 2, "refused": []},
+    {"node": "b", "roles": ["gateway"], "position": 40, "lag": 1, "lease": "ended", "digest": "ffff", "drifted": True,
+     "counters": "m1:11211: it does not answer", "gateways": 1, "refused": [{"reason": "pets:1.0: no policy 'geo'"}]},
+    {"node": "k", "roles": ["keymanager"], "position": 41, "lag": 0, "lease": "", "digest": "", "drifted": False,
+     "counters": "", "gateways": 0, "refused": []},
+]  # fmt: skip
+
+
+def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeypatch):
+    """In words below it; or a document for programs."""
+    Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
+    monkeypatch.setattr("twgw.cluster.tls.load", lambda *_: None)
+    found = {"cluster": "c1", "nodes": NODES}
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda *_: json.dumps(found).encode())
+    status, said = cluster("status", "-c", config)
+
+    assert (0, "Cluster c1, as km1:8091 says:") == (status, said.splitlines()[0])
+    assert "a (2 processes)  gateway, keymanager  41, up to date  0123456789ab  held   shared" in said
+    assert "b                gateway              40, 1 behind    ffff          ended  degraded" in said
+    assert [
+        "b has no lease: it answers nothing until it has one again",
+        "b serves something else than the database has: it reads everything anew",
+        "b counts limits apart: m1:11211: it does not answer",
+        "b cannot have in force: pets:1.0: no policy 'geo'",
+    ] == said.splitlines()[-4:]
+    assert found == json.loads(cluster("status", "-c", config, "--json")[1])
 
 
 def test_status_needs_the_files_of_the_node(config):

@@ -29,8 +29,8 @@ LAYERS = {
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
           key_import logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
-          cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,refusals}
-          cluster/{reports,rollcall,settings}
+          cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,overview}
+          cluster/{refusals,reports,rollcall,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           gateway/{settings,stale}
@@ -50,7 +50,7 @@ LAYERS = {
           web/{application,lent,listener,resource}""",
     # roles
     4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
-          cluster/{answers,carrying,handover,joining,links,membership,preparing,remote,service}
+          cluster/{answers,carrying,drift,handover,joining,links,membership,preparing,remote,service}
           gateway/{follower,lookup,redeploy,registry,service,streams}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}

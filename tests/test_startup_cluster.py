@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from tests.cluster.wires import AUTHORITY, certified
 from twgw.cluster.authority import CertificateError
 from twgw.cluster.commands import Advanced
-from twgw.cluster.messages import Ack, LeaseGiven, LeaseReturned
+from twgw.cluster.messages import Ack, Anew, LeaseGiven, LeaseReturned
 from twgw.cluster.reports import Report
 from twgw.config import load
 from twgw.memory_world import EPOCH, FakeClock, MemoryLog
@@ -19,7 +19,7 @@ from twgw.policy.registry import find_plugins
 from twgw.reader import Secrets
 from twgw.registry import Head, SecretKey
 from twgw.startup import SHORT_NOT_KEPT, FromDatabase
-from twgw.startup_cluster import Asking, FromKeyManagers, listening, take_part
+from twgw.startup_cluster import Asking, FromKeyManagers, listening, preparing, take_part, tell_counters
 from twgw.testing import gateway as lent
 from twgw.throttle.others import Others
 
@@ -156,7 +156,7 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
 
     asked = told[1][1]
     assert not gateway.others().share
-    gateway._leased(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7), Others(3)))
+    gateway._told(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7), Others(3)))
 
     assert not gateway.isolated
     assert Others(3) == gateway.others()
@@ -166,3 +166,64 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     assert gateway.isolated
     assert not gateway.others().share
     assert ("control", LeaseReturned(gateway.lease.gateway, 1)) == told[-1]
+
+
+def test_a_gateway_reads_everything_anew_when_it_is_told_to(gateway, monkeypatch):
+    """By a key manager that has seen that it serves something else; what is meant for another is let be."""
+    rereads = []
+    monkeypatch.setattr(gateway.follower, "reload", lambda: rereads.append(1))
+    gateway._told(Anew("another"))
+    gateway._told(Anew(gateway.lease.gateway))
+
+    assert [1] == rereads
+
+
+def test_a_key_manager_tells_its_gateways_to_read_everything_anew(config):
+    """Those elsewhere over their connections, its own at once."""
+    backing = FromDatabase(
+        config("keymanager", "gateway", TWGW_CLUSTER_LISTEN="tcp:0"), FakeClock(), execute, MemoryLog(), Registry(),
+        None,
+    )  # fmt: skip
+    backing.begin()
+    found, told, rereads = listening(backing, FakeClock(), execute, MemoryLog(), Registry()), [], []
+    found.gateways = lambda: [SimpleNamespace(tell=lambda command, **said: told.append(said))]
+    backing.membership.reread = lambda: rereads.append(1)
+    backing.membership.anew("g")
+    backing.membership.anew(backing.membership.lease.gateway)
+
+    assert ([{"kind": "Anew", "body": b'{"gateway": "g"}'}], [1]) == (told, rereads)
+    assert {backing.config.node.name} == {each.node for each in found.roll().values()}
+    backing.close()
+
+
+def test_how_limits_are_counted_is_told(gateway):
+    """With every question for a lease; by a node with the database, too."""
+    told = []
+    tell_counters(gateway, lambda: "shared")
+    gateway.links = SimpleNamespace(peers=lambda link: [link])
+    gateway.carrier = SimpleNamespace(tell=lambda _peer, message: told.append(message))
+    gateway.look()
+
+    assert "shared" == told[0].report.counters
+
+
+def test_changes_are_prepared_where_there_are_others(config):
+    """A node by itself has tried them already."""
+    alone = FromDatabase(config(), FakeClock(), execute, MemoryLog(), Registry(), None)
+    tell_counters(alone, str)
+
+    assert preparing(alone) is None
+    alone.close()
+
+
+def test_changes_are_prepared_in_a_cluster(config):
+    """By what the membership knows."""
+    member = FromDatabase(
+        config("keymanager", "gateway", TWGW_CLUSTER_LISTEN="tcp:0"), FakeClock(), execute, MemoryLog(), Registry(),
+        None,
+    )  # fmt: skip
+    tell_counters(member, lambda: "m1 is down")
+
+    assert callable(preparing(member))
+    assert "m1 is down" == member.membership.counters()
+    member.close()

@@ -1,6 +1,7 @@
 """``twgw cluster …``: make a cluster, let nodes into it, see how they stand."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from twgw.cli_cluster_demo import demo
 from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_config import config_option, configured, failure
+from twgw.cli_show import show_list
 from twgw.cluster.settings import Address
 
 EXAMPLES = """\b
@@ -47,7 +49,7 @@ def token(file: Path | None, roles: tuple[str, ...]) -> None:  # fmt: skip
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def status(file: Path | None, as_json: bool) -> None:
-    """Say which nodes are connected to the key manager that answers, and how far each follows its log."""
+    """Say how every node stands: its roles, how far it follows the log, what it serves, its lease, how it counts."""
     from twgw.cluster.authority import CertificateError
     from twgw.cluster.commands import Status
     from twgw.cluster.links import connect
@@ -74,6 +76,27 @@ def status(file: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     click.echo(f"Cluster {found['cluster']}, as {where} says:\n")
-    for each in found["nodes"]:
-        lag = "up to date" if not each["lag"] else f"{each['lag']} behind"
-        click.echo(f"  {each['node']:<20} {', '.join(each['roles']):<30} position {each['position']}, {lag}")
+    columns = ("node", "roles", "position", "serves", "lease", "limits")
+    show_list(columns, map(_row, found["nodes"]), "No node is there.")
+    for line in (line for each in found["nodes"] for line in _alarms(each)):
+        click.echo(line)
+
+
+def _row(each: dict[str, Any]) -> tuple[Any, ...]:
+    """A node, as it stands in the table."""
+    lag = f"{each['position']}, {each['lag']} behind" if each["lag"] else f"{each['position']}, up to date"
+    node = f"{each['node']} ({each['gateways']} processes)" if each["gateways"] > 1 else each["node"]
+    counted = each["counters"] if each["counters"] in ("", "shared") else "degraded"
+    return node, each["roles"], lag, each["digest"], each["lease"], counted or "own"
+
+
+def _alarms(each: dict[str, Any]) -> Iterator[str]:
+    """What is to be looked at."""
+    if each["lease"] == "ended":
+        yield f"{each['node']} has no lease: it answers nothing until it has one again"
+    if each["drifted"]:
+        yield f"{each['node']} serves something else than the database has: it reads everything anew"
+    if each["counters"] not in ("", "shared"):
+        yield f"{each['node']} counts limits apart: {each['counters']}"
+    for nack in each["refused"]:
+        yield f"{each['node']} cannot have in force: {nack['reason']}"

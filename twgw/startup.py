@@ -201,6 +201,7 @@ class FromDatabase:
         )  # fmt: skip
         if self.membership is not None:
             self.membership.behind = self.follower.poll
+            self.membership.reread = self.follower.reload
         return self.follower
 
     def begin(self) -> None:

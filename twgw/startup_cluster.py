@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -22,13 +22,14 @@ from twgw.cluster.carrying import Carrier
 from twgw.cluster.clocks import MachineClocks
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
 from twgw.cluster.counting import Company
+from twgw.cluster.drift import Comparison
 from twgw.cluster.handover import told
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
 from twgw.cluster.lease import Lease
 from twgw.cluster.links import Links
 from twgw.cluster.membership import Membership, Rounds
-from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News
+from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News
 from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
@@ -77,6 +78,8 @@ class FromKeyManagers:
     company: Company = field(init=False)
     kept: Kept = field(factory=Kept, init=False)
     carrier: Carrier = field(init=False)
+    counters: Callable[[], str] = field(default=str, init=False)
+    """How limits are counted."""
 
     def __attrs_post_init__(self) -> None:
         where = self.config.cluster
@@ -85,7 +88,7 @@ class FromKeyManagers:
         self.lease = Lease(uuid4().hex, MachineClocks)
         self.lease.counts = CountsOn(self.config.node.name, digest_of(self.config.memcached))
         self.company = Company(MachineClocks)
-        self.carrier = Carrier({LeaseGiven: KEY_MANAGER}, lambda _peer, given: self._leased(given))
+        self.carrier = Carrier({LeaseGiven: KEY_MANAGER, Anew: KEY_MANAGER}, lambda _peer, told: self._told(told))
         answers: dict[type[Command], Answer] = {Advanced: self._advanced, **self.carrier.answers}
         here = Here.of(tls.identity, self.clock, self.log, self.metrics, answers)
         self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
@@ -121,12 +124,16 @@ class FromKeyManagers:
         """Who counts limits together with this process."""
         return self.company.others
 
-    def _leased(self, given: LeaseGiven) -> None:
-        self.company.take(given, self.lease)
-        self.lease.take(given)
+    def _told(self, message: LeaseGiven | Anew) -> None:
+        if isinstance(message, LeaseGiven):
+            self.company.take(message, self.lease)
+            self.lease.take(message)
+        elif message.gateway == self.lease.gateway:
+            self.follower.reload()
 
     def look(self) -> None:
         """Ask every key manager for a lease; called every second."""
+        self.lease.report = evolve(self.lease.report, counters=self.counters())
         for peer in self.links.peers("control"):
             self.carrier.tell(peer, self.lease.ask())
 
@@ -136,7 +143,7 @@ class FromKeyManagers:
         self.company.left()
 
     def _in_force(self, head: Head, report: Report) -> None:
-        self.lease.report = report
+        self.lease.report = evolve(report, counters=self.counters())
         self.lease.advance(head)
         self._tell(self.lease.ack())
 
@@ -216,14 +223,24 @@ def for_gateways(
 def tell_of_news(backing: FromDatabase, listener: Listening) -> None:
     """Have those that are connected there hear at once that the log went on."""
     assert backing.membership is not None
-    others = backing.advanced
+    others, tell_others = backing.advanced, backing.membership.tell
+    carrier = Carrier({}, lambda *_: None)
+    listener.roll = backing.membership.nodes
 
     def advanced() -> None:
         others()
         listener.advanced()
 
+    def tell(message: object) -> None:
+        if isinstance(message, News):
+            advanced()
+        elif isinstance(message, Anew):
+            tell_others(message)
+            for peer in listener.gateways():
+                carrier.tell(peer, message)
+
     backing.advanced = advanced
-    backing.membership.tell = lambda message: advanced() if isinstance(message, News) else None
+    backing.membership.tell = tell
 
 
 def _lending(membership: Membership, also: Mapping[type[Any], Callable[[Peer, Any], object]]) -> Carrier:
@@ -240,6 +257,14 @@ def _lending(membership: Membership, also: Mapping[type[Any], Callable[[Peer, An
 
     carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack, *also), GATEWAY), hear)
     return carrier
+
+
+def tell_counters(backing: Backing, counters: Callable[[], str]) -> None:
+    """Have other nodes hear how this process counts limits."""
+    if isinstance(backing, FromKeyManagers):
+        backing.counters = counters
+    elif isinstance(backing, FromDatabase) and backing.membership is not None:
+        backing.membership.counters = counters
 
 
 def preparing(backing: FromDatabase) -> Preparing | None:
@@ -262,7 +287,11 @@ def take_part(
     if isinstance(backing, FromKeyManagers):
         ends, leases, lease = backing.links, Asking(backing), backing.lease
     elif isinstance(backing, FromDatabase) and backing.membership is not None:
-        ends, leases = listening(backing, clock, in_thread, log, metrics), Rounds(backing.membership, reactor)
+        comparison = Comparison(backing.database, backing.membership, backing.membership.anew, log)
+        ends = listening(backing, clock, in_thread, log, metrics)
+        leases = Rounds(backing.membership, reactor, comparison.look)
+        meaning = "Gateways of this key manager that serve something else than the database has."
+        metrics.gauge("twgw_cluster_drifted", meaning, (), comparison.drifted, OWN)
         lease = backing.membership.lease
     if leases is None:
         return

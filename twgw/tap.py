@@ -23,6 +23,7 @@ from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
 from twgw.clock import ReactorClock
 from twgw.cluster.authority import CertificateError
+from twgw.cluster.reports import LONGEST
 from twgw.config import Config
 from twgw.credentials import PepperError
 from twgw.demo import origin
@@ -47,7 +48,7 @@ from twgw.policy.registry import PluginConflict
 from twgw.readings import collected
 from twgw.shared_limits import SharedLimits, faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
-from twgw.startup_cluster import FromKeyManagers, preparing, take_part
+from twgw.startup_cluster import FromKeyManagers, preparing, take_part, tell_counters
 from twgw.startup_workers import Work, Workers
 from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
@@ -80,6 +81,7 @@ class Node(MultiService):
         self.shared = self._shared(clock, log)
         self.limiter = self.shared.limiter if self.shared else LocalLimiter(clock, kept=self.backing.kept)
         self.keeping = keeping(self, reactor, self.backing, config, self.limiter, clock, log, self.metrics)
+        tell_counters(self.backing, self._counters)
         self.threads: list[Threads] = []
         self.user_stores = self._user_stores(log)
         self.people: People | None = None
@@ -118,6 +120,11 @@ class Node(MultiService):
             self.work.join(self, self.backing, self.status, self._begin)
         else:
             self._answer(config, clock, log)
+
+    def _counters(self) -> str:
+        """How limits are counted, as other nodes are told."""
+        why = "; ".join(faults_of(self.shared, self.backing.others))
+        return why[:LONGEST] or ("shared" if self.shared else "")
 
     def _begin(self) -> None:
         """A worker has all that it needs."""

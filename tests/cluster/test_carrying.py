@@ -88,6 +88,7 @@ def test_what_is_no_message_is_refused(opened, heard, km, kind, body):
     opened.pump()
 
     assert ([], {"command": 1}, {}) == (heard, km.refused, outcome(still))
+    assert [] == [line for line in km.lines if "Traceback" in line], "or whoever likes fills the log"
 
 
 def test_a_connection_that_is_gone_takes_nothing(opened, carrier, heard):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from twgw.cluster.completion import Session
 from twgw.cluster.reports import Nack, Report, Standing, Told, write
-from twgw.cluster.rollcall import call, reached, told
+from twgw.cluster.rollcall import call, reached, shown
 from twgw.registry import Head
 
 WANTED = Head(1, 7)
@@ -25,7 +25,7 @@ def session(node, done=7, *gateways):
 
 def outcome(before, after, seconds=0.012):
     """What became of a wait for position 7; both are lists of gateways."""
-    return reached(call((), "", before), call((), "", after), WANTED, seconds, LEASE)
+    return reached(call((), (), "", before), call((), (), "", after), WANTED, seconds, LEASE)
 
 
 def test_who_said_so_has_it_in_force():
@@ -64,8 +64,8 @@ def test_a_node_with_one_gateway_that_is_late_is_not_among_those_that_have_it():
 
 def test_gateways_of_other_key_managers_are_counted():
     """By what stands in their sessions; a session of one's own is known better here."""
-    before = call([session("b", 6, one("b", 6), one("g", 6)), session("a", 1, one("a", 1))], "s-a", [one("a", 6)])
-    after = call([session("b", 7, one("b"), one("g")), session("a", 1, one("a", 1))], "s-a", [one("a")])
+    before = call([session("b", 6, one("b", 6), one("g", 6)), session("a", 1, one("a", 1))], (), "s-a", [one("a", 6)])
+    after = call([session("b", 7, one("b"), one("g")), session("a", 1, one("a", 1))], (), "s-a", [one("a")])
     found = reached(before, after, WANTED, 0.05, LEASE)
 
     assert (("a", "b", "g"), ()) == (found.in_force, found.ended)
@@ -73,19 +73,23 @@ def test_gateways_of_other_key_managers_are_counted():
 
 def test_a_key_manager_that_is_silent_was_waited_for():
     """With the gateways that had leases of it, unless they have it in force by another."""
-    before = call([session("b", 6, one("b", 6), one("g", 6))], "s-a", [one("a", 6), one("g", 6)])
-    found = reached(before, call((), "s-a", [one("a"), one("g")]), WANTED, 15.5, LEASE)
+    sessions = [session("b", 6, one("b", 6), one("g", 6))]
+    before = call(sessions, (), "s-a", [one("a", 6), one("g", 6)])
+    for after, seconds in ((call((), (), "s-a", [one("a"), one("g")]), 15.5), (
+        call(sessions, sessions, "s-a", [one("a"), one("g")]), 0.5,  # it was silent before already
+    )):  # fmt: skip
+        found = reached(before, after, WANTED, seconds, LEASE)
 
-    assert (("a", "g"), ("b",)) == (found.in_force, found.ended)
+        assert (("a", "g"), ("b",)) == (found.in_force, found.ended)
 
 
 def test_a_key_manager_without_a_gateway_serves_nothing():
     """So nothing is in force on it; it may be waited for."""
-    roll = call([session("k")], "s-a", [one("a")])
-    late = call([session("k", 6)], "s-a", [one("a")])
+    roll = call([session("k")], (), "s-a", [one("a")])
+    late = call([session("k", 6)], (), "s-a", [one("a")])
 
     assert ("a",) == reached(roll, roll, WANTED, 0, LEASE).in_force
-    assert ("k",) == reached(late, call((), "s-a", [one("a")]), WANTED, 15.5, LEASE).ended
+    assert ("k",) == reached(late, call((), (), "s-a", [one("a")]), WANTED, 15.5, LEASE).ended
 
 
 def test_what_cannot_be_had_is_named():
@@ -94,8 +98,8 @@ def test_what_cannot_be_had_is_named():
     found = outcome([one("a")], [one("a", report=Report("", (old, new, later), (old, new, later)))])
 
     assert ({"a": (new, later)}, {"a": (new,)}) == (found.nacks, found.unprepared)
-    assert [told("a", new), told("a", later)] == found.document()["refused"]
-    assert {"node": "a", "api": "pets:1.0", "reason": "at 7"} == told("a", new)
+    assert [shown("a", new), shown("a", later)] == found.document()["refused"]
+    assert {"node": "a", "api": "pets:1.0", "reason": "at 7"} == shown("a", new)
 
 
 NODES = st.sampled_from("abc")

@@ -1,10 +1,15 @@
 """A key manager listens for gateways, and tells them at once when the log goes on."""
 
+import json
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactor
 
-from twgw.cluster.commands import Advanced
+from tests.cluster.test_protocol import outcome
+from twgw.cluster.commands import Advanced, Status
+from twgw.cluster.remote import whole
+from twgw.cluster.reports import Report, Standing
 from twgw.cluster.service import Listening
 from twgw.listen import Listen
 from twgw.registry import Head
@@ -122,6 +127,22 @@ def test_a_database_that_is_away_ends_nothing(listening, log, connected):
 
     assert [(1, 9)] == heard
     assert any("by zero" in line for _, line in listening.here.log.lines)
+
+
+def test_whoever_asks_is_told_how_all_nodes_stand(listening, connected, log):
+    """Those that have a session or a lease, those that are only connected, and this one."""
+    asking, _ = connected("gw1", "bulk")
+    connected("gw2", "bulk")
+    listening.roll = lambda: {"g": Standing("g", "gw3", ("gateway",), Head(1, 4), report=Report("ab"))}
+    asked = Deferred.fromCoroutine(whole(asking.client, Status))
+    asking.pump()
+    found = outcome(asked)
+    nodes = {each["node"]: each for each in json.loads(found)["nodes"]}
+
+    assert ["gw2", "gw3", "km1"] == sorted(nodes)
+    assert (4, 1, "held", "ab") == tuple(nodes["gw3"][name] for name in ("position", "lag", "lease", "digest"))
+    assert (["gateway"], "") == (nodes["gw2"]["roles"], nodes["gw2"]["lease"])
+    assert (5, 0) == (nodes["km1"]["position"], nodes["km1"]["lag"])
 
 
 def test_at_the_stop_everybody_is_let_go(listening, connected):

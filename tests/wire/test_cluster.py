@@ -257,7 +257,7 @@ def test_two_boxes_become_a_cluster(tmp_path, start, upstream, port):
     client = SimpleNamespace(port=places["n2"][0])
     until(lambda: Node.get(client, "/pets/7", **{"X-API-Key": key})[0] == 200)
     until(lambda: [0, 0] == [each["lag"] for each in json.loads(typed(one, "status", "--json"))["nodes"]])
-    assert "n2                   gateway  " in typed(two, "status")
+    assert ["n2", "gateway"] in [line.split()[:2] for line in typed(two, "status").splitlines()]
     registry.database.close()
 
 
@@ -410,6 +410,39 @@ def test_a_token_that_was_used_or_guessed_lets_nobody_in(km, gateway, upstream, 
     assert 3 == refused(km)["join"]
     assert [line for line in km.process.lines if "it wants to join: the token is unknown" in line]
     assert 200 == status(gw, "/pets/7", key)
+
+
+def tell(kind, **body):
+    """A message, as a node sends it."""
+    return box(_command=b"Tell", kind=kind.encode(), body=json.dumps(body).encode())
+
+
+def test_what_a_gateway_may_not_say_is_refused(km, gateway, upstream, attack):
+    """What only key managers say, a report without an end, and a word in the name of another node's gateway."""
+    km.registry.api("pets", upstream)
+    key = km.registry.key("shop", "pets")
+    gw = gateway()
+    until(lambda: status(gw, "/pets/7", key) == 200)
+    head = {"epoch": 1, "pos": 0}
+    nack = {"api": "a", "position": 1, "text": "x" * 100}
+    asked = tell("LeaseAsked", gateway="x", number=1, applied=head)
+    for node, data in (
+        ("gw9", tell("LeaseGiven", gateway="x", number=1, seconds=9.0, need=head)),
+        ("gw9", tell("Anew", gateway="x")),
+        ("gw9", tell("RelayDone", session="x", done={"epoch": 9, "pos": 9})),
+        ("gw9", tell("Ack", gateway="x", applied=head, report={"refused": [nack] * 100})),
+        ("gw9", tell("Ack", gateway="x", applied=head, report={"unprepared": [{**nack, "text": "x" * 50_000}]})),
+        ("gw9", tell("Ack", gateway="x", applied=head, report={"counters": "x" * 50_000})),
+        ("gw9", asked + tell("LeaseGiven", gateway="x", number=1, seconds=9.0, need=head)),
+        ("gw8", tell("Ack", gateway="x", applied={"epoch": 9, "pos": 9})),
+    ):
+        before = refused(km).get("command", 0)
+        connection = attack(node)
+        send(connection, hello(node.encode()) + data)
+        until(lambda: refused(km).get("command", 0) == before + 1)  # noqa: B023 - it is called here
+
+    assert 200 == status(gw, "/pets/7", key)
+    assert [] == [line for line in (*gw.process.lines, *km.process.lines) if "Traceback" in line]
 
 
 def test_plain_text_gets_nowhere(km, port):

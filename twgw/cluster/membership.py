@@ -22,7 +22,7 @@ from twgw.cluster.completion import Completion, View
 from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
-from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.cluster.reports import About, Report, Reports, Standing, Told, write
 from twgw.cluster.rollcall import Reached, Roll, call, reached
 from twgw.policy.interfaces import Log
@@ -85,8 +85,12 @@ class Membership:
         """What this node says of itself."""
         self.behind: Callable[[], object] = lambda: None
         """Called when the log is further than the gateway in this process."""
-        self.tell: Callable[[News | Relay | RelayDone], object] = lambda _message: None
-        """Sends News to the gateways, Relay and RelayDone to the key managers that are connected."""
+        self.reread: Callable[[], object] = lambda: None
+        """Has the gateway in this process read everything anew."""
+        self.counters: Callable[[], str] = str
+        """How the gateway in this process counts limits."""
+        self.tell: Callable[[Anew | News | Relay | RelayDone], object] = lambda _message: None
+        """Sends Anew and News to the gateways, Relay and RelayDone to the key managers that are connected."""
         self._database = database
         self._reactor = reactor
         self._clocks = clocks
@@ -212,9 +216,10 @@ class Membership:
 
     def advanced(self, head: Head, report: Report | None = None) -> None:
         """The gateway in this process has more in force."""
-        self.lease.report = report or self.lease.report
+        self.lease.report = evolve(report or self.lease.report, counters=self.counters())
         self.lease.advance(head)
-        self._note(self.lease.ack(), self._node, self._roles)
+        if self.lends:
+            self._note(self.lease.ack(), self._node, self._roles)
         self.grants.acked(self.lease.ack())
         self._advanced()
 
@@ -255,8 +260,19 @@ class Membership:
 
     def roll(self) -> Roll:
         """Everybody who is there."""
-        there = [each for each in self.completion.view.sessions if each not in self.completion.silent]
-        return call(there, self.session, self.reports.standings(self.grants.holders))
+        view, silent = self.completion.view, self.completion.silent
+        return call(view.sessions, silent, self.session, self.reports.standings(self.grants.holders))
+
+    def nodes(self) -> Roll:
+        """The same, with this node."""
+        return {**self.roll(), self.session: Standing("", self._node, self._roles, self.grants.known)}
+
+    def anew(self, gateway: str) -> None:
+        """Have a gateway read everything anew."""
+        if gateway == self.lease.gateway:
+            self.reread()
+        else:
+            self.tell(Anew(gateway))
 
     def _give(self, asked: LeaseAsked) -> LeaseGiven | None:
         given = self.grants.give(asked)
@@ -268,6 +284,7 @@ class Membership:
     def _lend(self) -> None:
         if not self.lends:
             return
+        self.lease.report = evolve(self.lease.report, counters=self.counters())
         asked = self.lease.ask()
         self._note(asked, self._node, self._roles)
         if (given := self._give(asked)) is not None:
@@ -337,12 +354,17 @@ class Membership:
 
 
 class Rounds(TimerService):
-    """Looks each second; when the node stops, the session ends."""
+    """Looks each second, and has others look (``also``); when the node stops, the session ends."""
 
-    def __init__(self, membership: Membership, reactor: Any) -> None:
-        super().__init__(EVERY, membership.look)
+    def __init__(self, membership: Membership, reactor: Any, also: Callable[[], object] = lambda: None) -> None:
+        super().__init__(EVERY, self._look)
         self.clock = reactor
         self._membership = membership
+        self._also = also
+
+    def _look(self) -> None:
+        self._membership.look()
+        self._also()
 
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
         """Look no more, and end the session."""

@@ -49,6 +49,13 @@ class LeaseReturned:
 
 
 @frozen
+class Anew:
+    """A key manager tells a gateway that what it serves is not what the registry has: read everything anew."""
+
+    gateway: str
+
+
+@frozen
 class News:
     """A key manager tells its gateways how far the log is, so that they read it at once."""
 

@@ -17,7 +17,7 @@ from typing import Any
 from attrs import evolve
 
 from twgw.cluster.membership import Lost
-from twgw.cluster.rollcall import MOST_TOLD, Reached, told
+from twgw.cluster.rollcall import MOST_TOLD, Reached, shown
 from twgw.registry import Record
 from twgw.storage import log
 from twgw.storage.served import prepare_record, read_candidate
@@ -83,7 +83,7 @@ class Preparing:
             raise _later(f"{error}; nothing was done", 5) from error
         finally:
             self._free.release()
-        nodes = [told(node, nack) for node, nacks in found.unprepared.items() for nack in nacks][:MOST_TOLD]
+        nodes = [shown(node, nack) for node, nacks in found.unprepared.items() for nack in nacks][:MOST_TOLD]
         if nodes:
             words = "; ".join(f"{each['node']}: {each['reason']}" for each in nodes)
             raise refuse(409, "Not on every node", f"{words}; nothing was changed", nodes=nodes)

@@ -291,6 +291,12 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
 
     def _respond(self, command: type[Command], answer: Answer, box: AmpBox) -> Deferred[AmpBox]:
         """Answer, and let nothing out but what every peer understands."""
+        done = self._response(command, answer, box)
+        if amp.ASK not in box:
+            done.addErrback(lambda _failure: AmpBox())  # it is counted and said, and nobody waits for it
+        return done
+
+    def _response(self, command: type[Command], answer: Answer, box: AmpBox) -> Deferred[AmpBox]:
         try:
             self._check(command)
             arguments = _arguments(command, box, self)

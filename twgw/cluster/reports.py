@@ -124,11 +124,10 @@ class Reports:
         """It stops, and uses no lease any more."""
         self._known.pop(gateway, None)
 
-    def drift(self, gateway: str, *, drifted: bool) -> bool:
-        """It was seen whether it serves what the registry has; True when that is new."""
-        before = self._known[gateway]
-        self._known[gateway] = evolve(before, drifted=drifted)
-        return before.drifted != drifted
+    def drift(self, gateway: str, *, drifted: bool) -> None:
+        """It was seen whether a gateway serves what the registry has."""
+        if gateway in self._known:
+            self._known[gateway] = evolve(self._known[gateway], drifted=drifted)
 
     def standings(self, holders: Mapping[str, Head]) -> tuple[Standing, ...]:
         """How each stands.  ``holders``: who may hold a lease, as ``grants.py`` knows it."""

@@ -4,7 +4,7 @@ What is waited for is decided in ``completion.py``, by positions alone; this say
 Pure; ``membership.py`` calls the roll before and after.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -41,23 +41,27 @@ class Reached:
             "milliseconds": round(self.seconds * 1000, 1),
             "in_force": list(self.in_force),
             "lease_ended": list(self.ended),
-            "refused": [told(node, each) for node, nacks in self.nacks.items() for each in nacks][:MOST_TOLD],
+            "refused": [shown(node, each) for node, nacks in self.nacks.items() for each in nacks][:MOST_TOLD],
         }  # fmt: skip
 
 
-def told(node: str, nack: Nack) -> dict[str, str]:
+def shown(node: str, nack: Nack) -> dict[str, str]:
     """A nack, for whoever is to mend it."""
     return {"node": node, "api": nack.api, "reason": nack.text[:250]}
 
 
-def call(sessions: Iterable[Session], own: str, here: Iterable[Standing]) -> Roll:
-    """Who there is: by the sessions of others, and by what is known here of those that have leases of this one."""
+def call(sessions: Iterable[Session], silent: Collection[Session], own: str, here: Iterable[Standing]) -> Roll:
+    """Who there is: by the sessions of others, and by what is known here of those that have leases of this one.
+
+    Of sessions that have ended without a word (``silent``), nobody has a lease any more.
+    """
     found: dict[str, Standing] = {}
     for session in sessions:
         if session.id != own:
-            found[session.id] = Standing("", session.node, applied=session.done)
-            for each in read(session.report).gateways:
-                _add(found, each)
+            told, alive = read(session.report), session not in silent
+            found[session.id] = Standing("", session.node, told.roles, session.done, alive)
+            for each in told.gateways:
+                _add(found, evolve(each, holds=each.holds and alive))
     for each in here:
         _add(found, each)
     return found

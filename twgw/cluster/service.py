@@ -16,11 +16,14 @@ from twgw.cluster.authority import Identity
 from twgw.cluster.commands import GATEWAY, Advanced, Away, Lost, Status
 from twgw.cluster.factory import PeerFactory
 from twgw.cluster.here import Here
+from twgw.cluster.overview import Row, rows
 from twgw.cluster.protocol import Peer
+from twgw.cluster.rollcall import Roll
 from twgw.cluster.tls import Tls, TlsFactory
 from twgw.gateway.transport import bind
 from twgw.listen import Listen
 from twgw.registry import Head
+from twgw.schema import as_written
 from twgw.storage.errors import Unavailable
 
 
@@ -33,6 +36,8 @@ class Listening(Service):
         self.here = here
         self.head = Head(0, 0)
         """How far the log was when it was last read."""
+        self.roll: Callable[[], Roll] = dict
+        """Everybody who has a session or a lease."""
         self._reactor = reactor
         self._where = where
         self.tls = tls
@@ -72,18 +77,19 @@ class Listening(Service):
         return Deferred.fromCoroutine(self._standing(peer))
 
     async def _standing(self, peer: Peer) -> dict[str, Any]:
-        """Every node, the key manager first."""
+        """Every node: whoever has a session or a lease, or is connected here."""
         mine = self.here.identity
         try:
             head = (await self._read_head()).pos
         except Unavailable as error:
             raise Away(str(error)) from error
-        nodes = {("", ""): _row(mine, head, head)}
+        found = {row.node: row for row in rows(self.roll(), head)}
+        found.setdefault(mine.node, _row(mine, head, head))
         for each in self.here.peers:
             if each.identity is not None and each.greeted and each.link == "bulk" and each is not peer:
-                nodes[each.identity.node, each.boot] = _row(each.identity, each.position, head)
-        rows = [nodes[name] for name in sorted(nodes)]
-        return in_pieces(peer, json.dumps({"cluster": mine.cluster, "nodes": rows}).encode())
+                found.setdefault(each.identity.node, _row(each.identity, each.position, head))
+        told = [as_written(found[name], whole=True) for name in sorted(found)]
+        return in_pieces(peer, json.dumps({"cluster": mine.cluster, "nodes": told}).encode())
 
     def look(self) -> None:
         """See after every connection, and whether somebody else let the log go on; called every second."""
@@ -124,8 +130,6 @@ class Listening(Service):
             self.here.log.info("{name} is connected", name=identity.node)
 
 
-def _row(identity: Identity, position: int, head: int) -> dict[str, Any]:
-    """How one node stands."""
-    return {
-        "node": identity.node, "roles": sorted(identity.roles), "position": position, "lag": max(0, head - position),
-    }  # fmt: skip
+def _row(identity: Identity, position: int, head: int) -> Row:
+    """How a node stands of which only the connection is known."""
+    return Row(identity.node, tuple(sorted(identity.roles)), position, max(0, head - position))

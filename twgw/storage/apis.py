@@ -226,6 +226,13 @@ def live_at(connection: Connection, paths: Iterable[str]) -> list[Api]:
     return [_stated(row) for row in connection.execute(_found().where(or_(table.c.default_version, *said)))]
 
 
+def live_marks(connection: Connection) -> dict[str, tuple[Any, ...]]:
+    """Of every API that clients are to find what is another when the API is: without its document."""
+    columns = (table.c.id, table.c.live, table.c.stamp, table.c.created_at, table.c.updated_at)
+    query = select(*columns).where(table.c.state.not_in([state.value for state in HIDDEN]), table.c.live.is_not(None))
+    return {row.id: tuple(row)[1:] for row in connection.execute(query)}
+
+
 def find_live(connection: Connection, api: str) -> Api | None:
     """One API as clients are to find it; None when they are not."""
     row = connection.execute(_live().where(table.c.id == api)).one_or_none()
