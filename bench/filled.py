@@ -121,12 +121,12 @@ def fill(
 
 
 @contextlib.contextmanager
-def serving(url: str, folder: Path, **sections: dict[str, Any]) -> Iterator[Serving]:
-    """A gateway on the database, alone on its core."""
+def serving(url: str, folder: Path, workers: int = 1, **sections: dict[str, Any]) -> Iterator[Serving]:
+    """A gateway on the database, alone on its core, with all its processes."""
     port, control = free_port(), free_port()
     settings = {
         "node": {"name": "bench", "data_dir": str(folder / "data")},
-        "gateway": {"listen": [f"tcp:{port}:interface=127.0.0.1"]},
+        "gateway": {"listen": [f"tcp:{port}:interface=127.0.0.1"], "workers": workers},
         "admin": {"listen": ""},
         "control": {"listen": f"tcp:{control}:interface=127.0.0.1", "public_url": PUBLIC},
         "keymanager": {"client_rate": 10**9, "address_rate": 10**9},

@@ -1,6 +1,7 @@
 """Lines that reach their file whole, whatever happens to file and disk."""
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -411,3 +412,110 @@ def test_what_cannot_be_a_path_is_refused_at_once(world: World, path: str) -> No
     """When the policy is set up, not at its first line."""
     with pytest.raises(ValueError, match="not the path of a file"):
         world.files.lines(path)
+
+
+def together(path: Path, count: int, disk: Disk) -> tuple[World, list[Any]]:
+    """Files of several processes in one world, and their sinks of one file."""
+    world = World(disk)
+    made = [
+        LineFiles(Path("/nowhere"), world.clock, world.log, world.soon.append, disk.write, together=True)
+        for _ in range(count)
+    ]
+    return world, [each.lines(str(path)) for each in made]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.integers(0, 2), st.text("abü", max_size=6)),
+            st.tuples(st.just("room"), st.integers(0, 12)),
+            st.tuples(st.just("flush"), st.integers(0, 2)),
+            st.tuples(st.just("rotate"), st.none()),
+        ),
+        max_size=60,
+    )
+)
+def test_every_line_of_several_processes_is_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, Any]]
+) -> None:
+    """In one file, on a disk that takes a few bytes at a time, also while it is rotated: none is missing or torn."""
+    folder = tmp_path_factory.mktemp("files")
+    path, disk = folder / "a", Disk(0)
+    world, sinks = together(path, 3, disk)
+    written: list[list[str]] = [[], [], []]
+    rotated = 0
+    for step, value in steps:
+        if step == "room":
+            disk.room = value
+        elif step == "flush":
+            sinks[value].flush()
+        elif step != "rotate":
+            written[step].append(f"{step}.{len(written[step])}:{value};\n")
+            sinks[step].write(written[step][-1])
+        elif path.exists():
+            rotated += 1
+            path.rename(folder / f"a.{rotated}")
+            world.clock.time += 1
+    disk.room = 1 << 20
+    for sink in sinks:
+        sink.flush()
+        sink.close()
+    names = [*(folder / f"a.{n}" for n in range(1, rotated + 1)), path]
+    found = [line for name in names if name.exists() for line in name.read_text().splitlines(keepends=True)]
+    for number, lines in enumerate(written):
+        assert lines == [line for line in found if line.startswith(f"{number}.")]
+    assert len(found) == sum(map(len, written))
+
+
+def test_a_half_line_of_a_crash_is_ended_by_whoever_writes_next(tmp_path: Path) -> None:
+    """Also when the file was open before."""
+    path = tmp_path / "a"
+    _, (one, other) = together(path, 2, Disk(1 << 20))
+    for sink in (one, other):
+        sink.write("first\n")
+        sink.flush()
+    with path.open("a") as file:
+        file.write("torn")
+    other.write("second\n")
+    other.flush()
+
+    assert path.read_text() == "first\nfirst\ntorn\nsecond\n"
+
+
+def test_a_process_that_was_stopped_while_it_wrote_stops_nobody(tmp_path: Path) -> None:
+    """The others keep their lines until it goes on."""
+    path = tmp_path / "a"
+    world, (sink,) = together(path, 1, Disk(1 << 20))
+    with path.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sink.write("a\n")
+        sink.flush()
+        assert path.read_text() == ""
+        fcntl.flock(held, fcntl.LOCK_UN)
+        sink.flush()
+
+    assert path.read_text() == "a\n"
+    assert world.log.told == []
+
+
+def test_processes_write_whole_lines_to_a_pipe(tmp_path: Path) -> None:
+    """No more at once than a pipe takes in one piece."""
+    path, pieces = tmp_path / "a", []
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def write(fd: int, data: memoryview) -> int:
+        pieces.append(bytes(data))
+        return os.write(fd, data)
+
+    world = World()
+    files = LineFiles(Path("/nowhere"), world.clock, world.log, world.soon.append, write, together=True)
+    sink = files.lines(str(path))
+    for _ in range(10):
+        sink.write("x" * 999 + "\n")
+    sink.flush()
+    data = b"".join(os.read(reading, 65536) for _ in range(1))
+    os.close(reading)
+
+    assert len(data) == 10_000
+    assert [4000, 4000, 2000] == [len(piece) for piece in pieces]

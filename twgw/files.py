@@ -11,6 +11,7 @@ follows when it can, and a file that ends in a half line, as after a crash, gets
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -29,6 +30,8 @@ TURN = 1024 * 1024
 """Bytes written in one turn at most, so that nobody waits for long."""
 ATOMIC = 4096
 """Bytes that a pipe which is ready takes without blocking (pipe(7), PIPE_BUF on Linux)."""
+TRIES = 200
+"""For a lock that others hold while they write."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether the file is still the one with that name."""
 WAITING = {errno.EAGAIN, errno.EINTR}
@@ -43,10 +46,27 @@ def at_once(flush: Callable[[], None]) -> None:
     flush()
 
 
+def _lines_of(batch: bytes, begin: int, at_most: int) -> bytes:
+    """So many bytes of a batch, in whole lines; one line when it has more."""
+    end = batch.rfind(b"\n", begin, begin + at_most) + 1
+    return batch[begin : end or batch.index(b"\n", begin) + 1]
+
+
+def _lock(descriptor: int) -> None:
+    """Keep others from writing.  Raises BlockingIOError when they do not end: one may have been stopped in it."""
+    for _ in range(TRIES):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.sched_yield()
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
 class LineFile:
     """The lines on their way to one file.  Never raises, never waits."""
 
-    def __init__(self, path: str, log: Log, clock: Clock, soon: Soon, write: Write) -> None:
+    def __init__(
+        self, path: str, log: Log, clock: Clock, soon: Soon, write: Write, *, together: bool = False
+    ) -> None:
         self.path = path
         self.dropped = 0
         """Lines that were given up."""
@@ -54,6 +74,7 @@ class LineFile:
         self._now = clock.now
         self._soon = soon
         self._write = write
+        self._together = together
         self._lines: list[str] = []
         self._size = 0
         """Characters in ``_lines``."""
@@ -160,19 +181,21 @@ class LineFile:
         found = os.fstat(self._fd)
         self._identity = (found.st_dev, found.st_ino)
         self._looked = self._now()
-        half = stat.S_ISREG(found.st_mode) and found.st_size and not self._ends_well(found.st_size)
+        half = not self._together and self._ends_in_half(found)
         if half and self._batches[0] != b"\n":  # it may wait already
             self._batches.appendleft(b"\n")
             self._waiting += 1
 
-    def _ends_well(self, size: int) -> bool:
-        """Whether the last line of the file is whole; taken for granted where it may not be read."""
+    def _ends_in_half(self, found: os.stat_result) -> bool:
+        """Whether the file has a last line that is not whole; none where it may not be read."""
+        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+            return False
         try:
             with Path(self.path).open("rb", buffering=0) as file:
-                file.seek(size - 1)
-                return file.read(1) == b"\n"
+                file.seek(found.st_size - 1)
+                return file.read(1) != b"\n"
         except OSError:
-            return True
+            return False
 
     def _push(self, at_most: int) -> bool:
         """Write so many bytes of what waits; whether all of them were taken."""
@@ -187,7 +210,7 @@ class LineFile:
                     if not select.select([], [self._fd], [], 0)[1]:
                         return False
                     piece = piece[:ATOMIC]
-                taken = self._write(self._fd, piece)
+                taken = self._put_lines(batch, len(piece)) if self._together else self._write(self._fd, piece)
                 at_most -= taken
                 self._done += taken
                 if self._done == len(batch):
@@ -205,6 +228,29 @@ class LineFile:
                 dropped=self.dropped,
             )
         return True
+
+    def _put_lines(self, batch: bytes, at_most: int) -> int:
+        """Write whole lines, while nobody else writes to the same file; how many bytes of them are there now.
+
+        Raises OSError, also when the others do not let go of it: then it is tried again.
+        """
+        found = os.fstat(self._fd)
+        if not stat.S_ISREG(found.st_mode):
+            return self._write(self._fd, memoryview(_lines_of(batch, self._done, min(at_most, ATOMIC))))
+        _lock(self._fd)
+        try:
+            found = os.fstat(self._fd)
+            first = b"\n" if self._ends_in_half(found) else b""
+            piece = first + _lines_of(batch, self._done, at_most)
+            taken = self._write(self._fd, memoryview(piece))
+            if taken < len(piece):
+                taken = piece.rfind(b"\n", 0, taken) + 1  # of a line that the disk took half, nothing stays
+                os.ftruncate(self._fd, found.st_size + taken)
+                if taken <= len(first):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return taken - len(first)
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _failed(self, error: OSError) -> None:
         if error.errno in WAITING:
@@ -226,8 +272,11 @@ class LineFile:
 class LineFiles:
     """The files of a node, one sink for each path."""
 
-    def __init__(self, folder: Path, clock: Clock, log: Log, soon: Soon = at_once, write: Write = os.write) -> None:
-        """Relative paths are below ``folder``.
+    def __init__(
+        self, folder: Path, clock: Clock, log: Log, soon: Soon = at_once, write: Write = os.write, *,
+        together: bool = False,
+    ) -> None:  # fmt: skip
+        """Relative paths are below ``folder``; ``together``: with other processes.
 
         ``soon`` is handed a flush that should not wait for the timer, and may put it off to the end of the reactor's
         turn; ``write`` is for tests.
@@ -237,6 +286,7 @@ class LineFiles:
         self._clock = clock
         self._soon = soon
         self._write = write
+        self._together = together
         self._files: dict[str, LineFile] = {}
 
     def lines(self, path: str) -> LineFile:
@@ -249,7 +299,9 @@ class LineFiles:
         if path != STDOUT:
             path = str(self._folder / path)
         if path not in self._files:
-            self._files[path] = LineFile(path, self._log, self._clock, self._soon, self._write)
+            self._files[path] = LineFile(
+                path, self._log, self._clock, self._soon, self._write, together=self._together
+            )  # fmt: skip
         return self._files[path]
 
     def flush(self) -> None:

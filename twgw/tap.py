@@ -74,7 +74,7 @@ class Node(MultiService):
         config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = TwistedLog(config.log.level)
         clock = ReactorClock(reactor)
-        self.files = LineFiles(config.node.data_dir, clock, log)
+        self.files = LineFiles(config.node.data_dir, clock, log, together=handed is not None)
         self.metrics = Registry()
         self.work = Work(reactor, handed, clock, log, self.metrics) if handed is not None else None
         self.backing = self._backing(clock, log)

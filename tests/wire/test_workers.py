@@ -3,8 +3,10 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -12,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.processes import PATIENCE, Node, api
+from tests.wire.processes import PATIENCE, Node, api, free_port
 from tests.wire.test_admin import Registry, an_api
-from tests.wire.test_revocation import wait_for
+from tests.wire.test_revocation import certify, wait_for
+from tests.wire.test_tls import certificate
+from twgw.cluster import authority
+from twgw.web.resource import REACHED
 
 WHICH = '''"""Say which process answered."""
 
@@ -49,7 +54,8 @@ class Workers(Registry):
     def __init__(self, folder, start, upstream, policies=POLICIES, **more):
         (folder / "plugins").mkdir()
         (folder / "plugins" / "which.py").write_text(WHICH)
-        self.node = Node(folder, start, None, gateway={"workers": 2}, cluster={"lease": 2.0, "session": 4.0}, **more)
+        cluster = {"lease": 2.0, "session": 4.0, **more.pop("cluster", {})}
+        self.node = Node(folder, start, None, gateway={"workers": 2}, cluster=cluster, **more)
         self.node.ready()
         self.secret = folder / "data" / "admin.secret"
         self.token = self.secret.read_text().strip()
@@ -74,9 +80,20 @@ class Workers(Registry):
 
     def each(self, key):
         """The statuses that the workers answer with, each of them once at least."""
-        found, wanted = {}, set(children(self.pid))
-        wait_for(lambda: found.update([self.asked(key)[::-1]]) or wanted <= found.keys())
-        return {found[pid] for pid in wanted}
+        return statuses(self.node, key)
+
+
+def statuses(node, key):
+    """Those with which all workers of a node answer."""
+    found, wanted = {}, set(children(node.process.popen.pid))
+
+    def ask():
+        status, fields, _ = node.get("/hello", **{"X-API-Key": key})
+        found[int(fields.get("X-Process", 0))] = status
+        return wanted <= found.keys()
+
+    wait_for(ask)
+    return {found[pid] for pid in wanted}
 
 
 @pytest.fixture
@@ -227,6 +244,84 @@ def test_workers_drain(workers):
     assert [] == load.broken
     assert {200} == set(load.statuses)
     assert not any(map(is_alive, pids))
+
+
+def test_workers_of_several_nodes_are_one_cluster(tmp_path, start, upstream):
+    """Those of a key manager and those of a gateway without a database: revoked is revoked in all of them."""
+    signer, port, folders = authority.new_authority("twgw", time.time()), free_port(), [tmp_path / "k", tmp_path / "g"]
+    for folder, roles in zip(folders, (("keymanager", "gateway"), ("gateway",)), strict=True):
+        folder.mkdir()
+        certify(folder, folder.name, signer, *roles)
+    begin = lambda folder: lambda *words: start(*words, folder=folder)
+    manager = Workers(folders[0], begin(folders[0]), upstream, node={"data_dir": "data", "name": "k"},
+                      cluster={"listen": f"tcp:{port}:interface=127.0.0.1"})  # fmt: skip
+    shutil.copytree(folders[0] / "plugins", folders[1] / "plugins")
+    gateway = Node(
+        folders[1], begin(folders[1]), None, gateway={"workers": 2}, control={"listen": ""},
+        node={"data_dir": "data", "name": "g", "roles": ["gateway", "admin"]},
+        cluster={"keymanagers": [f"127.0.0.1:{port}"], "lease": 2.0, "session": 4.0},
+    ).ready()  # fmt: skip
+    wait_for(lambda: b'"ready": 2' in gateway.ask("/readyz")[2])
+    for _ in range(3):
+        key = manager.new_key()
+        assert {200} == statuses(gateway, key)
+        assert {200} == manager.each(key)
+        told = reached(manager, key)
+        assert [401] * 8 == [node.get("/hello", **{"X-API-Key": key})[0] for node in (gateway, manager.node) * 4]
+
+    assert {"k.worker1", "k.worker2", "g"} == set(told["in_force"])
+
+
+def reached(manager, key):
+    """Revoke a key, and say where that was in force."""
+    connection = http.client.HTTPConnection("127.0.0.1", manager.node.admin, timeout=PATIENCE)
+    fields = {"Authorization": f"Bearer {manager.token}", "Content-Type": "application/json"}
+    connection.request("POST", "/admin/v1/revocations", json.dumps({"key": key}), fields)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert 200 == answer.status
+    return json.loads(answer.getheader(REACHED))
+
+
+def test_listeners_with_tls_are_shared_and_read_again(tmp_path, start, upstream):
+    """Certificates and the state file, by SIGHUP to the parent; a second SIGTERM ends all at once."""
+    file = certificate(tmp_path, "localhost")[2]
+    port = free_port()
+    node = Node(
+        tmp_path, start, {"apis": [api(upstream.port, "hello")]}, [f"ssl:{port}:interface=127.0.0.1:certKey={file}"],
+        gateway={"workers": 2},
+    ).ready()  # fmt: skip
+    wait_for(lambda: b'"ready": 2' in node.ask("/readyz")[2])
+    pids = children(node.process.popen.pid)
+
+    def asked():
+        """The certificate that is shown, and the status."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            secure.sendall(b"GET /new HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return secure.getpeercert(binary_form=True), secure.recv(12)
+
+    ((before, status),) = {asked() for _ in range(6)}
+    assert b"HTTP/1.1 404" == status
+    certificate(tmp_path, "localhost", serial=2)
+    node.write({"apis": [api(upstream.port, "new")]})
+    node.process.signal(signal.SIGHUP)
+    wait_for(lambda: {b"HTTP/1.1 200"} == {asked()[1] for _ in range(6)})
+    wait_for(lambda: before not in {asked()[0] for _ in range(6)})
+
+    stuck = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    stuck.send(b"\x16\x03\x01")
+    node.process.signal(signal.SIGTERM)
+    node.process.wait_for("exchanges may go on")
+    node.process.signal(signal.SIGTERM)
+    assert 1 == node.process.end()
+    wait_for(lambda: not any(map(is_alive, pids)))
+    stuck.close()
 
 
 def test_workers_count_limits_together(tmp_path, start, upstream):
