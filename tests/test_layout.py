@@ -6,6 +6,7 @@ A new module needs a line in ``LAYERS``; everything else follows from where it s
 import ast
 import builtins
 import configparser
+import importlib
 import re
 import subprocess
 import sys
@@ -428,6 +429,24 @@ def test_the_configuration_file_is_the_code():
     from twgw.config import render_default
 
     assert render_default() == (ROOT / "etc/twgw.toml").read_text()
+
+
+def test_measurements_find_what_they_import():
+    """The scripts of bench/ are run by hand: what they take of the gateway is there when somebody does."""
+    texts = {path.name: path.read_text() for path in (ROOT / "bench").iterdir() if path.is_file()}
+    taken = {
+        (name, node.module, alias.name)
+        for name, text in texts.items() if name.endswith(".py") or "python" in text.partition("\n")[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("twgw")
+        for alias in node.names
+    }  # fmt: skip
+
+    assert ("loop", "twgw.tap", "Node") in taken
+    assert [] == [
+        (script, module, name) for script, module, name in sorted(taken)
+        if f"{module}.{name}" not in PATHS and not hasattr(importlib.import_module(module), name)
+    ]  # fmt: skip
 
 
 def test_what_make_calls_is_there():
