@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, opened
-from twgw.cluster.settings import PORT, Address
+from twgw.cluster.settings import PORT
 from twgw.config import Config, load
 from twgw.faults import InvalidFileError
 from twgw.newfile import create
@@ -196,7 +196,7 @@ def tell_token(config: Config, roles: Iterable[str]) -> None:
             made = database.call(new_token, roles, now=now(), write=True)
         except JoinError as error:
             raise failure([str(error)]) from error
-    where = config.cluster.advertise or Address(config.node.name)
+    where = config.cluster.address(config.node.name)
     click.echo(f"On a new node, once, within 15 minutes ({', '.join(roles)}):\n")
     click.echo(f"  twgw cluster join {where} --token {made.text}\n")
     click.echo("The token is a secret until then.  Another one: twgw cluster token")

@@ -177,7 +177,10 @@ class FromDatabase:
         said, wall = self.config.cluster, self.clock.wall
         terms = Terms(said.lease, said.session)
         node = self.config.node
-        made = Membership(self.database, self.reactor, MachineClocks, terms, node.name, wall, self.log, node.roles)
+        address = str(said.address(node.name)) if said.listen is not None else ""
+        made = Membership(
+            self.database, self.reactor, MachineClocks, terms, node.name, wall, self.log, node.roles, address
+        )
         made.lends = "gateway" in node.roles and not self.config.workers
         made.lease.counts = CountsOn(node.name, digest_of(self.config.memcached))
         return made

@@ -29,7 +29,8 @@ from twgw.cluster.joining import Door
 from twgw.cluster.lease import Lease
 from twgw.cluster.links import Links
 from twgw.cluster.membership import Membership, Rounds
-from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News
+from twgw.cluster.mesh import Mesh, connecting
+from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
@@ -223,7 +224,7 @@ def for_gateways(
 def tell_of_news(backing: FromDatabase, listener: Listening) -> None:
     """Have those that are connected there hear at once that the log went on."""
     assert backing.membership is not None
-    others, tell_others = backing.advanced, backing.membership.tell
+    others, tell = backing.advanced, backing.membership.tell
     carrier = Carrier({}, lambda *_: None)
     listener.roll = backing.membership.nodes
 
@@ -231,20 +232,34 @@ def tell_of_news(backing: FromDatabase, listener: Listening) -> None:
         others()
         listener.advanced()
 
-    def tell(message: object) -> None:
+    def told(message: News | Anew | Relay | RelayDone) -> None:
+        tell(message)
         if isinstance(message, News):
-            advanced()
+            listener.advanced()
         elif isinstance(message, Anew):
-            tell_others(message)
             for peer in listener.gateways():
                 carrier.tell(peer, message)
 
     backing.advanced = advanced
-    backing.membership.tell = tell
+    backing.membership.tell = told
+
+
+def meshed(backing: FromDatabase, member: Membership, listener: Listening) -> Mesh:
+    """The connections of a key manager to the others, which are told the rest."""
+    connect, there = connecting(backing.reactor, listener.tls), lambda: member.completion.there
+    mesh, tell = Mesh(member.address, listener.here, connect, there), member.tell
+
+    def told(message: News | Anew | Relay | RelayDone) -> None:
+        tell(message)
+        if not isinstance(message, News | Anew):
+            mesh.tell(message)
+
+    member.tell = told
+    return mesh
 
 
 def _lending(membership: Membership, also: Mapping[type[Any], Callable[[Peer, Any], object]]) -> Carrier:
-    """What gives leases to gateways elsewhere, and hears what they have in force."""
+    """What gives leases to gateways elsewhere, and hears what they and other key managers have in force."""
 
     def hear(peer: Peer, message: Any) -> None:
         if message.__class__ in also:
@@ -255,7 +270,8 @@ def _lending(membership: Membership, also: Mapping[type[Any], Callable[[Peer, An
         if answer is not None:
             carrier.tell(peer, answer)
 
-    carrier = Carrier(dict.fromkeys((LeaseAsked, LeaseReturned, Ack, *also), GATEWAY), hear)
+    senders = dict.fromkeys((LeaseAsked, LeaseReturned, Ack, *also), GATEWAY)
+    carrier = Carrier(senders | dict.fromkeys((Relay, RelayDone), KEY_MANAGER), hear)
     return carrier
 
 
@@ -284,8 +300,10 @@ def take_part(
     """Give a node its connections to others: to key managers, or of those that ask this one.  Raises as above."""
     ends: Links | Listening | None = None
     leases: TimerService | None = None
+    parts: list[Links | Listening | Mesh] = []
     if isinstance(backing, FromKeyManagers):
         ends, leases, lease = backing.links, Asking(backing), backing.lease
+        parts = [backing.links]
     elif isinstance(backing, FromDatabase) and backing.membership is not None:
         comparison = Comparison(backing.database, backing.membership, backing.membership.anew, log)
         ends = listening(backing, clock, in_thread, log, metrics)
@@ -293,6 +311,7 @@ def take_part(
         meaning = "Gateways of this key manager that serve something else than the database has."
         metrics.gauge("twgw_cluster_drifted", meaning, (), comparison.drifted, OWN)
         lease = backing.membership.lease
+        parts = [ends, meshed(backing, backing.membership, ends)] if ends is not None else []
     if leases is None:
         return
     services: list[Any] = [leases]
@@ -303,11 +322,16 @@ def take_part(
     gauge, meaning = metrics.gauge, "Seconds left of the lease; negative without one."
     gauge("twgw_cluster_lease_seconds", meaning, (), lease.left, LEAST)
     if ends is not None:
-        there, rounds = ends, TimerService(1, ends.look)
-        rounds.clock = reactor
-        services = [there, *services, rounds]
+        there = ends
         gauge("twgw_cluster_connections", "Connections to other nodes.", (), there.here.count, OWN)
         meaning = "UNIX time at which the certificate for other nodes ends."
         gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: there.tls.ends_at, OWN)
-    for service in services:
+    for service in (*parts, *services, *(_each_second(part, reactor) for part in parts)):
         node.addService(service)
+
+
+def _each_second(part: Links | Listening | Mesh, reactor: Any) -> TimerService:
+    """Has it look after its connections."""
+    rounds = TimerService(1, part.look)
+    rounds.clock = reactor
+    return rounds

@@ -68,6 +68,19 @@ def test_a_session_may_say_itself_that_it_is_done(completion, clocks):
     assert completion.done == Head(1, 6)
 
 
+def test_with_it_comes_how_its_gateways_stand(completion, clocks):
+    """Until the database says something later."""
+    look(completion, 7, session("a", 5))
+    completion.told(RelayDone("a", Head(1, 6), "new"))
+    completion.told(RelayDone("a", Head(1, 5), "old"))
+
+    assert [("new", Head(1, 6))] == [(each.report, each.done) for each in completion.there]
+
+    look(completion, 7, session("a", 7))
+
+    assert [("", Head(1, 7))] == [(each.report, each.done) for each in completion.there]
+
+
 def test_what_an_unknown_session_says_is_not_kept(completion, clocks):
     """It is not among those that are waited for."""
     completion.told(RelayDone("a", Head(1, 9)))

@@ -122,7 +122,7 @@ def test_a_peer_that_is_silent_is_left(clock, gw, node, wire):
 def links(gw, door, monkeypatch, ready):
     """The connections to two key managers, of which the first is behind the door."""
     monkeypatch.setattr(
-        module, "_connected",
+        module, "opened",
         lambda _reactor, address, _tls, factory: door.connect(factory._link) if address.host == "km1" else _never(),
     )  # fmt: skip
     made = Links(None, (Address("km0"), Address("km1")), gw.tls, gw.here, lambda: ready.append(1))

@@ -7,6 +7,7 @@ from twisted.python.failure import Failure
 
 from tests.cluster.conftest import EXACT, HandClocks
 from tests.storage.conftest import NOW
+from twgw.cluster import membership as module
 from twgw.cluster.commands import Refused
 from twgw.cluster.membership import EVERY, HASTE, Lost, Membership, Rounds
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
@@ -147,10 +148,36 @@ def test_another_node_may_say_so_itself(member):
 
     for message in a.told:
         b.it.heard(message)
-    assert b.told == [News(Head(1, 1)), RelayDone(b.it.session, Head(1, 1))]
-    a.it.heard(b.told[-1])
+    news, said = b.told
+    assert (news, said) == (News(Head(1, 1)), RelayDone(b.it.session, Head(1, 1), said.report))
+    a.it.heard(said)
 
     assert "done" == result(done)
+
+
+def test_who_has_it_in_force_comes_with_such_a_message(member):
+    """So whoever waited is told the names, without the database."""
+    a, b = member("a"), member("b")
+    a.it.look()
+    b.told.clear()
+    done = a.it.reached(append(a))
+    b.it.heard(Relay(Head(1, 1)))
+    a.it.heard(b.told[-1])
+    found = []
+    done.addCallback(found.append)
+
+    assert [(("a", "b"), ())] == [(each.in_force, each.ended) for each in found]
+
+
+def test_a_report_that_is_too_long_for_a_message_is_left_to_the_database(member, monkeypatch):
+    """It is not told without: then nobody could say who has it in force."""
+    b = member("b")
+    b.told.clear()
+    monkeypatch.setattr(module, "LARGEST_AT_ONCE", 10)
+    append(b)
+    b.it.heard(Relay(Head(1, 1)))
+
+    assert [News(Head(1, 1))] == b.told
 
 
 def test_a_gateway_elsewhere_is_waited_for(member):

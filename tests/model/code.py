@@ -32,7 +32,7 @@ MUTANTS = {
         ("grants", "hold.acked = max(hold.acked, asked.applied)", "hold.acked = self.known"),
     # of whoever waits
     "the log need not have been seen": ("completion", "[self.view.head, *(", "[Head(9, 9), *("),
-    "nobody waits for sessions": ("completion", "for each in waited_for)])", "for each in ())])"),
+    "nobody waits for sessions": ("completion", "for each in self.there)])", "for each in ())])"),
     "silence goes on through a renewal":
         ("completion", "if each.id in same else now", "if each.id in since else now"),
     "the wait is shorter than a session": ("completion", "since.later(self._term)", "since.later(self._term - 1)"),

@@ -10,7 +10,7 @@ Pure; ``membership.py`` asks.
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
 from twgw.cluster.messages import RelayDone
@@ -32,6 +32,8 @@ class Session:
     """The gateways that may hold a lease of it, and where each counts limits; None: it does not say."""
     report: str = ""
     """How its gateways stood then; see ``reports.py``."""
+    address: str = ""
+    """Where other key managers reach it; empty: nowhere."""
 
 
 @frozen
@@ -55,6 +57,7 @@ class Completion:
         self._told: dict[str, Head] = {}
         self._forgot: Moment | None = None
         """When it was seen that the database has lost what it had committed."""
+        self._reports: dict[str, str] = {}
 
     def saw(self, view: View) -> None:
         """The database was looked at, in a transaction that has just returned."""
@@ -66,25 +69,42 @@ class Completion:
         same = {each.id for each in view.sessions if before.get(each.id) == each.beats}
         self._since = {each.id: since[each.id] if each.id in same else now for each in view.sessions}
         self._told = {each.id: told[each.id] for each in view.sessions if each.id in told}
+        self._reports = {name: self._reports[name] for name in self._told if name in self._reports}
         self.view = view
 
     def told(self, it: RelayDone) -> None:
         """A key manager says itself with what it is done, before that stands in the database."""
-        if it.session in self._since:
-            self._told[it.session] = max(it.done, self._told.get(it.session, it.done))
+        if it.session in self._since and it.done >= self._told.get(it.session, it.done):
+            self._told[it.session] = it.done
+            self._reports[it.session] = it.report
 
     @property
     def silent(self) -> list[Session]:
         """Sessions that have ended without a word: their rows may go, if they have these beats still."""
-        return [each for each in self.view.sessions if self.has_passed(self._since[each.id])]
+        return [each for each in self.sessions if self.has_passed(self._since[each.id])]
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All of them, with what they said last."""
+        return [self._last(each) for each in self.view.sessions]
+
+    @property
+    def there(self) -> list[Session]:
+        """Those that are waited for."""
+        return [each for each in self.sessions if not self.has_passed(self._since[each.id])]
+
+    def _last(self, session: Session) -> Session:
+        told = self._told.get(session.id, session.done)
+        if told <= session.done:
+            return session
+        return evolve(session, done=told, report=self._reports.get(session.id) or session.report)
 
     @property
     def done(self) -> Head:
         """What is in force wherever any lease is good."""
         if self._forgot is not None and not self.has_passed(self._forgot):
             return Head(0, 0)
-        waited_for = [each for each in self.view.sessions if each not in self.silent]
-        return min([self.view.head, *(max(each.done, self._told.get(each.id, each.done)) for each in waited_for)])
+        return min([self.view.head, *(each.done for each in self.there)])
 
     def has_passed(self, since: Moment) -> bool:
         """Whether every session has ended that was not renewed since a moment.

@@ -40,6 +40,7 @@ class Link:
         self._busy = False
         self._failures = 0
         self._next = 0.0
+        self._ended = False
 
     def look(self) -> None:
         """Connect when it is time to; else see whether the other end is alive.  Called every second."""
@@ -51,6 +52,9 @@ class Link:
 
     def _connected(self, peer: Peer) -> None:
         self._busy, self._failures = False, 0
+        if self._ended:
+            peer.close()
+            return
         self.peer = peer
         if self.why:
             self._here.log.info("connected to {name}", name=self.name)
@@ -62,6 +66,12 @@ class Link:
         self._failures += 1
         self._next = self._here.now() + min(LONGEST_PAUSE, 0.5 * self._failures)
         self._say(words(failure))
+
+    def end(self) -> None:
+        """It is not wanted any more."""
+        self._ended = True
+        if self.peer is not None:
+            self.peer.close()
 
     def lost(self) -> None:
         """The connection ended; the next try is at once."""
@@ -84,7 +94,7 @@ class Links(Service):
         self.tls = tls
         self._links = {
             (address, link): Link(
-                f"{address} ({link})", partial(_connected, reactor, address, tls, PeerFactory(here, link)), here, ready
+                f"{address} ({link})", partial(opened, reactor, address, tls, PeerFactory(here, link)), here, ready
             )
             for address in addresses
             for link in ("control", "bulk")
@@ -124,7 +134,8 @@ class Links(Service):
                 link.lost()
 
 
-def _connected(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -> Any:
+def opened(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -> Any:
+    """Open a connection: a Deferred of a Peer, which has said nothing yet."""
     endpoint = wrapClientTLS(tls, HostnameEndpoint(reactor, address.host, address.port, CONNECT_WITHIN))
     return endpoint.connect(factory)
 
@@ -132,7 +143,7 @@ def _connected(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -
 async def connect(reactor: Any, address: Address, tls: Any, here: Here, link: str) -> Peer:
     """One connection, once, for a command.  Raises Lost, and what the other end answers to hello."""
     try:
-        peer = await _connected(reactor, address, tls, PeerFactory(here, link))
+        peer = await opened(reactor, address, tls, PeerFactory(here, link))
     except Exception as error:
         raise Lost(words(Failure(error))) from error
     ready: Peer = await peer.ready

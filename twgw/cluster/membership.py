@@ -23,7 +23,7 @@ from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
-from twgw.cluster.reports import About, Report, Reports, Standing, Told, write
+from twgw.cluster.reports import LARGEST_AT_ONCE, About, Report, Reports, Standing, Told, write
 from twgw.cluster.rollcall import Reached, Roll, call, reached
 from twgw.policy.interfaces import Log
 from twgw.registry import Head
@@ -62,13 +62,15 @@ class Membership:
         reactor: for waits between renewals.
         wall: UNIX time, which is only told.
         roles: of this node, which are only told.
+        address: where other key managers reach this one.
     """
 
     def __init__(
         self, database: Any, reactor: Any, clocks: Clocks, terms: Terms, node: str, wall: Callable[[], float], log: Log,
-        roles: tuple[str, ...] = (),
+        roles: tuple[str, ...] = (), address: str = "",
     ) -> None:  # fmt: skip
         self.session = ""
+        self.address = address
         self.grants = Grants(clocks, terms)
         self.completion = Completion(clocks, terms)
         self.census = Census(clocks, terms)
@@ -117,7 +119,8 @@ class Membership:
         if self.lends:
             self.census.asked(self.lease.gateway, self.lease.counts)
         named, known = self.census.named([self.lease.gateway]), self.grants.known
-        view = self._database.call(register, name, self._node, known, named, self._told(), now=wall, write=True)
+        more = {"address": self.address, "now": wall}
+        view = self._database.call(register, name, self._node, known, named, self._told(), write=True, **more)
         self._begun(began, name, view, named)
 
     def look(self) -> None:
@@ -141,7 +144,8 @@ class Membership:
             if view is None and not self._stopped:  # others took it away, as it had ended
                 self.grants.lost()
                 began, name = Moment.now(self._clocks), uuid4().hex
-                view = await run(cluster.register, name, self._node, known, named, told, now=self._wall(), write=True)
+                more = {"address": self.address, "now": self._wall()}
+                view = await run(cluster.register, name, self._node, known, named, told, write=True, **more)
                 self._begun(began, name, view, named)
             elif view is not None:
                 self.census.saw(view, named)
@@ -260,8 +264,8 @@ class Membership:
 
     def roll(self) -> Roll:
         """Everybody who is there."""
-        view, silent = self.completion.view, self.completion.silent
-        return call(view.sessions, silent, self.session, self.reports.standings(self.grants.holders))
+        silent = self.completion.silent
+        return call(self.completion.sessions, silent, self.session, self.reports.standings(self.grants.holders))
 
     def nodes(self) -> Roll:
         """The same, with this node."""
@@ -297,7 +301,8 @@ class Membership:
         self.completion.told(done)
         if done.done > max(self._published, self._said):
             self._said = done.done
-            self.tell(done)
+            if len(report := self._told()) <= LARGEST_AT_ONCE:
+                self.tell(evolve(done, report=report))
         self._settle()
         self._hasten()
 

@@ -84,3 +84,5 @@ class RelayDone:
 
     session: str
     done: Head
+    report: str = ""
+    """How its gateways stand, as ``reports.py`` writes it."""

@@ -36,7 +36,8 @@ MOST_UNSENT = 1 << 20
 STALLED, SILENT, HELLO_WITHIN, PATIENCE, ALIVE = 2.0, 30.0, 10.0, 10.0, 3.0
 """Seconds for which a peer may take nothing, say nothing, leave out its hello, owe an answer, and that to a ping."""
 LONGEST_VALUE = 0xFFFF
-LINKS = ("control", "bulk")
+LINKS = ("control", "bulk", "relay")
+"""What a connection is for: leases, what is large, what key managers tell each other."""
 _OF_ERRORS = {amp.ERROR_CODE, amp.ERROR_DESCRIPTION}
 
 

@@ -24,6 +24,8 @@ MOST_GATEWAYS = 1000
 """Of which a key manager keeps reports; beyond that the oldest is forgotten."""
 LARGEST = 200_000
 """Characters of a session's text; beyond that what could not be had is left out."""
+LARGEST_AT_ONCE = 20_000
+"""Characters of such a text that are told in a message; a longer one is read in the database."""
 
 BEGINNING = Head(0, 0)
 

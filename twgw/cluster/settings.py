@@ -93,6 +93,15 @@ class ClusterSettings:
         assert self.key is not None
         return self.ca, self.certificate, self.key
 
+    def address(self, node: str) -> Address:
+        """Where other nodes reach this one, which is called ``node``: what is advertised, else what it listens on."""
+        if self.advertise is not None:
+            return self.advertise
+        if self.listen is None:
+            return Address(node)
+        named = self.listen.interface not in ("", "0.0.0.0", "::")
+        return Address(self.listen.interface if named else node, self.listen.port)
+
     def settled(self, data_dir: Path) -> "ClusterSettings":
         """The same with every file named."""
         folder = data_dir / FOLDER

@@ -23,12 +23,15 @@ APART = 1_000_000
 
 def register(
     connection: Connection, session: str, node: str, known: Head, counting: Mapping[str, CountsOn], report: str = "",
-    *, now: float,
+    *, address: str = "", now: float,
 ) -> View:  # fmt: skip
-    """Begin a session, which has granted nothing yet.  ``known``: how far the log was, as far as this node knows."""
+    """Begin a session, which has granted nothing yet.
+
+    ``known``: how far the log was, as far as this node knows.  ``address``: where other key managers reach it.
+    """
     head = _locked_head(connection, known)
     done = {"done_epoch": head.epoch, "done_pos": head.pos}
-    said = {"counting": _written(counting), "report": report}
+    said = {"counting": _written(counting), "report": report, "address": address}
     connection.execute(insert(table).values(session=session, node=node, since=now, beats=1, **said, **done))
     return View(head, _sessions(connection))
 
@@ -86,6 +89,7 @@ def _sessions(connection: Connection) -> tuple[Session, ...]:
     return tuple(
         Session(
             row.session, row.node, row.beats, Head(row.done_epoch, row.done_pos), _read(row.counting), row.report or "",
+            row.address or "",
         )
         for row in rows
     )  # fmt: skip

@@ -79,6 +79,7 @@ km_session = _table(
     _required("done_pos", BigInteger),
     Column("counting", LongText),
     Column("report", LongText),
+    Column("address", String(300)),
 )
 
 # --- what was counted against long limits ---
