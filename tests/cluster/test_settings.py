@@ -30,6 +30,21 @@ def test_anything_else_is_no_address(text):
         Address.from_text(text)
 
 
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ({"advertise": "10.0.0.1", "listen": "tcp:9000"}, "10.0.0.1:8091"),
+        ({"listen": "tcp:9000"}, "a:9000"),
+        ({"listen": "tcp:9000:interface=127.0.0.2"}, "127.0.0.2:9000"),
+        ({"listen": "tcp:9000:interface=0.0.0.0"}, "a:9000"),
+        ({}, "a:8091"),
+    ],
+)
+def test_a_node_is_reached_where_it_says(said, address):
+    """Or where it listens; on every address, by its name."""
+    assert address == str(structure(ClusterSettings, said).address("a"))
+
+
 def test_a_cluster_is_named_as_a_certificate_can_say():
     """Letters, digits, dots, dashes."""
     with pytest.raises(SettingsError):

@@ -53,7 +53,8 @@ class ClusterSettings:
         default=None,
     )
     advertise: Address | None = setting(
-        "HOST or HOST:PORT by which other nodes reach it. Empty: the name of the host, and the port of listen.",
+        "HOST or HOST:PORT by which other nodes reach it. Empty: the address in listen, else the name of the node, "
+        "and the port of listen.",
         default=None,
     )
     lease: float = setting(
