@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.processes import PATIENCE
 from tests.wire.test_revocation import pair, server, wait_for  # noqa: F401 - fixtures
-from twgw.model import Api, Lifecycle, Policy, Target, Upstream
+from twgw.model import Api, Isolated, Lifecycle, Policy, Target, Upstream
 from twgw.storage import apis, subscriptions
 from twgw.storage.database import Database
 
@@ -57,10 +57,10 @@ def ticker():
     made.close()
 
 
-def publish(url, port):
+def publish(url, port=9, name="ticks", more=(), **fields):
     """An API of that server, on every node that follows the database."""
-    policies = (Policy("oauth2"), Policy("subscription"))
-    api = Api("ticks", "1", "/ticks", policies=policies, upstream=Upstream((Target(f"http://127.0.0.1:{port}"),)))
+    policies, upstream = (Policy("oauth2"), Policy("subscription"), *more), Upstream((Target(f"http://127.0.0.1:{port}"),))
+    api = Api(name, "1", f"/{name}", policies=policies, upstream=upstream, **fields)
     database = Database(url)
 
     def write(connection):
@@ -119,3 +119,27 @@ def test_what_streams_is_cut_off_when_its_token_is_revoked(pair, ticker):  # noq
     assert b'twgw_streams_cut_total{api="ticks:1"} 1.0' in b.node.ask("/metrics")[2]
     for each in (*streams, other):
         each.close()
+
+
+def test_an_api_that_chose_so_is_served_without_the_database(pair, server):  # noqa: F811
+    """When the session of the node has ended, and with a word about it; the others say 503."""
+    a, _ = pair
+    answer = (Policy("mock-response", {"status": 200, "body": "calm"}),)
+    publish(a.url, name="calm", more=answer, when_isolated=Isolated.STALE)
+    token = a.token()
+    calm = lambda: a.node.get("/calm", Authorization=f"Bearer {token}")
+    wait_for(lambda: 200 == calm()[0])
+    assert (200, None) == (a.call(token), calm()[1]["Proxy-Status"])
+    server.pause()
+    try:
+        wait_for(lambda: 503 == a.call(token))
+        status, fields, body = calm()
+        assert (200, b"calm") == (status, body)
+        assert 'twgw; details="stale: cut off from the cluster"' == fields["Proxy-Status"]
+        assert b'twgw_stale_served_total{api="calm:1"} 1.0' in a.node.ask("/metrics")[2]
+        wait_for(lambda: '"stale":true' in (a.node.folder / "data/access.log").read_text())
+        assert 503 == a.call(token)
+    finally:
+        server.resume()
+    wait_for(lambda: 200 == a.call(token))
+    assert calm()[1]["Proxy-Status"] is None
