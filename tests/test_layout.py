@@ -28,7 +28,7 @@ LAYERS = {
           policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
     1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
-          key_import logins metrics newfile passwords reader secret_files toml_edit
+          key_import later logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,overview}
           cluster/{refusals,reports,rollcall,settings}

@@ -199,10 +199,14 @@ class Load:
                 )  # fmt: skip
             connection.close()
 
+    def kept(self):
+        """What was issued, and never revoked."""
+        revoked = {each.subject for each in self.changes if each.kind == "revoke"}
+        return [each.subject for each in self.changes if each.kind == "issue" and each.subject not in revoked]
+
     def verify(self):
         """Once it has stopped and all is well: use everything that was issued and never revoked at one gateway."""
-        revoked = {each.subject for each in self.changes if each.kind == "revoke"}
-        kept = [each.subject for each in self.changes if each.kind == "issue" and each.subject not in revoked]
+        kept = self.kept()
         for number, token in enumerate(kept):
             name = NODES[number % len(NODES)]
             connection = Connection(self._world[name].node.port)

@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 import threading
-from collections import Counter
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -21,8 +20,9 @@ sys.path.insert(0, str(ROOT))
 from tests.chaos.faults import inflict, resume  # noqa: E402 - the checkout is known only now
 from tests.chaos.load import Load  # noqa: E402
 from tests.chaos.report import judged, text  # noqa: E402
+from tests.chaos.rolling import Balancer, Callers, roll  # noqa: E402
 from tests.chaos.schedule import KINDS, QUIET_AFTER, draw, touched  # noqa: E402
-from tests.chaos.world import World  # noqa: E402
+from tests.chaos.world import KEY_MANAGERS, World  # noqa: E402
 
 QUIET = 18.0
 """Seconds for which all is left alone after it was healed."""
@@ -38,7 +38,7 @@ class Chaos:
         """Times in which all was well."""
         self.load = load
         self._world, self._faults, self._lanes, self._say, self._quiet = world, iter(faults), lanes, say, quiet
-        self._touched, self._news, self._failed = set(), threading.Condition(), []
+        self._touched, self._news = set(), threading.Condition()
 
     def run(self, end=None):
         """All faults, or until a time."""
@@ -53,8 +53,6 @@ class Chaos:
                 lane.start()
             for lane in lanes:
                 lane.join()
-            if self._failed:
-                raise self._failed[0]
             self._rest(self._quiet)
             done = done or (end is not None and monotonic() > end)
         return self
@@ -80,23 +78,24 @@ class Chaos:
             self.healthy.append((began, monotonic()))
 
     def _lane(self, waiting, end):
-        try:
-            while end is None or monotonic() < end:
-                with self._news:
-                    fault = next(waiting, None)
-                    if fault is None:
-                        return
-                    self._news.wait_for(lambda it=fault: not touched(it) & self._touched)
-                    self._touched |= touched(fault)
-                began = monotonic()
+        while end is None or monotonic() < end:
+            with self._news:
+                fault = next(waiting, None)
+                if fault is None:
+                    return
+                self._news.wait_for(lambda it=fault: not touched(it) & self._touched)
+                self._touched |= touched(fault)
+            began, seen = monotonic(), False
+            try:
                 seen = inflict(self._world, fault)
-                self.happened.append((began, monotonic(), fault, seen))
-                self._say(f"{'done  ' if seen else 'unseen'} {fault}")
-                with self._news:
-                    self._touched -= touched(fault)
-                    self._news.notify_all()
-        except Exception as error:  # noqa: BLE001 - it is raised where the run is waited for
-            self._failed.append(error)
+            except Exception as error:  # noqa: BLE001 - it is judged in the end, and other lanes go on
+                self.load.broken.append(f"{fault}: {error!r}")
+                self._say(f"broken {fault}: {error!r}")
+            self.happened.append((began, monotonic(), fault, seen))
+            self._say(f"{'done  ' if seen else 'unseen'} {fault}")
+            with self._news:
+                self._touched -= touched(fault)
+                self._news.notify_all()
 
 
 def main():
@@ -106,6 +105,8 @@ def main():
     parser.add_argument("--seed", default=str(time_ns() % 10**9), help="of all that is chosen (default: another one)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
     parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
+    parser.add_argument("--lanes", type=int, default=2, help="faults at a time (default: %(default)s)")
+    parser.add_argument("--rolls", type=int, default=20, help="rolling restarts after it (default: %(default)s)")
     parser.add_argument("--lease", type=float, default=4, help="seconds (default: %(default)s)")
     parser.add_argument("--session", type=float, default=15, help="seconds (default: %(default)s)")
     parser.add_argument("--mutant", help="take a rule out: no lease, no wait, counts alone")
@@ -120,16 +121,29 @@ def main():
             load = Load(world, options.seed).start()
             faults = draw(options.seed, tuple(options.kinds.split(",")), options.longest)
             say = lambda it: print(f"{monotonic() - began:7.1f} s  {it}", flush=True)
-            chaos = Chaos(world, load, faults, say=say).run(began + 60 * options.minutes)
+            chaos = Chaos(world, load, faults, options.lanes, say).run(began + 60 * options.minutes)
             kept = chaos.end()
+            rolled = rolling(world, options.rolls, next(iter(load.kept())))
             errors = world.errors()
         finally:
             resume(world)
             world.end()
     found = judged(load, chaos.healthy)
     print(text(found, load, chaos, kept, errors, options, datetime.now(UTC), monotonic() - began))
-    counts = Counter(seen for *_, seen in chaos.happened)
-    sys.exit(0 if not any(found.values()) and not load.broken and not errors and counts[True] else 1)
+    failed = rolled.failed
+    print(f"\n{options.rolls} rolling restarts: {rolled.answered} requests, {len(failed)} failed {failed[:5]}")
+    broken = any(found.values()) or load.broken or errors or rolled.failed
+    sys.exit(1 if broken or not any(seen for *_, seen in chaos.happened) else 0)
+
+
+def rolling(world, times, token):
+    """Rolling restarts, after all that went wrong; the clients that asked meanwhile."""
+    balancer = Balancer(world, KEY_MANAGERS)
+    callers = Callers(balancer.port, token)
+    roll(world, times)
+    callers.stop()
+    balancer.end()
+    return callers
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ KINDS = {
 """Each kind, how often it is drawn beside the others, and what it is done to."""
 LASTS = ("pause", "cut", "cut one way", "delay", "clock")
 TOUCHES = {"database": ("a-database", "b-database"), "memcached": ("a-memcached", "b-memcached", "g-memcached")}
-QUIET_AFTER = 12
+QUIET_AFTER = 30
 """Faults after which everything is healed, so that it is seen to be well."""
 
 

@@ -5,6 +5,7 @@ database; between them are links that can be cut.
 """
 
 import json
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ REVISED = "revised"
 """The API that is published again and again, and answers with the number of its revision."""
 COUNTERS = "/proc/self/cwd/memcached"
 """How every node names memcached, in the same words; each finds a link of its own there."""
-BACK_WITHIN = 120.0
+BACK_WITHIN = 240.0
 """Seconds in which a process that was killed serves again, and everything is well once it is healed."""
 
 
@@ -86,6 +87,13 @@ class Member:
         """At once."""
         self.errors += broken(self.process.lines)
         self.process.kill()
+
+    def terminate(self):
+        """As it should, by SIGTERM; the exit status."""
+        self.process.signal(signal.SIGTERM)
+        status = self.process.end()
+        self.kill()
+        return status
 
     def status(self, path="/readyz"):
         """Status and text of its admin listener; 0 when it does not answer."""

@@ -91,6 +91,15 @@ def test_what_is_no_message_is_refused(opened, heard, km, kind, body):
     assert [] == [line for line in km.lines if "Traceback" in line], "or whoever likes fills the log"
 
 
+def test_what_a_later_version_adds_is_passed_over(opened, heard, km):
+    """So messages may grow while nodes are upgraded one after the other, wherever something is added."""
+    body = b'{"gateway": "x", "seconds": 1, "applied": {"epoch": 1, "pos": 2, "term": 3}, "mood": [{"a": 1}]}'
+    opened.client.tell(Tell, kind="Asked", body=body)
+    opened.pump()
+
+    assert ([("gw1", Asked("x", 1.0, Head(1, 2)))], {}) == (heard, km.refused)
+
+
 def test_a_connection_that_is_gone_takes_nothing(opened, carrier, heard):
     """Who follows positions sends again when there is another."""
     opened.client.close()

@@ -15,8 +15,8 @@ from twgw.cluster.commands import Refused, Tell
 from twgw.cluster.here import Answer
 from twgw.cluster.protocol import Peer
 from twgw.faults import SettingsError
+from twgw.later import understood
 from twgw.schema import as_written
-from twgw.settings import structure
 
 
 @define(eq=False)
@@ -50,7 +50,7 @@ class Carrier:
         if peer.identity is None or self.senders[cls] not in peer.identity.roles:
             raise Refused(f"a {cls.__name__} is for a {self.senders[cls]} to send")
         try:
-            message = structure(cls, json.loads(body))
+            message = understood(cls, json.loads(body))
         except (SettingsError, ValueError, RecursionError) as error:
             raise Refused(f"a {cls.__name__} that is not understood") from error
         self.hear(peer, message)

@@ -14,9 +14,9 @@ from attrs import evolve, field, frozen
 from attrs.validators import max_len
 
 from twgw.faults import SettingsError
+from twgw.later import understood
 from twgw.registry import Head
 from twgw.schema import as_written
-from twgw.settings import structure
 
 MOST_NACKS, LONGEST = 20, 500
 """Of one kind in a report, and characters of one."""
@@ -148,8 +148,8 @@ def write(told: Told) -> str:
 
 
 def read(text: str) -> Told:
-    """The same again; of a later version, what is understood of it: nothing."""
+    """The same again; of another version, what is understood of it."""
     try:
-        return structure(Told, json.loads(text)) if text else Told()
+        return understood(Told, json.loads(text)) if text else Told()
     except (SettingsError, ValueError):
         return Told()

@@ -102,4 +102,4 @@ def _written(counting: Mapping[str, CountsOn]) -> str:
 def _read(text: str | None) -> Mapping[str, CountsOn] | None:
     if text is None:
         return None  # of a version that does not say
-    return {gateway: CountsOn(*each) for gateway, each in json.loads(text).items()}
+    return {gateway: CountsOn(*each[:2]) for gateway, each in json.loads(text).items()}  # a later version may say more
