@@ -26,6 +26,11 @@ EVERY = 0.25
 """Seconds between two looks at what the servers owe."""
 
 
+def _in_words(server: CounterServer) -> str:
+    """A server, for the log."""
+    return "the parent process" if server.name == PARENT else f"memcached {server.name}"
+
+
 def elsewhere(others: Others) -> str:
     """What is said of nodes that count on other servers."""
     return f"{', '.join(others.apart)}: other servers are named in [memcached] there"
@@ -87,13 +92,13 @@ class SharedLimits:
         """Say what became of a server, once."""
         if now[1] != told[1]:
             self._log.error(
-                "memcached {server} has lost its data: what it counted counts as used up", server=server.name
+                "{server} has lost its data: what it counted counts as used up", server=_in_words(server)
             )
         if now[0] and not told[0]:
-            text = "memcached {server}: {fault}; limits counted there are degraded to the share of one node"
-            self._log.error(text, server=server.name, fault=fault or "it does not answer")
+            text = "{server}: {fault}; limits counted there are degraded to the share of one node"
+            self._log.error(text, server=_in_words(server), fault=fault or "it does not answer")
         elif told[0] and not now[0]:
-            self._log.info("memcached {server} answers: limits are counted together again", server=server.name)
+            self._log.info("{server} answers: limits are counted together again", server=_in_words(server))
 
     def _tell_apart(self, apart: tuple[str, ...]) -> None:
         if apart and apart != self._apart:

@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.processes import PATIENCE, Node, api, free_port
+from tests.wire.processes import PATIENCE, PLAIN, Node, api, free_port
 from tests.wire.test_admin import Registry, an_api
 from tests.wire.test_revocation import certify, wait_for
 from tests.wire.test_tls import certificate
@@ -33,6 +35,7 @@ def twgw_respond(exchange):
     """In a field."""
     exchange.response.headers.add("X-Process", str(os.getpid()))
 '''
+TWGW = str(Path(sys.executable).with_name("twgw"))
 POLICIES = ("key-auth", "subscription", "which")
 
 
@@ -270,6 +273,9 @@ def test_workers_of_several_nodes_are_one_cluster(tmp_path, start, upstream):
         assert [401] * 8 == [node.get("/hello", **{"X-API-Key": key})[0] for node in (gateway, manager.node) * 4]
 
     assert {"k.worker1", "k.worker2", "g"} == set(told["in_force"])
+    asked = [TWGW, "cluster", "status", "--json", "--config", str(folders[0] / "twgw.toml")]
+    shown = json.loads(subprocess.run(asked, capture_output=True, check=True, text=True, env=PLAIN).stdout)
+    assert {"k", "k.worker1", "k.worker2", "g"} == {each["node"] for each in shown["nodes"]}
 
 
 def reached(manager, key):
@@ -324,16 +330,19 @@ def test_listeners_with_tls_are_shared_and_read_again(tmp_path, start, upstream)
     stuck.close()
 
 
-def test_workers_count_limits_together(tmp_path, start, upstream):
-    """Exactly, with no memcached; each lets pass what is left by the other."""
+@pytest.mark.parametrize("counts", ["the parent", "memcached"])
+def test_workers_count_limits_together(tmp_path, start, upstream, memcached, counts):
+    """Exactly, with no memcached and with one; each lets pass what is left by the other."""
     state = {"apis": [api(upstream.port, "hello", policies=[
-        {"name": "rate-limit", "settings": {"by": "api", "limits": [{"amount": 100, "period": 3600}]}}
+        {"name": "rate-limit", "settings": {"by": "api", "limits": [{"amount": 100, "period": 2592000}]}}
     ])]}  # fmt: skip
-    node = Node(tmp_path, start, state, gateway={"workers": 2}).ready()
+    servers = [memcached.name] if counts == "memcached" else []
+    node = Node(tmp_path, start, state, gateway={"workers": 2}, memcached={"servers": servers, "timeout": 5}).ready()
     wait_for(lambda: b'"ready": 2' in node.ask("/readyz")[2])
     load = Load(node, "")
     wait_for(lambda: len(load.statuses) > 300)
     load.end()
+    assert bool(servers) == bool(memcached.names())
 
     assert 100 == load.statuses.count(200)
     assert {200, 429} == set(load.statuses)
