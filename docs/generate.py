@@ -192,7 +192,8 @@ def metrics() -> Iterator[str]:
         places = {"TWGW_NODE_DATA_DIR": folder}
         file = {"TWGW_STATE_FILE": "a", "TWGW_MEMCACHED_SERVERS": "localhost"}
         certify(Path(folder) / "cluster")
-        kinds = (file, {"TWGW_CLUSTER_LISTEN": "tcp:0", "TWGW_GATEWAY_WORKERS": "2"})
+        cluster = {"TWGW_CLUSTER_LISTEN": "tcp:0", "TWGW_GATEWAY_WORKERS": "2", "TWGW_MEMCACHED_KEYS": "localhost"}
+        kinds = (file, cluster)
         nodes = [Node(Clock(), load(None, {**places, **more}, {})) for more in kinds]
         served = MemoryGateway(State(apis=(Api("demo", "1", "/", upstream=Upstream((Target("echo:"),))),)))
         served.get("/")

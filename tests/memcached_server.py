@@ -51,6 +51,23 @@ class MemcachedServer:
         lines = [line.split()[0] for line in data.decode().splitlines()]
         return [unquote(line.removeprefix("key=")) for line in lines if line.startswith("key=")]
 
+    def dump(self):
+        """The values of all that it holds, by their names."""
+        values = {}
+        for name in self.names():
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock, sock.makefile("rb") as file:
+                sock.sendall(f"mg {name} v\r\n".encode())
+                head = file.readline().split()
+                values[name] = file.read(int(head[1]))
+        return values
+
+    def put(self, values):
+        """Put values there, whatever was there before."""
+        for name, data in values.items():
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+                sock.sendall(f"ms {name} {len(data)} T0\r\n".encode() + data + b"\r\n")
+                assert sock.recv(100).startswith(b"HD")
+
     def hang(self):
         """Go on holding connections, and answer nothing."""
         self.process.send_signal(signal.SIGSTOP)

@@ -47,6 +47,48 @@ def begun(code, position=0, **bounds):
     return made
 
 
+def test_what_was_read_before_the_beginning_is_judged_by_looking_back(code):
+    """A fact holds that no record since names, before or after the beginning; older ones are not judged."""
+    facts = begun(code, 10)
+    old = {tag: fact(code, 7, (tag,)) for tag in ("a", "b", "c")}
+    assert not any(map(facts.holds, old.values()))
+    facts.apply(11, ("c",))
+    facts.look_back([(8, "a"), (9, "x"), (10, "x")])
+
+    assert {"a": False, "b": True, "c": False} == {tag: facts.holds(each) for tag, each in old.items()}
+    assert not facts.holds(fact(code, 6, ("b",)))
+    assert facts.holds(fact(code, 8, ("a",)))
+
+
+def test_looking_back_heeds_what_names_everything(code):
+    """Nothing from before it holds."""
+    facts = begun(code, 10)
+    facts.look_back([(8, "a"), (9, code.EVERYTHING), (10, "x")])
+
+    assert [False, True] == [facts.holds(fact(code, position, ("b",))) for position in (8, 9)]
+
+
+def test_looking_back_over_a_gap_does_nothing(code):
+    """What is missing might name anything; so might what is not remembered any more."""
+    for records in ([(8, "a"), (10, "x")], [(8, "a"), (9, "a")], [(9, "a"), (10, "a"), (11, "a")]):
+        facts = begun(code, 10)
+        facts.look_back(records)
+        assert not facts.holds(fact(code, 7, ("b",)))
+    facts = begun(code, 10, most_tags=1)
+    for position in (11, 12):
+        facts.apply(position, (f"t{position}",))
+    facts.look_back([(8, "x"), (9, "x"), (10, "x")])
+    assert 11 == facts.floor
+
+
+def test_looking_back_is_bounded(code):
+    """By as many tags as are remembered anyway."""
+    facts = begun(code, 10, most_tags=2)
+    facts.look_back([(8, "a"), (9, "b"), (10, "c")])
+    assert 8 == facts.floor
+    assert not facts.holds(fact(code, 7, ("a",)))
+
+
 def test_a_fact_holds_until_a_record_names_one_of_its_tags(code):
     """Any of them; records that name others change nothing."""
     facts = begun(code)
@@ -624,6 +666,13 @@ MUTANTS = {
     "records are counted": ("self.applied = position\n\n", "pass\n\n"),
     "a new beginning": ("self.applied = self.floor = position", "self.applied = position"),
     "a new epoch": ("self.epoch = epoch", "pass"),
+    "records before the beginning are heeded": ("in (*records, *(", "in (*(), *("),
+    "those after it, too": ("for tag, position in later.items()", "for tag, position in ()"),
+    "no farther back than is known": ("self.floor -= len(records)", "self.floor = 0"),
+    "looking back, everything is everything": ("self.floor = max(self.floor, position)", "pass"),
+    "looking back is bounded": ("self.floor = max(self.floor, self._last", "max(self.floor, self._last"),
+    "no gap when looking back": ("or [pos for pos, _ in records] !=", "or [] !="),
+    "what was forgotten stays so": ("if self.floor != self.begun or", "if"),
     "what was overtaken is not kept": ("if not self.holds(fact):", "if False:"),
     "unknown for a second": ("fact.expires = min(fact.expires, asked + UNKNOWN_FOR)", "pass"),
     "unknown no longer than told": ("min(fact.expires, asked + UNKNOWN_FOR)", "asked + UNKNOWN_FOR"),

@@ -27,7 +27,7 @@ LAYERS = {
     0: """__init__ database_url faults listen model registry schema settings
           policy/{__init__,basic,bearer,edits,exchange,headers,interfaces}""",
     # pure: time and world come as arguments
-    1: """allowed_upstreams cache credentials demo difference document environment files ijson issuer jwt
+    1: """allowed_upstreams cache credentials demo difference document entries environment files ijson issuer jwt
           key_import later logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,overview}
@@ -59,7 +59,8 @@ LAYERS = {
           web/login
           workers/{children,handed,reserving}""",
     # the test kit and the check: everything below the whole
-    5: "checking control memory memory_* readings keeping shared_limits startup startup_* testing admin/service",
+    5: """checking control keeping key_cache memory memory_* readings shared_limits startup startup_* testing
+          admin/service""",
     # the whole
     6: "options tap worker cli cli_*",
 }

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from twgw.memcached import GarbledError, Memcached, read, see, written
+from twgw.memcached import GarbledError, Get, Memcached, Store, read, see, values_read, values_written, written
 from twgw.throttle.reservation import Add, Answer, Put
 from twgw.throttle.settings import ServerAddress
 
@@ -82,6 +82,33 @@ class Liar:
 
     def close(self):
         self._socket.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 300, 59_000])
+def test_values_of_any_bytes_are_stored_and_read(memcached, size):
+    """Many at once; what is not there is none, and so is what a server does not take."""
+    made = Door(memcached.name)
+    address = ServerAddress.from_text(memcached.name)
+    made.memcached = Memcached(made.turns, address, PATIENCE, values_written, values_read)
+    data = bytes(range(256)) * (size // 256 + 1)
+    stored = [Store(f"k{number}", data[: size - number % 2] + b"\r\nMN\r\nx", 2_000_000_000) for number in range(20)]
+    assert [None] * 20 == made.ask(*stored)
+    asked = [Get(f"k{number}") for number in (3, 99, *range(20))]
+    assert [stored[3].data, None, *(each.data for each in stored)] == made.ask(*asked)
+    assert [None, None] == made.ask(Store("big", b"x" * (2 << 20), 2_000_000_000), Get("big"))
+    made.memcached.stop()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"MN\r\n", b"EN\r\n", b"VA 3 O0\r\nabc\r\n", b"VA 9 O0\r\nabc\r\nMN\r\n", b"VA 2 O0\r\nabc\r\nMN\r\n",
+     b"VA 3 O7\r\nabc\r\nMN\r\n", b"HD\r\nMN\r\n", b"VA x O0\r\nabc\r\nMN\r\n", b"EN\r\nEN\r\nMN\r\n",
+     b"\xff\r\nMN\r\n"],
+)  # fmt: skip
+def test_nonsense_is_no_value(answer):
+    """The batch has failed, and nothing of it counts."""
+    with pytest.raises(GarbledError):
+        values_read(answer, [Get("a")])
 
 
 def test_counters_count_and_values_are_put(door):

@@ -8,7 +8,7 @@ Pure: ``gateway/registry.py`` asks it for each request, ``gateway/follower.py`` 
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from attrs import define
@@ -61,6 +61,8 @@ class Cache:
         self.epoch = 0
         self.applied = 0
         """Every record up to this position has been applied."""
+        self.begun = 0
+        """Where it began."""
         self.floor = 0
         """What was read before this position may be changed by a record that is no longer remembered."""
         self._last: OrderedDict[str, int] = OrderedDict()
@@ -96,8 +98,29 @@ class Cache:
         """Begin at a position of the log, knowing nothing: at the start, and where records are missing."""
         self.epoch = epoch
         self.applied = self.floor = position
+        self.begun = position
         for table in (self._last, self._facts, self._unknown):
             table.clear()
+
+    def look_back(self, records: Sequence[tuple[int, str]]) -> None:
+        """Take in records before the beginning, the oldest first and without a gap.
+
+        Then facts that were read after the first of them can be judged.  Without effect where later records are not
+        remembered any more.
+        """
+        if self.floor != self.begun or [pos for pos, _ in records] != list(
+            range(self.begun - len(records) + 1, self.begun + 1)
+        ):
+            return
+        later, self._last = self._last, OrderedDict()
+        self.floor -= len(records)
+        for position, tag in (*records, *((position, tag) for tag, position in later.items())):
+            if tag == EVERYTHING:
+                self.floor = max(self.floor, position)
+            self._last[tag] = position
+            self._last.move_to_end(tag)
+        while len(self._last) > self._most_tags:
+            self.floor = max(self.floor, self._last.popitem(last=False)[1])
 
     # --- facts -------------------------------------------------------------------------------------------
 

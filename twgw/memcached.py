@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import frozen
 from pymemcache.client.base import Client
@@ -19,16 +19,31 @@ from pymemcache.exceptions import MemcacheError
 from twgw.throttle.reservation import Add, Answer, Command, Reply
 from twgw.throttle.settings import ServerAddress
 
-Answered = Callable[[list[Reply] | None], None]
+Answered = Callable[[Any], None]
 END = b"MN\r\n"
 MOST_BYTES = 256
-"""Of the answer to one command."""
+MOST_VALUE = 64 << 10
+"""Of the answer to one command; of one that asks for a value."""
 OLDEST = (1, 6, 18)
 """The version of memcached that the commands were tried with."""
 _VALUE = re.compile(rb"VA (\d{1,9})((?: [a-zA-Z]\S*)*)\Z")
 _COUNTED = re.compile(rb"VA (\d{1,2}) c(\d{1,20}) O(\d{1,9})\r\n( *\d{1,20} *)\r\n")
 """The whole answer to an ``Add``, as it nearly always is."""
 _NUMBER = re.compile(rb" *[0-9]{1,20} *")
+
+
+class Get(NamedTuple):
+    """Read a value."""
+
+    key: str
+
+
+class Store(NamedTuple):
+    """Put a value there, until a UNIX time."""
+
+    key: str
+    data: bytes
+    ends: int
 
 
 class GarbledError(Exception):
@@ -69,6 +84,9 @@ def read(data: bytes, commands: Sequence[Command]) -> list[Reply]:
     if [b"MN", b""] != list(lines):
         raise GarbledError("there are other answers than were asked for")
     return replies
+
+
+_numbers_read = read
 
 
 def _reply(line: bytes, lines: Iterator[bytes], number: int) -> Reply:
@@ -112,20 +130,61 @@ def see(address: ServerAddress, timeout: float, namespace: str) -> Seen:
     return Seen(version, mark.decode("ascii", "replace").strip()[:40], evicts)
 
 
+def values_written(commands: Sequence[Get | Store]) -> bytes:
+    """The same for values of any bytes."""
+    pieces = []
+    for number, command in enumerate(commands):
+        if isinstance(command, Get):
+            pieces.append(f"mg {command.key} v O{number}\r\n".encode("ascii"))
+        else:
+            key, data, ends = command
+            pieces.append(f"ms {key} {len(data)} T{ends} O{number}\r\n".encode("ascii") + data + b"\r\n")
+    return b"".join(pieces) + b"mn\r\n"
+
+
+def values_read(data: bytes, commands: Sequence[Get | Store]) -> list[bytes | None]:
+    """The values; None for one that is not there, and for what was to be stored.  Raises GarbledError."""
+    values: list[bytes | None] = []
+    place = 0
+    for number, command in enumerate(commands):
+        end = data.find(b"\r\n", place)
+        word, *flags = data[place : max(end, place)].split()[:4] or [b""]
+        place = end + 2
+        value = None
+        if isinstance(command, Get) and word == b"VA" and len(flags) == 2 and flags[0].isdigit():
+            size = int(flags.pop(0))
+            value, place = data[place : place + size], place + size + 2
+            if data[place - 2 : place] != b"\r\n":
+                raise GarbledError("a value does not end where it should")
+        named = word == b"EN" or word.endswith(b"_ERROR") or flags == [b"O%d" % number]  # of no value, it says no more
+        if end < 0 or not named:
+            raise GarbledError("the answer is none that memcached gives")
+        values.append(value)
+    if data[place:] != END:
+        raise GarbledError("there are other answers than were asked for")
+    return values
+
+
 class Memcached:
     """One server.  ``send`` is called, and answers, in the thread of the reactor."""
 
-    def __init__(self, reactor: Any, address: ServerAddress, timeout: float) -> None:
+    def __init__(
+        self, reactor: Any, address: ServerAddress, timeout: float, written: Callable[[Any], bytes] = written,
+        read: Callable[[bytes, Any], list[Any]] = read,
+    ) -> None:  # fmt: skip
+        """``written`` and ``read`` say how commands are sent, and what their answers are."""
+        self._written, self._read = written, read
+        self._most = MOST_BYTES if read is _numbers_read else MOST_VALUE
         self._reactor = reactor
         self._timeout = timeout
         self._client = Client(address.place, connect_timeout=timeout, timeout=timeout, no_delay=True)
-        self._tasks: SimpleQueue[tuple[Sequence[Command], Answered] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Sequence[Any], Answered] | None] = SimpleQueue()
         self._thread: Thread | None = None
         self.fault = ""
         """Why the last batch was not answered; empty when it was."""
         self.version = ""
 
-    def send(self, commands: Sequence[Command], answered: Answered) -> None:
+    def send(self, commands: Sequence[Any], answered: Answered) -> None:
         """Do all of them, in order; ``answered`` is told what became of each, or None when nobody knows."""
         if self._thread is None:
             self._thread = Thread(target=self._work, name="memcached", daemon=True)
@@ -142,7 +201,7 @@ class Memcached:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             commands, answered = task
-            replies: list[Reply] | None = None
+            replies: list[Any] | None = None
             try:
                 replies = self._exchange(commands)
                 self.fault = ""
@@ -152,14 +211,14 @@ class Memcached:
             self._reactor.callFromThread(answered, replies)
         self._client.close()
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Reply]:
+    def _exchange(self, commands: Sequence[Any]) -> list[Any]:
         deadline = time.monotonic() + self._timeout
         if self._client.sock is None:
             self._connect()
         data = bytearray()
         sock: Any = self._client.sock
-        sock.sendall(written(commands))
-        most = MOST_BYTES * (len(commands) + 1)
+        sock.sendall(self._written(commands))
+        most = self._most * (len(commands) + 1)
         while not data.endswith(END) or (len(data) > len(END) and not data.endswith(b"\n" + END)):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -171,7 +230,7 @@ class Memcached:
             data += piece
             if len(data) > most:
                 raise GarbledError("the answer is longer than any that memcached gives")
-        return read(bytes(data), commands)
+        return self._read(bytes(data), commands)
 
     def _connect(self) -> None:
         version = self._client.version()

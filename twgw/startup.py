@@ -28,6 +28,8 @@ from twgw.gateway.redeploy import Redeployer
 from twgw.gateway.service import MakeSource
 from twgw.issuer import FILE as SIGNING
 from twgw.issuer import Issuer, load_signing
+from twgw.key_cache import with_key_cache
+from twgw.memcached import Memcached
 from twgw.model import State
 from twgw.policy.interfaces import Clock, Credentials, Gateway, Log, Metrics, Subscriptions
 from twgw.policy.registry import Plugin
@@ -160,6 +162,8 @@ class FromDatabase:
     follower: Follower = field(init=False)
     advanced: Callable[[], object] = field(default=lambda: None, init=False)
     """Tells gateways without a database that the log went on."""
+    doors: list[Memcached] = field(init=False)
+    """To what gateways keep of keys for each other."""
     membership: Membership | None = field(init=False)
     """In a cluster, and where there are workers; None on a node of one process."""
 
@@ -167,7 +171,10 @@ class FromDatabase:
         self.database = open_database(self.config, self.reactor)
         self.reader = DatabaseReader(self.database)
         cache = Cache(self.config.database.cached)
-        self.facts = registry.Facts(cache, self.reader, self.clock, self.log, self.metrics)
+        reader, self.doors = with_key_cache(
+            self.reader, cache, self.config.memcached, self.peppers, self.clock, self.metrics, self.reactor
+        )  # fmt: skip
+        self.facts = registry.Facts(cache, reader, self.clock, self.log, self.metrics)
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
         self.issuer = Issuer(self.config.issuer, self.clock.wall)
@@ -289,6 +296,8 @@ class FromDatabase:
 
     def close(self) -> None:
         """End the threads and the connections of the database."""
+        for door in self.doors:
+            door.stop()
         self.database.close()
 
 

@@ -43,6 +43,8 @@ from twgw.gateway import registry
 from twgw.gateway.deployment import Deployment, MakeCall
 from twgw.gateway.follower import Follower
 from twgw.issuer import Issuer
+from twgw.key_cache import with_key_cache
+from twgw.memcached import Memcached
 from twgw.metrics import LEAST, OWN, Registry
 from twgw.policy.interfaces import Clock, Gateway, Log, Metrics
 from twgw.policy.registry import Plugin
@@ -78,6 +80,7 @@ class FromKeyManagers:
     lease: Lease = field(init=False)
     company: Company = field(init=False)
     kept: Kept = field(factory=Kept, init=False)
+    doors: list[Memcached] = field(init=False)
     carrier: Carrier = field(init=False)
     counters: Callable[[], str] = field(default=str, init=False)
     """How limits are counted."""
@@ -96,7 +99,10 @@ class FromKeyManagers:
         name = "key manager " + ", ".join(map(str, where.keymanagers))
         self.reader = Remote(name, partial(self.links.peers, "bulk"), lambda: self.links.why, self.in_thread)
         cache = Cache(self.config.database.cached)
-        self.facts = registry.Facts(cache, self.reader, self.clock, self.log, self.metrics)
+        reader, self.doors = with_key_cache(
+            self.reader, cache, self.config.memcached, self.peppers, self.clock, self.metrics, self.reactor
+        )  # fmt: skip
+        self.facts = registry.Facts(cache, reader, self.clock, self.log, self.metrics)
         self.credentials = registry.Keys(self.facts, self.clock, self.peppers.digests)
         self.subscriptions = registry.Rights(self.facts, self.clock)
         self.issuer = Issuer(self.config.issuer, self.clock.wall)
@@ -161,6 +167,8 @@ class FromKeyManagers:
 
     def close(self) -> None:
         """The connections end with their service."""
+        for door in self.doors:
+            door.stop()
 
     async def _read_keys(self) -> None:
         found = await self.reader.secrets(self.clock.wall())

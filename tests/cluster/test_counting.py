@@ -261,7 +261,7 @@ def least(monkeypatch):
         good = [others for ends, others in self._told if ends.left(now) > -60]
         return Others(min((each.nodes for each in good), default=1), any(each.share for each in good))
 
-    monkeypatch.setattr(Company, "_forget", lambda *_: None)
+    monkeypatch.setattr(Company, "_work_out", lambda *_: None)
     monkeypatch.setattr(Company, "others", others)
 
 

@@ -116,6 +116,33 @@ def test_what_was_revoked_on_one_node_is_refused_by_the_other(pair):
     assert max(took) < END, "nobody had to wait for the end of a session"
 
 
+def test_a_memcached_with_keys_brings_nothing_back(tmp_path, start, server, memcached):
+    """Two nodes keep keys there for each other.  What was revoked is refused, whatever comes back there."""
+    url = server.make(f"keys_{tmp_path.name[-12:].lower().strip('_')}")
+    database = Database(url)
+    upgrade(database)
+    database.call(keys.ensure_key, "pepper", lambda: PEPPER.text, now=NOW, write=True)
+    fill(database)
+    database.close()
+    signer = authority.new_authority("twgw", time())
+    cached = {"keys": [memcached.name], "timeout": 5}
+    a, b = (Member(tmp_path / name, start, url, signer, memcached=cached) for name in ("a", "b"))
+    first, second = a.token(), a.token()
+    assert [200] * 4 == [node.call(token) for token in (first, second) for node in (a, b)]
+    assert b'twgw_key_cache_total{result="hit"}' in b.node.ask("/metrics")[2]
+    old = memcached.dump()
+    assert old
+    assert 200 == a.revoke(first)[0]
+    memcached.put(old)
+    assert [401, 401, 200, 200] == [node.call(token) for token in (first, second) for node in (a, b)]
+    memcached.put(dict.fromkeys(old, b"garbage"))
+    late = Member(tmp_path / "c", start, url, signer, memcached=cached)
+    memcached.put(dict(zip(old, reversed(old.values()), strict=True)))
+    assert [401, 200] == [late.call(token) for token in (first, second)]
+    memcached.stop()
+    assert [401, 200, 401, 200] == [node.call(token) for node in (late, b) for token in (first, second)]
+
+
 def test_requests_that_come_all_the_time_are_refused_from_then_on(pair):
     """Not one that was sent after the revocation returned is served."""
     a, b = pair

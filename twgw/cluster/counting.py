@@ -12,6 +12,7 @@ Pure; ``membership.py`` asks ``Census``, and who holds leases ``Company``.
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
 from twgw.cluster.completion import Session, View
@@ -76,30 +77,37 @@ class Company:
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
         self._told: deque[tuple[Moment, Others]] = deque()
+        self._known = NOBODY
+        self._until = Moment(-inf, -inf)
+        """For how long that holds, unless something is heard."""
 
     def take(self, given: LeaseGiven, lease: Lease) -> None:
         """An answer to a question for a lease came."""
         ends = lease.ends(given)
         if ends is not None:
             self._told.append((ends, given.others))
-            self._forget(Moment.now(self._clocks))
+            self._work_out()
 
     def left(self) -> None:
         """Leases were given back."""
         self._told.clear()
+        self._work_out()
 
     def others(self) -> Others:
         """What is to be believed: the most that a good lease says, and a share when one gives it."""
-        now = Moment.now(self._clocks)
-        self._forget(now)
-        good = [others for ends, others in self._told if ends.left(now) > 0]
-        if not good:
-            return NOBODY
-        if all(others == good[0] for others in good):
-            return good[0]
-        apart = sorted({name for others in good for name in others.apart})
-        return Others(max(others.nodes for others in good), any(others.share for others in good), tuple(apart))
+        if self._until.left(Moment.now(self._clocks)) <= 0:
+            self._work_out()
+        return self._known
 
-    def _forget(self, now: Moment) -> None:
-        while self._told and self._told[0][0].left(now) <= 0:
-            self._told.popleft()
+    def _work_out(self) -> None:
+        """What it is until the next lease ends."""
+        now = Moment.now(self._clocks)
+        self._told = deque((ends, others) for ends, others in self._told if ends.left(now) > 0)
+        good = [others for _, others in self._told]
+        if not good:
+            self._known, self._until = NOBODY, Moment(inf, inf)
+            return
+        apart = sorted({name for others in good for name in others.apart})
+        share = any(others.share for others in good)
+        self._known = Others(max(others.nodes for others in good), share, tuple(apart))
+        self._until = Moment(min(ends.raw for ends, _ in self._told), min(ends.boot for ends, _ in self._told))

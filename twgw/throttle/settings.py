@@ -55,6 +55,12 @@ class Memcached:
         default=(),
         validator=_each_once,
     )
+    keys: tuple[ServerAddress, ...] = setting(
+        "Servers in which gateways keep for each other what they read of keys and subscriptions, in the same form. Not "
+        "those that count: these may forget what they like. Worth it where many gateways ask a database that is busy.",
+        default=(),
+        validator=_each_once,
+    )
     nodes: int = setting(
         "How many processes count together. While a server does not answer, each lets pass this part of a limit. "
         "In a [cluster] it is known, and this does not count.",
