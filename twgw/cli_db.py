@@ -9,8 +9,6 @@ from typing import TypeVar
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, opened
-from twgw.cli_duration import DURATION
-from twgw.cli_show import when
 from twgw.config import Config
 from twgw.credentials import new_pepper
 from twgw.startup import ensure_peppers
@@ -87,18 +85,12 @@ def backup(file: Path | None, target: Path) -> None:
 @db.command()
 @config_option
 @click.argument("secret", type=click.Choice(["pepper", "signing"]))
-@click.option(
-    "--overlap", type=DURATION, metavar="TIME",
-    help="For the pepper: after that what was made under the old one is refused, as 30d.  [default: never]",
-)  # fmt: skip
-def rotate(file: Path | None, secret: str, overlap: float | None) -> None:
+def rotate(file: Path | None, secret: str) -> None:
     """Make another pepper, or another key for signing tokens.  Nodes take it within a second, nobody is refused.
 
-    Keys and tokens that were made under the old pepper stay good, unless --overlap says until when.  The old key for
-    signing verifies until its last token has expired.
+    Keys and tokens that were made under an older pepper stay good.  A new key for signing is published for ten minutes
+    before it signs; the old one verifies until its last token has expired.
     """
-    if secret == "signing" and overlap is not None:
-        raise click.UsageError("--overlap is for the pepper: the old key for signing lasts as long as its tokens")
     config = configured(file)
     now = time.time()  # noqa: TID251 - a command has no other clock
     with opened(config) as database:
@@ -110,16 +102,12 @@ def rotate(file: Path | None, secret: str, overlap: float | None) -> None:
             database.call(rotate_signing, config.keymanager.access_seconds, now=now, write=True)
         else:
             ensure_peppers(database, config, now)
-            database.call(rotate_key, "pepper", _pepper_text, overlap=overlap, now=now, write=True)
-    click.echo(f"There is a new {'pepper' if secret == 'pepper' else 'key for signing'}{_until(now, overlap)}")
+            database.call(rotate_key, "pepper", _pepper_text, overlap=None, now=now, write=True)
+    click.echo(f"There is a new {'pepper' if secret == 'pepper' else 'key for signing'}")
 
 
 def _pepper_text(version: int) -> str:
     return new_pepper(version).text
-
-
-def _until(now: float, overlap: float | None) -> str:
-    return "" if overlap is None else f"; what was made under the old one is refused from {when(now + overlap)} on"
 
 
 def _in_words(found: SchemaStatus) -> str:
