@@ -1,5 +1,6 @@
 """Tests of twgw.cli_doctor_cluster: what is wrong with a cluster, thing by thing."""
 
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.cluster.wires import NOW
 from tests.memcached_server import MemcachedServer
 from twgw import __version__, cli_doctor_cluster
-from twgw.cli_doctor_cluster import NEAR, Other, certificate, counters, nodes, watched
+from twgw.cli_doctor_cluster import NEAR, Other, certificate, counters, key_managers, nodes, watched
 from twgw.cli_finding import FAIL, OK, WARN
 from twgw.cluster import authority
 from twgw.cluster.authority import Identity
@@ -68,6 +69,17 @@ def test_files_that_are_missing_are_named(tmp_path):
     """A node of no cluster needs none."""
     assert [FAIL] == [each.state for each in certificate(config(tmp_path), NOW)]
     assert [] == list(certificate(config(tmp_path, cluster__listen=""), NOW))
+
+
+def test_key_managers_are_reached(tmp_path):
+    """Or it is said what to look at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        asks = {"cluster__listen": "", "cluster__keymanagers": f"{place},127.0.0.1:1", "node__roles": "gateway"}
+        good, bad = key_managers(config(tmp_path, **asks))
+
+    assert (OK, f"key manager {place}", "answers") == (good.state, good.what, good.text)
+    assert (FAIL, "Connection refused", True) == (bad.state, bad.text, "firewall" in bad.hint)
 
 
 # --- memcached ---

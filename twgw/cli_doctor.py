@@ -20,7 +20,7 @@ from attrs import asdict
 from rich.text import Text
 
 from twgw.cli_config import config_option, nearby
-from twgw.cli_doctor_cluster import certificate, counters, nodes, watched
+from twgw.cli_doctor_cluster import certificate, counters, key_managers, nodes, watched
 from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
 from twgw.cli_show import console, json_option, show_json, table, when
 from twgw.config import Config, load
@@ -96,6 +96,7 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
         yield from _database(config, wall)
     yield from stores(config)
     yield from certificate(config, wall())
+    yield from key_managers(config)
     yield from _others(config, wall)
     yield from _ports(config, runs=answer is not None)
     yield from clock(wall())

@@ -4,6 +4,7 @@ Nodes with the database renew a session in it each second, and say there of them
 which one changes is when it was said: so clocks of machines are compared without asking them.  Nothing is changed.
 """
 
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ RENEWED_WITHIN = 3.0
 """Seconds within which a node that lives has renewed its session, twice over."""
 POLL = 0.05
 """Seconds between two looks at the sessions: how well clocks are compared."""
+PATIENCE = 3.0
+"""Seconds for another node to take a connection."""
 DAY = 86400
 NEAR = 30
 """Days before the end of a certificate at which it is time."""
@@ -58,6 +61,19 @@ def certificate(config: Config, now: float) -> Iterator[Finding]:
         yield Finding(WARN if left > 0 else FAIL, "cluster TLS", text, way)
     else:
         yield Finding(OK, "cluster TLS", f"{who}: {left:.0f} days")
+
+
+def key_managers(config: Config) -> Iterator[Finding]:
+    """Whether a node without the database reaches those that have it."""
+    for address in config.cluster.keymanagers:
+        what = f"key manager {address}"
+        try:
+            socket.create_connection((address.host, address.port), PATIENCE).close()
+        except OSError as error:
+            way = "is it up?  Look at [cluster] listen there, and at the firewall between the two"
+            yield Finding(FAIL, what, error.strerror or str(error), way)
+        else:
+            yield Finding(OK, what, "answers")
 
 
 def counters(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
