@@ -12,6 +12,7 @@ from twgw.memory_world import MemoryLog
 from twgw.metrics import Registry
 from twgw.model import Algorithm, Charge, Limit
 from twgw.shared_limits import EVERY, SharedLimits, faults_of, shared_limits
+from twgw.throttle.kept import Kept
 from twgw.throttle.others import Others
 from twgw.throttle.settings import Memcached, ServerAddress
 
@@ -41,9 +42,16 @@ class Turns(Clock):
                 call(*arguments)
 
 
-def made(reactor, *servers, **more):
+def made(reactor, *servers, kept=None, **more):
     settings = Memcached(servers=tuple(map(ServerAddress.from_text, servers)), **{"timeout": PATIENCE, **more})
-    return SharedLimits(reactor, settings, ReactorClock(reactor), Registry(), MemoryLog())
+    return SharedLimits(reactor, settings, ReactorClock(reactor), Registry(), MemoryLog(), kept=kept)
+
+
+def known():
+    """What is kept of long windows: nothing yet, and that is known."""
+    values = Kept()
+    values.read([], 1.0)
+    return values
 
 
 def take(reactor, limits, charge):
@@ -158,10 +166,14 @@ def test_a_real_flush_never_lets_pass_more(memcached, limit):
 @pytest.mark.parametrize("limit", [Limit(60, 86400 * 30), Limit(60, 3600, Algorithm.SLIDING_WINDOW),
                                    Limit(60, 3600, Algorithm.TOKEN_BUCKET)])  # fmt: skip
 @pytest.mark.parametrize("value", ["x", "", "18446744073709551615", "9" * 40, "0", " ", "-1", "1"])
-def test_a_real_poisoned_memcached_refuses(memcached, limit, value):
-    """All of its values are spoiled: nothing breaks, no more is let pass, and other counters go on after a while."""
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_real_poisoned_memcached_refuses(memcached, limit, value, keeps):
+    """All of its values are spoiled: nothing breaks, no more is let pass, and other counters go on after a while.
+
+    Also where it is kept what was counted.
+    """
     reactor, charge = Turns(), Charge("a", limit)
-    nodes = [made(reactor, memcached.name) for _ in range(2)]
+    nodes = [made(reactor, memcached.name, kept=known() if keeps else None) for _ in range(2)]
     look(reactor, *nodes)
     before = sum(take(reactor, nodes[number % 2], charge).allowed for number in range(10))
     memcached.ask("".join(f"ms {name} {len(value)} T0\r\n{value}\r\n" for name in memcached.names()))
