@@ -21,6 +21,8 @@ class Link:
         self.name, self.target, self.path = name, target, path
         self.held = 0
         """How many pieces and connections had to wait, so far."""
+        self.bytes = 0
+        """How many it let through, both ways."""
         self.port = 0
         self._network = network
         self._open = {way: asyncio.Event() for way in WAYS}
@@ -79,6 +81,7 @@ class Link:
         with suppress(OSError):
             while piece := await reader.read(PIECE):
                 await self._pass(way)
+                self.bytes += len(piece)
                 writer.write(piece)
                 await writer.drain()
         await self._pass(way)  # an end is a packet, too

@@ -50,7 +50,7 @@ class Connection:
 class Load:
     """All clients.  ``pace`` are the seconds between two calls of one of them."""
 
-    def __init__(self, world, seed, pace=0.02, revokers=4):
+    def __init__(self, world, seed, pace=0.02, revokers=4, publishes=True):
         self.calls, self.changes = [], []
         self.wall = time() - monotonic()
         """What the time of day was when the clock was 0."""
@@ -62,7 +62,7 @@ class Load:
         jobs = [(self._caller, name, number) for name in NODES for number in (0, 1)]
         jobs += [(self._limited, name, 0) for name in NODES]
         jobs += [(self._revoker, "", number) for number in range(revokers)]
-        jobs += [(self._publisher, "", 0)]
+        jobs += [(self._publisher, "", 0)] if publishes else []
         self._threads = [threading.Thread(target=self._run, args=job, daemon=True) for job in jobs]
 
     def start(self):

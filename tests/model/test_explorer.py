@@ -11,6 +11,7 @@ WORLDS = (
     World(session=1, slow_looks=True),
     World(session=1, gateways=2, quick=True),
     World(session=1, managers=2, predecessors=1, quick=True),
+    World(session=1, managers=2, quick=True),
 )
 MOST = 50_000
 """States in which a missing rule has to show."""
