@@ -9,6 +9,7 @@ from twgw.config import Config, load
 
 SET = {
     "database.url": "postgresql://gw@db/twgw", "memcached.servers": "a,b:1",
+    "memcached.keys": "c",
     "memcached.namespace": "shop", "cluster.lease": "6", "cluster.session": "20", "control.public_url": "https://l.test",
 }  # fmt: skip
 SECRET = {"TWGW_DATABASE_PASSWORD": "s3cret"}
@@ -21,7 +22,7 @@ def test_a_key_manager_is_told_everything():
 
     assert {
         "database": {"url": "postgresql://gw@db/twgw", "password": "s3cret"},
-        "memcached": {"servers": ["a:11211", "b:1"], "namespace": "shop"},
+        "memcached": {"servers": ["a:11211", "b:1"], "namespace": "shop", "keys": ["c:11211"]},
         "cluster": {"lease": 6.0, "session": 20.0},
         "control": {"public_url": "https://l.test"},
     } == found

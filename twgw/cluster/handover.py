@@ -14,7 +14,7 @@ from twgw.config import Config
 
 SHARED = {
     "database": ("url", "password"),
-    "memcached": ("servers", "namespace"),
+    "memcached": ("servers", "namespace", "keys"),
     "cluster": ("lease", "session"),
     "control": ("public_url",),
 }
