@@ -116,11 +116,15 @@ class PostgreSQL(Server):
     own = "postgres"
     dies = False  # it begins anew by itself when one of its processes died
 
-    def __init__(self, **options):
+    def __init__(self, *, following=None, **options):
         super().__init__(**options)
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         assert found, "PostgreSQL is missing; install it: apt-get install postgresql"
         self.programs = found[-1].parent
+        if following is not None:  # a standby, which has everything of another one and goes on with it
+            place = ("-h", following.folder, "-U", "postgres", "-D", self.folder / "data")
+            self.run(self.programs / "pg_basebackup", *place, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+            return
         self.run(
             self.programs / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
             "--no-sync", "--locale=C.UTF-8",
@@ -146,6 +150,16 @@ class PostgreSQL(Server):
                 os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+    def do(self, *statements):
+        """Execute statements of an administrator; gives what the last one returned."""
+        database = Database(self.url(self.own))
+        try:
+            with database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                found = [connection.exec_driver_sql(each) for each in statements]
+                return found[-1].scalar() if found[-1].returns_rows else None
+        finally:
+            database.close()
 
     def url(self, name):
         return f"postgresql://postgres@/{name}?host={self.folder}"
