@@ -10,11 +10,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from twisted.scripts.twistd import run
 
-from twgw import shared_limits
 from twgw.cluster.completion import Completion
 from twgw.cluster.lease import Lease
 from twgw.registry import Head
 from twgw.throttle.local import LocalLimiter
+from twgw.throttle.shared import SharedLimiter
 
 
 def _trust():
@@ -29,7 +29,13 @@ def _promise():
 
 def _count_alone():
     """Each node lets pass the whole limit."""
-    shared_limits.SharedLimiter = lambda clock, *_more, **_named: LocalLimiter(clock)
+    begin = SharedLimiter.__init__
+
+    def begin_alone(self, clock, *more, **named):
+        begin(self, clock, *more, **named)
+        self.take_all = LocalLimiter(clock).take_all
+
+    SharedLimiter.__init__ = begin_alone
 
 
 MUTANTS = {"no lease": _trust, "no wait": _promise, "counts alone": _count_alone}
