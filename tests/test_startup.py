@@ -1,5 +1,8 @@
 """What a start does on a file and on a database, and what it tells."""
 
+import io
+import sys
+
 import attrs
 import pytest
 from twisted.internet.defer import execute
@@ -281,3 +284,15 @@ def test_the_signing_key_of_a_file_is_taken_over(node, tmp_path):
     backing.begin()
 
     assert [before.material] == [row.material for row in backing.database.call(keys_of, "signing", now=EPOCH)]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_secret_of_the_first_admin_is_shown_to_whoever_sits_at_the_terminal(tmp_path, monkeypatch, terminal):
+    """Where the output is a file or a journal, it would stay there."""
+    (tmp_path / "admin.secret").write_text("tw_admin_x\n")
+    output = io.StringIO()
+    monkeypatch.setattr(output, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(sys, "__stdout__", output)
+    startup.show(tmp_path / "admin.secret")
+
+    assert ("The secret of the first admin, shown this once: tw_admin_x\n" if terminal else "") == output.getvalue()

@@ -5,8 +5,10 @@ that nobody named with the demo, or with the ``apis.yaml`` of an earlier version
 all, so that the next start goes on where one was killed.
 """
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -232,6 +234,7 @@ class FromDatabase:
         found = first_admin(self.database, self.config.node.data_dir, self.peppers.digest, self.clock.wall())
         if found is not None:
             self.log.info("The first admin logs in with the secret in {path}", path=str(found))
+            show(found)
 
     def _fill(self) -> None:
         """Put a first state into the database, unless another node was quicker."""
@@ -327,6 +330,13 @@ def ensure_peppers(database: Database, config: Config, now: float) -> tuple[Pepp
     if config.node.pepper not in (None, *known):
         raise PepperError("[node] pepper: the database has another one, which counts; leave pepper out")
     return known
+
+
+def show(secret: Path) -> None:
+    """Print the secret of the first admin for whoever sits at the terminal; files and journals are told nothing."""
+    terminal = sys.__stdout__
+    if terminal is not None and terminal.isatty():
+        print(f"The secret of the first admin, shown this once: {secret.read_text('ascii').strip()}", file=terminal)
 
 
 def _is_empty(connection: Any) -> bool:
