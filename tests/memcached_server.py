@@ -4,10 +4,17 @@ import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
+from time import monotonic
 from urllib.parse import unquote
 
 from tests.slapd import wait_for
 from tests.wire.processes import PATIENCE, free_port
+
+
+def _state(task):
+    """What a thread does, as a letter of proc(5)."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 class MemcachedServer:
@@ -69,8 +76,11 @@ class MemcachedServer:
                 assert sock.recv(100).startswith(b"HD")
 
     def hang(self):
-        """Go on holding connections, and answer nothing."""
+        """Go on holding connections, and answer nothing: from when every thread of it stands still."""
         self.process.send_signal(signal.SIGSTOP)
+        deadline = monotonic() + PATIENCE
+        while {"T"} != {_state(task) for task in Path(f"/proc/{self.process.pid}/task").iterdir()}:
+            assert monotonic() < deadline, "memcached does not stop"
 
     def wake(self):
         """Answer again."""
