@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from twgw.memcached import GarbledError, Get, Memcached, Store, read, see, values_read, values_written, written
+from twgw.memcached import VALUES, GarbledError, Get, Memcached, Store, read, see, values_read, written
 from twgw.throttle.reservation import Add, Answer, Put
 from twgw.throttle.settings import ServerAddress
 
@@ -89,7 +89,7 @@ def test_values_of_any_bytes_are_stored_and_read(memcached, size):
     """Many at once; what is not there is none, and so is what a server does not take."""
     made = Door(memcached.name)
     address = ServerAddress.from_text(memcached.name)
-    made.memcached = Memcached(made.turns, address, PATIENCE, values_written, values_read)
+    made.memcached = Memcached(made.turns, address, PATIENCE, VALUES)
     data = bytes(range(256)) * (size // 256 + 1)
     stored = [Store(f"k{number}", data[: size - number % 2] + b"\r\nMN\r\nx", 2_000_000_000) for number in range(20)]
     assert [None] * 20 == made.ask(*stored)

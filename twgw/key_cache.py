@@ -17,7 +17,7 @@ from twgw.cluster.encoding import Garbled, read_facts, write_facts
 from twgw.credentials import Peppers
 from twgw.entries import name_of, opened, seal
 from twgw.gateway.running import Pause
-from twgw.memcached import Get, Memcached, Store, values_read, values_written
+from twgw.memcached import VALUES, Get, Memcached, Store
 from twgw.policy.interfaces import Clock, Metrics
 from twgw.reader import Found, Key, Reader, Right
 from twgw.registry import Head
@@ -163,10 +163,7 @@ def with_key_cache(
         return reader, []
     text = "Keys and subscriptions that were looked for in memcached, by what came of it."
     counter = metrics.counter("twgw_key_cache", text, ("result",))
-    doors = {
-        str(address): Memcached(reactor, address, settings.timeout, values_written, values_read)
-        for address in settings.keys
-    }
+    doors = {str(address): Memcached(reactor, address, settings.timeout, VALUES) for address in settings.keys}
     servers = {name: Server(door.send) for name, door in doors.items()}
     made = KeyCache(reader, cache, servers, peppers, settings.namespace, clock, counter)
     return made, list(doors.values())

@@ -21,9 +21,6 @@ from twgw.throttle.settings import ServerAddress
 
 Answered = Callable[[Any], None]
 END = b"MN\r\n"
-MOST_BYTES = 256
-MOST_VALUE = 64 << 10
-"""Of the answer to one command; of one that asks for a value."""
 OLDEST = (1, 6, 18)
 """The version of memcached that the commands were tried with."""
 _VALUE = re.compile(rb"VA (\d{1,9})((?: [a-zA-Z]\S*)*)\Z")
@@ -84,9 +81,6 @@ def read(data: bytes, commands: Sequence[Command]) -> list[Reply]:
     if [b"MN", b""] != list(lines):
         raise GarbledError("there are other answers than were asked for")
     return replies
-
-
-_numbers_read = read
 
 
 def _reply(line: bytes, lines: Iterator[bytes], number: int) -> Reply:
@@ -165,16 +159,25 @@ def values_read(data: bytes, commands: Sequence[Get | Store]) -> list[bytes | No
     return values
 
 
+@frozen
+class Language:
+    """What is spoken with a server: numbers that are counted, or values of any bytes."""
+
+    written: Callable[[Any], bytes]
+    read: Callable[[bytes, Any], list[Any]]
+    most: int
+    """Bytes of the answer to one command."""
+
+
+NUMBERS = Language(written, read, 256)
+VALUES = Language(values_written, values_read, 64 << 10)
+
+
 class Memcached:
     """One server.  ``send`` is called, and answers, in the thread of the reactor."""
 
-    def __init__(
-        self, reactor: Any, address: ServerAddress, timeout: float, written: Callable[[Any], bytes] = written,
-        read: Callable[[bytes, Any], list[Any]] = read,
-    ) -> None:  # fmt: skip
-        """``written`` and ``read`` say how commands are sent, and what their answers are."""
-        self._written, self._read = written, read
-        self._most = MOST_BYTES if read is _numbers_read else MOST_VALUE
+    def __init__(self, reactor: Any, address: ServerAddress, timeout: float, language: Language = NUMBERS) -> None:
+        self._language = language
         self._reactor = reactor
         self._timeout = timeout
         self._client = Client(address.place, connect_timeout=timeout, timeout=timeout, no_delay=True)
@@ -217,8 +220,8 @@ class Memcached:
             self._connect()
         data = bytearray()
         sock: Any = self._client.sock
-        sock.sendall(self._written(commands))
-        most = self._most * (len(commands) + 1)
+        sock.sendall(self._language.written(commands))
+        most = self._language.most * (len(commands) + 1)
         while not data.endswith(END) or (len(data) > len(END) and not data.endswith(b"\n" + END)):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -230,7 +233,7 @@ class Memcached:
             data += piece
             if len(data) > most:
                 raise GarbledError("the answer is longer than any that memcached gives")
-        return self._read(bytes(data), commands)
+        return self._language.read(bytes(data), commands)
 
     def _connect(self) -> None:
         version = self._client.version()

@@ -15,10 +15,10 @@ from tests.chaos.history import Limit
 from tests.chaos.links import Network
 from tests.databases import PostgreSQL
 from tests.memcached_server import MemcachedServer
+from tests.wire.members import certify
 from tests.wire.processes import TWISTD, Node, Process, free_port
 from tests.wire.test_oauth2 import NOW, PEPPER, fill
 from twgw.cluster import authority
-from twgw.cluster.authority import Identity
 from twgw.credentials import digest
 from twgw.model import Algorithm, Api, Lifecycle, Policy
 from twgw.storage import apis, keys
@@ -40,18 +40,6 @@ COUNTERS = "/proc/self/cwd/memcached"
 """How every node names memcached, in the same words; each finds a link of its own there."""
 BACK_WITHIN = 240.0
 """Seconds in which a process that was killed serves again, and everything is well once it is healed."""
-
-
-def certify(folder, node, signer, *roles):
-    """Put the files of a node where it looks for them."""
-    target = folder / "data" / "cluster"
-    target.mkdir(mode=0o700, parents=True)
-    key = authority.new_key()
-    who = Identity("twgw", node, frozenset(roles))
-    made = authority.issue(signer, authority.request(key, node), who, time())
-    for name, text in {"ca.pem": signer.certificate, "node.pem": made, "node-key.pem": key}.items():
-        (target / name).write_text(text)
-        (target / name).chmod(0o600)
 
 
 class Member:

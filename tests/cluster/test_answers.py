@@ -118,6 +118,14 @@ def test_what_makes_no_sense_is_not_kept(opened, sqlite, values):
     assert [] == DatabaseReader(sqlite).counted_at_start("n1", 0.0)
 
 
+def test_a_place_that_no_node_is_called_is_refused(opened):
+    """A name of a node is not so long, and the database has no room for it."""
+    asked = opened.client.ask(KeepCounted, place="n" * 101, values=b'[["k", 1, 1]]')
+    opened.pump()
+
+    assert isinstance(outcome(asked), Refused)
+
+
 def test_it_cannot_be_asked_before_the_reactor_runs(remote):
     """A start goes on without it."""
     assert None is remote.at_start()

@@ -189,6 +189,13 @@ def test_no_more_is_told_at_once_than_fits_into_a_box():
         encoding.read_counted(encoding.write_counted([*most, most[0]], small=True), small=True)
 
 
+@pytest.mark.parametrize("ends", ["NaN", "Infinity", "-1", "1e300", "1" + "0" * 400])
+def test_nothing_counted_lasts_for_ever(ends):
+    """Such a value would never be let go."""
+    with pytest.raises(Garbled):
+        encoding.read_counted(b'[["k", 1, %s]]' % ends.encode(), small=True)
+
+
 def test_something_that_a_later_version_knows_is_named():
     """So that one sees what to upgrade."""
     with pytest.raises(Garbled, match=r"tells what is not known here: apis\.x.*later"):

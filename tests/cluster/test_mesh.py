@@ -120,6 +120,18 @@ def test_one_that_comes_when_it_is_not_wanted_any_more_is_closed(mesh, sessions,
     assert not late.is_open
 
 
+@pytest.mark.parametrize("address", ["[fe80::1%eth0]:8091", "b:8091:later", "b" * 254, " "])
+def test_an_address_that_is_not_understood_is_said_and_costs_nobody_else(mesh, sessions, a, b, door, address):
+    """A later version may write others."""
+    sessions.append(session("c", address))
+    for _ in range(2):
+        mesh.look()
+    door.pump()
+
+    assert 1 == len(door.wires)
+    assert 1 == len([line for line in a.lines if line.startswith(f"no connection to c at {address}: ")])
+
+
 def test_when_the_node_stops_they_end(mesh, door):
     """And nothing is opened any more."""
     mesh.look()

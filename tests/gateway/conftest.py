@@ -1,5 +1,7 @@
 """A registry in a database, a gateway in memory that follows it, and threads that work when a test says so."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -133,3 +135,13 @@ def call(gateway):
         return gateway.get(path, headers={"X-API-Key": secret}).status
 
     return call
+
+
+@pytest.fixture
+def leased(registry):
+    """A gateway that may trust what is in force, for as long as the test says so."""
+    gateway = MemoryGateway(registry.database)
+    found = SimpleNamespace(gateway=gateway, trusted=True)
+    gateway.follower._trusted = lambda: found.trusted
+    gateway.follower.reload()
+    return found

@@ -1,22 +1,9 @@
 """What requests meet first.  Blocks are tested where they are put in force: test_blocks.py, test_follower.py."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from twgw.memory import MemoryGateway
 from twgw.model import Lifecycle
 from twgw.storage.apis import set_state
-
-
-@pytest.fixture
-def leased(registry):
-    """A gateway that may trust what is in force, for as long as the test says so."""
-    gateway = MemoryGateway(registry.database)
-    found = SimpleNamespace(gateway=gateway, trusted=True)
-    gateway.follower._trusted = lambda: found.trusted
-    gateway.follower.reload()
-    return found
 
 
 @pytest.mark.parametrize("key", [{"X-API-Key": "secret"}, {}])

@@ -1,12 +1,11 @@
 """An API may choose to be served by a gateway that is cut off; the others are refused, as test_guard.py has it."""
 
-from tests.gateway.test_guard import leased  # noqa: F401 - a fixture
 from twgw.model import Isolated
 from twgw.storage.credentials import revoke_credential
 from twgw.storage.subscriptions import subscribe
 
 
-def test_an_api_that_chose_so_is_served_stale(leased, registry):  # noqa: F811
+def test_an_api_that_chose_so_is_served_stale(leased, registry):
     """From what is known, and no more; the answer, the log and a metric say so, and it ends with the isolation."""
     registry.api("news", when_isolated=Isolated.STALE)
     registry.write(subscribe, "shop", "news:1.0", tier="Gold")
@@ -28,7 +27,7 @@ def test_an_api_that_chose_so_is_served_stale(leased, registry):  # noqa: F811
     assert "proxy-status" not in ask("/news/1").headers
 
 
-def test_what_stays_refused_is_refused_stale_too(leased, registry):  # noqa: F811
+def test_what_stays_refused_is_refused_stale_too(leased, registry):
     """A key that is not known, one that was revoked before, a limit that is used up."""
     registry.api("news", when_isolated=Isolated.STALE)
     registry.write(subscribe, "shop", "news:1.0", tier="Gold")

@@ -15,6 +15,7 @@ def test_a_revocation_is_answered_when_it_is_in_force(any_km):
     position = any_km.manager.store.call(log.head).pos
     assert (200, {}) == (answer.status_code, answer.json)
     assert f"{position};503;20" == answer.headers["Twgw-Position"]
+    assert "Twgw-Untold" in answer.headers, "clients are not to know which nodes there are"
     assert "no-store" == answer.headers["Cache-Control"]
     assert not any_km.active(token)
 

@@ -190,6 +190,18 @@ def test_where_it_is_in_force_is_told(unreached, refused, status):
     ]
 
 
+def test_who_is_not_to_know_the_nodes_is_not_told():
+    """A client of OAuth2, which is a stranger; nor how that was asked for."""
+    world = World(("200 OK", [("Twgw-Position", "7;503;10"), ("Twgw-Untold", "1")], b"hello"))
+    wire = world.ask()
+    world.pool.run()
+    world.waits[0].callback(Told("n"))
+
+    found, fields, body = wire.answer()
+    assert (200, True) == (found, b"hello" in body)
+    assert [] == [field for field in fields if field.startswith(("twgw-reached", "twgw-untold"))]
+
+
 def test_a_follower_that_fails_is_not_taken_for_one_that_has_applied():
     """Fail closed."""
     world = World(("200 OK", HELD, b"revoked"))

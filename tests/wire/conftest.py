@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.databases import SERVERS
+from tests.databases import SERVERS, PostgreSQL
+from tests.wire.members import begin, two
 from tests.wire.processes import Node, Process, Upstream
 
 
@@ -47,3 +48,17 @@ def upstream():
 def node(tmp_path, start):
     """Make a node from a state and start it."""
     return lambda state, **more: Node(tmp_path, start, state, **more).ready()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL of one's own."""
+    running = PostgreSQL().start()
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def pair(tmp_path, start, server):
+    """Two nodes on one database."""
+    return two(tmp_path, start, begin(server.make(f"pair_{tmp_path.name[-12:].lower().strip('_')}")))

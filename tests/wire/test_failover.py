@@ -2,19 +2,15 @@
 
 import http.client
 import threading
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 
 import pytest
 
 from tests.databases import PostgreSQL
+from tests.wire.members import begin, two
 from tests.wire.processes import PATIENCE
-from tests.wire.test_oauth2 import NOW, PEPPER, fill
-from tests.wire.test_revocation import Member
-from twgw.cluster import authority
-from twgw.storage import keys
 from twgw.storage.database import Database
 from twgw.storage.log import head
-from twgw.storage.upgrade import upgrade
 
 LOST = "the database has lost what it had committed"
 
@@ -33,12 +29,7 @@ class Servers:
     def __init__(self, folder, start, *, synchronous):
         self.primary = PostgreSQL(durable=True).start()
         self.name = "failover"
-        url = self.primary.make(self.name)
-        database = Database(url)
-        upgrade(database)
-        database.call(keys.ensure_key, "pepper", lambda: PEPPER.text, now=NOW, write=True)
-        fill(database)
-        database.close()
+        begin(self.primary.make(self.name))
         self.standby = PostgreSQL(durable=True, following=self.primary).start()
         if synchronous:
             self.primary.do("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
@@ -46,8 +37,7 @@ class Servers:
         until(lambda: self.primary.do("SELECT sync_state FROM pg_stat_replication") == state, "nobody follows")
         both = f"host={self.primary.folder}&host={self.standby.folder}"
         url = f"postgresql://postgres@/{self.name}?{both}&target_session_attrs=primary"
-        signer = authority.new_authority("twgw", time())
-        self.nodes = [Member(folder / name, start, url, signer) for name in ("a", "b")]
+        self.nodes = two(folder, start, url)
 
     def head(self, server):
         """How far the log of one of them is."""

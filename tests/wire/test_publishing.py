@@ -11,8 +11,8 @@ from time import monotonic, sleep, time
 import pytest
 
 from tests.databases import PostgreSQL
+from tests.wire.members import certify
 from tests.wire.processes import PATIENCE, PLAIN, Node, free_port
-from tests.wire.test_revocation import certify
 from twgw.cluster import authority
 from twgw.storage.database import Database
 from twgw.storage.schema import api as table

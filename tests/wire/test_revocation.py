@@ -1,104 +1,13 @@
 """Two nodes with every role on one PostgreSQL: what was revoked on one is refused by the other, come what may."""
 
-import http.client
-import json
 import signal
 import threading
-from base64 import b64encode
-from time import monotonic, sleep, time
-from urllib.parse import urlencode
+from time import monotonic, sleep
 
 import pytest
 
-from tests.databases import PostgreSQL
-from tests.wire.processes import PATIENCE, Node, free_port
-from tests.wire.test_oauth2 import NOW, PEPPER, SECRET, fill
-from twgw.cluster import authority
-from twgw.cluster.authority import Identity
-from twgw.storage import keys
-from twgw.storage.database import Database
-from twgw.storage.upgrade import upgrade
-
-LEASE, SESSION = 2.0, 4.0
-"""Shorter than by default, so that a test that waits for their end does not take long."""
-END = SESSION * 1.03 + 0.05
-"""When everything has ended that a stopped node held."""
-
-
-def certify(folder, node, signer, *roles):
-    """Put the files of a node where it looks for them."""
-    target = folder / "data" / "cluster"
-    target.mkdir(mode=0o700, parents=True)
-    key = authority.new_key()
-    who = Identity("twgw", node, frozenset(roles))
-    made = authority.issue(signer, authority.request(key, node), who, time())
-    for name, text in {"ca.pem": signer.certificate, "node.pem": made, "node-key.pem": key}.items():
-        (target / name).write_text(text)
-        (target / name).chmod(0o600)
-
-
-class Member:
-    """A node with every role."""
-
-    def __init__(self, folder, start, url, signer, **more):
-        self.control = free_port()
-        folder.mkdir()
-        self.signer, self.url, self.port = signer, url, free_port()
-        certify(folder, folder.name, signer, "keymanager", "gateway")
-        self.node = Node(
-            folder, lambda *args: start(*args, folder=folder), None,
-            node={"data_dir": "data", "name": folder.name}, database={"url": url},
-            control={"listen": f"tcp:{self.control}:interface=127.0.0.1"},
-            cluster={"listen": f"tcp:{self.port}:interface=127.0.0.1", "lease": LEASE, "session": SESSION}, **more,
-        ).ready()  # fmt: skip
-        self.process = self.node.process
-
-    def ask(self, path, form):
-        """Status and what the body says, of its control listener."""
-        pair = b64encode(f"batch:{SECRET}".encode()).decode()
-        fields = {"Authorization": f"Basic {pair}", "Content-Type": "application/x-www-form-urlencoded"}
-        connection = http.client.HTTPConnection("127.0.0.1", self.control, timeout=PATIENCE)
-        try:
-            connection.request("POST", path, urlencode(form), fields)
-            answer = connection.getresponse()
-            body = answer.read()
-            return answer.status, json.loads(body) if body else None
-        finally:
-            connection.close()
-
-    def token(self):
-        """A new access token."""
-        return self.ask("/oauth2/token", {"grant_type": "client_credentials"})[1]["access_token"]
-
-    def revoke(self, token):
-        """The status, and after how many seconds it came."""
-        began = monotonic()
-        return self.ask("/oauth2/revoke", {"token": token})[0], monotonic() - began
-
-    def call(self, token):
-        """The status of a call of an API."""
-        return self.node.get("/pets", Authorization=f"Bearer {token}")[0]
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A PostgreSQL of one's own."""
-    running = PostgreSQL().start()
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def pair(tmp_path, start, server):
-    """Two nodes on one database."""
-    url = server.make(f"pair_{tmp_path.name[-12:].lower().strip('_')}")
-    database = Database(url)
-    upgrade(database)
-    database.call(keys.ensure_key, "pepper", lambda: PEPPER.text, now=NOW, write=True)
-    fill(database)
-    database.close()
-    signer = authority.new_authority("twgw", time())
-    return [Member(tmp_path / name, start, url, signer) for name in ("a", "b")]
+from tests.wire.members import END, LEASE, Member, begin, certify, two, wait_for
+from tests.wire.processes import Node
 
 
 def test_what_was_revoked_on_one_node_is_refused_by_the_other(pair):
@@ -118,15 +27,9 @@ def test_what_was_revoked_on_one_node_is_refused_by_the_other(pair):
 
 def test_a_memcached_with_keys_brings_nothing_back(tmp_path, start, server, memcached):
     """Two nodes keep keys there for each other.  What was revoked is refused, whatever comes back there."""
-    url = server.make(f"keys_{tmp_path.name[-12:].lower().strip('_')}")
-    database = Database(url)
-    upgrade(database)
-    database.call(keys.ensure_key, "pepper", lambda: PEPPER.text, now=NOW, write=True)
-    fill(database)
-    database.close()
-    signer = authority.new_authority("twgw", time())
+    url = begin(server.make(f"keys_{tmp_path.name[-12:].lower().strip('_')}"))
     cached = {"keys": [memcached.name], "timeout": 5}
-    a, b = (Member(tmp_path / name, start, url, signer, memcached=cached) for name in ("a", "b"))
+    a, b = two(tmp_path, start, url, memcached=cached)
     first, second = a.token(), a.token()
     assert [200] * 4 == [node.call(token) for token in (first, second) for node in (a, b)]
     assert b'twgw_key_cache_total{result="hit"}' in b.node.ask("/metrics")[2]
@@ -136,7 +39,7 @@ def test_a_memcached_with_keys_brings_nothing_back(tmp_path, start, server, memc
     memcached.put(old)
     assert [401, 401, 200, 200] == [node.call(token) for token in (first, second) for node in (a, b)]
     memcached.put(dict.fromkeys(old, b"garbage"))
-    late = Member(tmp_path / "c", start, url, signer, memcached=cached)
+    late = Member(tmp_path / "c", start, url, a.signer, memcached=cached)
     memcached.put(dict(zip(old, reversed(old.values()), strict=True)))
     assert [401, 200] == [late.call(token) for token in (first, second)]
     memcached.stop()
@@ -257,11 +160,3 @@ def test_a_gateway_without_the_database_keeps_the_promise_too(pair, gateway):
     assert call(other) in {401, 503}
     assert 200 == status
     assert seconds > 0.5, "or nobody waited for it"
-
-
-def wait_for(done):
-    """Until something is so that another process does."""
-    end = monotonic() + PATIENCE
-    while not done():
-        assert monotonic() < end
-        sleep(0.02)

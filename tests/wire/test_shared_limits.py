@@ -7,9 +7,9 @@ import time
 import pytest
 
 from tests.databases import PostgreSQL
+from tests.wire.members import Member
 from tests.wire.processes import PATIENCE, Node, Upstream, api
 from tests.wire.test_oauth2 import NOW, PEPPER, fill
-from tests.wire.test_revocation import Member
 from twgw.cluster import authority
 from twgw.storage import keys
 from twgw.storage.database import Database

@@ -7,8 +7,8 @@ from time import monotonic
 
 import pytest
 
+from tests.wire.members import wait_for
 from tests.wire.processes import PATIENCE
-from tests.wire.test_revocation import pair, server, wait_for  # noqa: F401 - fixtures
 from twgw.model import Api, Isolated, Lifecycle, Policy, Target, Upstream
 from twgw.storage import apis, subscriptions
 from twgw.storage.database import Database
@@ -98,7 +98,7 @@ class Stream:
         self._connection.close()
 
 
-def test_what_streams_is_cut_off_when_its_token_is_revoked(pair, ticker):  # noqa: F811
+def test_what_streams_is_cut_off_when_its_token_is_revoked(pair, ticker):
     """On both nodes, within a second after the call returned; the stream of another token goes on."""
     a, b = pair
     publish(a.url, ticker.port)
@@ -121,7 +121,7 @@ def test_what_streams_is_cut_off_when_its_token_is_revoked(pair, ticker):  # noq
         each.close()
 
 
-def test_an_api_that_chose_so_is_served_without_the_database(pair, server):  # noqa: F811
+def test_an_api_that_chose_so_is_served_without_the_database(pair, server):
     """When the session of the node has ended, and with a word about it; the others say 503."""
     a, _ = pair
     answer = (Policy("mock-response", {"status": 200, "body": "calm"}),)

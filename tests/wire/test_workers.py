@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.wire.members import certify, wait_for
 from tests.wire.processes import PATIENCE, PLAIN, Node, api, free_port
 from tests.wire.test_admin import Registry, an_api
-from tests.wire.test_revocation import certify, wait_for
 from tests.wire.test_tls import certificate
 from twgw.cluster import authority
 from twgw.web.resource import REACHED

@@ -35,6 +35,9 @@ from twgw.storage.errors import Unavailable
 MOST_LARGE = 2
 """Large answers that are kept for a peer, until it has read all of them, or asks anew."""
 
+LONGEST_PLACE = 100
+"""Characters of a node's name."""
+
 InThread = Callable[..., "Deferred[Any]"]
 
 
@@ -71,6 +74,8 @@ class Answers:
         return Deferred.fromCoroutine(self._kept(place, values))
 
     async def _kept(self, place: str, values: bytes) -> dict[str, Any]:
+        if len(place) > LONGEST_PLACE:
+            raise Refused("keeps it at a place that no node is called")
         try:
             await self.reader.keep_counted(place, encoding.read_counted(values, small=True), self.wall())
         except encoding.Garbled as error:

@@ -24,6 +24,7 @@ EVERY = 10
 AGAIN = 6
 """Comparisons after which a gateway is told once more that still serves something else."""
 
+
 class Comparison:
     """Compares, for one key manager.
 

@@ -26,6 +26,8 @@ LARGEST = 256 << 20
 """Bytes of a state, once it is no longer compressed."""
 MOST_COUNTED, LONGEST_KEY = 500, 48
 """Values that are told at once of what was counted, and the length of their names."""
+LATEST = 2**40
+"""UNIX time; nothing lasts until then."""
 TOGETHER, DIGESTS = 64, 8
 """Things that may be asked for at once, and digests of one of them."""
 
@@ -161,7 +163,8 @@ def read_counted(data: bytes, *, small: bool = False) -> list[Counted]:
 def _counted(entry: Any) -> Counted:
     match entry:
         case [str(key), int(used), float() | int() as ends] if len(key) <= LONGEST_KEY and 0 <= used < 1 << 63:
-            return Counted(key, used, float(ends))
+            if 0 <= ends < LATEST:  # so it is a number
+                return Counted(key, used, float(ends))
     raise Garbled("tells something that is not known")
 
 

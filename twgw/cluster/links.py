@@ -6,7 +6,7 @@ database; a service of ``tap.py``.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -20,6 +20,7 @@ from twgw.cluster.protocol import Peer
 from twgw.cluster.settings import Address
 from twgw.cluster.tls import Tls
 
+Name = TypeVar("Name")
 CONNECT_WITHIN = 5.0
 LONGEST_PAUSE = 5.0
 """Seconds."""
@@ -84,6 +85,31 @@ class Link:
         self.why = why
 
 
+class Connections(Generic[Name]):
+    """Connections that stay, by their names; ``here`` is what they share."""
+
+    def __init__(self, here: Here) -> None:
+        self.links: dict[Name, Link] = {}
+        self._here = here
+        here.left = self._left
+
+    def look(self) -> None:
+        """See after every connection; called every second."""
+        self._here.look()
+        for link in self.links.values():
+            link.look()
+
+    def end(self) -> None:
+        """Let go of all of them."""
+        for peer in list(self._here.peers):
+            peer.abort(Lost("the node stops"))
+
+    def _left(self, peer: Peer) -> None:
+        for link in self.links.values():
+            if link.peer is peer:
+                link.lost()
+
+
 class Links(Service):
     """The connections to all key managers.  ``ready`` is called for each that is made."""
 
@@ -92,14 +118,14 @@ class Links(Service):
     ) -> None:
         self.here = here
         self.tls = tls
-        self._links = {
+        self._all: Connections[tuple[Address, str]] = Connections(here)
+        self._all.links = {
             (address, link): Link(
                 f"{address} ({link})", partial(opened, reactor, address, tls, PeerFactory(here, link)), here, ready
             )
             for address in addresses
             for link in ("control", "bulk")
         }
-        here.left = self._left
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Connect."""
@@ -109,29 +135,21 @@ class Links(Service):
     def stopService(self) -> None:  # noqa: N802 - Twisted's name
         """Let go of all of them."""
         super().stopService()
-        for peer in list(self.here.peers):
-            peer.abort(Lost("the node stops"))
+        self._all.end()
 
     def look(self) -> None:
         """See after every connection; called every second."""
         if self.running:
-            self.here.look()
-            for link in self._links.values():
-                link.look()
+            self._all.look()
 
     def peers(self, link: str) -> list[Peer]:
         """Whoever can be asked, in the order of the setting."""
-        return [it.peer for (_, kind), it in self._links.items() if kind == link and it.peer is not None]
+        return [it.peer for (_, kind), it in self._all.links.items() if kind == link and it.peer is not None]
 
     @property
     def why(self) -> str:
         """Why nobody can be asked."""
-        return "; ".join(f"{address}: {it.why}" for (address, kind), it in self._links.items() if kind == "bulk")
-
-    def _left(self, peer: Peer) -> None:
-        for link in self._links.values():
-            if link.peer is peer:
-                link.lost()
+        return "; ".join(f"{address}: {it.why}" for (address, kind), it in self._all.links.items() if kind == "bulk")
 
 
 def opened(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -> Any:

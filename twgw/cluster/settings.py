@@ -16,6 +16,8 @@ FOLDER = "cluster"
 """Of the files in the data directory."""
 NAME = r"[A-Za-z0-9._-]{1,100}"
 """What a cluster and a node may be called: it stands in certificates, as part of a URI."""
+LONGEST = 253
+"""Characters of a host's name (RFC 1035)."""
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 
 
@@ -30,7 +32,7 @@ class Address:
     def from_text(cls, text: str) -> "Address":
         """Read ``HOST`` or ``HOST:PORT``; an IPv6 address stands in brackets.  Raises ValueError."""
         found = _ADDRESS.fullmatch(text)
-        if not found or not 0 < int(found[2] or PORT) <= 65535:
+        if not found or len(found[1]) > LONGEST or not 0 < int(found[2] or PORT) <= 65535:
             raise ValueError(f"must be HOST or HOST:PORT, such as gateway1:{PORT}, an IPv6 address in brackets")
         return cls(found[1].strip("[]"), int(found[2] or PORT))
 

@@ -2,7 +2,8 @@
 
 A blueprint for ``web/application.py``.  A request is read by ``form.py``, held to its rate, and answered by Authlib in
 one transaction (``server.py``).  A revocation is answered once the gateway has applied it: ``web/resource.py`` holds
-it by the field ``Twgw-Position``, and answers 503 when that takes too long, as we do when it was not kept.
+it by the field ``Twgw-Position``, and answers 503 when that takes too long, as we do when it was not kept.  Which nodes
+have it in force is nothing for clients to know.
 """
 
 import json
@@ -109,8 +110,8 @@ class KeyManager:
         if server.known_client:
             self.rate.known(server.known_client, now)
         if server.position is not None:
-            held = ("Twgw-Position", f"{server.position};503;{WAIT}")
-            return Reply(reply.status, reply.body, (*reply.headers, held))
+            held = (("Twgw-Position", f"{server.position};503;{WAIT}"), ("Twgw-Untold", "1"))
+            return Reply(reply.status, reply.body, (*reply.headers, *held))
         return reply
 
     def _asked(self, answer: Callable[[Request, float], Reply]) -> Response:

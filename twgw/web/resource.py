@@ -23,6 +23,8 @@ from twgw.policy.headers import Headers
 
 POSITION = "twgw-position"
 """The field by which the application says what to wait for: ``position;status when it is not reached;seconds``."""
+UNTOLD = "twgw-untold"
+"""The field by which it says that the client is not to know which nodes there are."""
 REACHED = "Twgw-Reached"
 """The field that tells a client, as JSON, on which nodes its change is in force, and after how many milliseconds."""
 NOT_YET = "it is kept, and not yet in force on this node; ask again whether it is, before you rely on it"
@@ -187,6 +189,7 @@ class BoundRequest(Request):
     _kept: list[bytes] | None = None
     """What the application has written so far of an answer that is held."""
     _finished = False
+    _untold = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
         """Refuse a body that says that it is too long."""
@@ -240,6 +243,8 @@ class BoundRequest(Request):
         self._begun = True
         said = self.responseHeaders.getRawHeaders(POSITION)
         self.responseHeaders.removeHeader(POSITION)
+        self._untold = self.responseHeaders.hasHeader(UNTOLD)
+        self.responseHeaders.removeHeader(UNTOLD)
         if said:
             position, unreached, seconds = said[0].split(";")
             self._kept = []
@@ -250,7 +255,7 @@ class BoundRequest(Request):
         kept, self._kept = self._kept or [], None
         if self._disconnected:
             return
-        if told is not None:
+        if told is not None and not self._untold:
             document = told.document()
             self.setHeader(REACHED.encode(), json.dumps(document).encode())
             if document["refused"] and unreached == 202:
