@@ -235,6 +235,18 @@ def test_what_is_read_has_an_answer_for_each_command():
         read(b"VA 1 O0\r\n1\r\nMN\r\n", [Add("a", 1, 1, 0)] * 2)
 
 
+@pytest.mark.parametrize("junk", [b"\n", b"x", b"x\n", b"\r\n", b"x\r\n", b"\0", b"VA 1 c5 O0\r\n7\r\n", b"HD O0\r\n"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_nothing_may_stand_between_answers(junk, place):
+    """Nor before, nor behind them: what is read at once is every line that came."""
+    lines = [b"VA 1 c5 O0\r\n7\r\n", b"VA 2 c6 O1\r\n 8\r\n", b"MN\r\n"]
+    commands = [Add("a", 1, 1, 0), Add("b", 1, 1, 0)]
+    assert [Answer(7, 5), Answer(8, 6)] == read(b"".join(lines), commands)
+    lines[place] = junk + lines[place]
+    with pytest.raises(GarbledError):
+        read(b"".join(lines), commands)
+
+
 def test_a_server_is_seen_without_being_changed(memcached):
     """Its version, what it was marked with, and whether it forgets."""
     address = ServerAddress.from_text(memcached.name)

@@ -82,7 +82,7 @@ class Balancing(Enum):
     ROUND_ROBIN = "round-robin"
 
 
-@frozen
+@frozen(cache_hash=True)
 class Limit:
     """At most so many requests, or bytes, in so many seconds."""
 

@@ -257,7 +257,7 @@ def same_counter(monkeypatch):
 
 
 def forget_own(monkeypatch):
-    monkeypatch.setattr(fixed_account.FixedAccount, "_before", lambda _: 0)
+    monkeypatch.setattr(fixed_account.FixedAccount, "_before", lambda *_: 0)
 
 
 @pytest.mark.parametrize("mutant", [not_settled, untold, forget_own])

@@ -40,7 +40,7 @@ class Node:
         self.go_on()
 
 
-def add(key="a"):
+def add(_now=0.0, key="a"):
     return [Add(key, 1, 1, 60)]
 
 
@@ -62,10 +62,10 @@ def test_what_is_asked_for_in_one_turn_is_one_batch():
     """What comes while it is under way is the next one; each is answered with its own part."""
     node, heard = Node(FakeMemcached()), []
     for key in "ab":
-        node.counters.ask(lambda key=key: [*add(key), *add(key)], heard.append)
+        node.counters.ask(lambda _now, key=key: [*add(key=key), *add(key=key)], heard.append)
     assert [] == node.batches
     node.turn.pop()()
-    node.counters.ask(lambda: add("a"), heard.append)
+    node.counters.ask(add, heard.append)
     assert 1 == len(node.batches)
     node.go_on()
 
@@ -217,7 +217,7 @@ def test_who_spoils_it_again_and_again_gets_no_more_than_a_batch_each_time():
     for _ in range(8):
         for key in server.items:
             server.items[key] = ("x", 1)
-        node.counters.ask(tuple, lambda _: None)
+        node.counters.ask(lambda _: (), lambda _: None)
         node.go_on()
     assert node.counters.batches <= before + 10
     assert not node.counters.down

@@ -53,8 +53,8 @@ def test_a_slice_is_closed_before_the_next_one_counts():
     assert slow.label == fast.label
     assert take(slow, server)
     values = {key: counted(value) for key, (value, _) in server.items.items()}
-    assert 2 <= values[f"n:{fast.label - 1:x}"].closed
-    assert 0 == values[f"n:{fast.label:x}"].closed
+    assert 2 <= values[f"n:{fast.label - 1:x}"][1]
+    assert 0 == values[f"n:{fast.label:x}"][1]
 
 
 def test_a_node_does_not_run_ahead_of_its_clock():
@@ -76,7 +76,7 @@ def test_nothing_is_reserved_where_there_is_probably_nothing():
         pass
     for seconds in range(1, SLICES):
         assert not take(made, server, evolve(ASKING, now=NOW + seconds))
-    values = [counted(value).reached for value, _ in server.items.values()]
+    values = [counted(value)[2] for value, _ in server.items.values()]
     assert sum(values) <= 11
 
 

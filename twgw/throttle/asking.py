@@ -4,14 +4,14 @@
 makes commands, and ``answered`` takes the replies and says in a ``Heard`` what came of them.
 """
 
-from attrs import frozen
+from attrs import define, frozen
 
 from twgw.throttle.reservation import Command
 
 
-@frozen
+@define
 class Asking:
-    """What an account needs to know to ask."""
+    """What an account needs to know to ask.  Made for each question, therefore not frozen."""
 
     now: float
     """UNIX time in seconds."""

@@ -90,40 +90,39 @@ class FixedAccount:
         label = about.now // self.period
         if label > self.label:
             self.begin(label)
-        if self.begun < about.lost_at and self.kept is None:
+        kept = self.kept
+        if about.lost_at and kept is None and self.begun < about.lost_at:
             self.used_up, self.left = True, 0
-        if self.used_up or not self._known(about):
+        if self.used_up or (kept is not None and not self._known(about, kept)):
             return []
-        spent = self.had - self.tokens
-        elapsed = max(about.now - self.asked_at, 1e-3)
-        need = -(-(about.cost - self.tokens) // self.unit)
-        waiting = -(-about.waiting // self.unit)
-        wanted = block(self.left // self.unit, about.nodes, self.last, waiting, spent / self.unit / elapsed)
-        self.asked = self.last = max(wanted, need)
+        unit = self.unit
+        spent, elapsed = self.had - self.tokens, max(about.now - self.asked_at, 1e-3)
+        need = -(-(about.cost - self.tokens) // unit)
+        waiting = -(-about.waiting // unit)
+        wanted = block(self.left // unit, about.nodes, self.last, waiting, spent / unit / elapsed)
+        self.asked = self.last = asked = max(wanted, need)
         self.asked_at = about.now
         lifetime = lifetime_of(2 * self.period + 60, about.now)
-        return [reserve(self._key, about.nonce, self.asked, lifetime, self._before())]
+        before = self._before(kept) if kept is not None else 0
+        return [reserve(self._key, about.nonce, asked, lifetime, before)]
 
     @property
     def _key(self) -> str:
         return key_of(self.name, int(self.label), self.lost_at)
 
-    def _known(self, about: Asking) -> bool:
+    def _known(self, about: Asking, kept: Kept) -> bool:
         """Whether it is known what was counted; after a loss the window goes on in another counter."""
-        if self.kept is None:
-            return True
         lost_at = about.lost_at if self.begun < about.lost_at else 0.0
-        if not self.kept.knows(lost_at):
+        if not kept.knows(lost_at):
             self.pending_until = about.now + SOON
             return False
         if lost_at != self.lost_at:
             self.lost_at, self.nonce = lost_at, 0
         return True
 
-    def _before(self) -> int:
+    def _before(self, kept: Kept) -> int:
         """What was counted, for whoever has to make the counter."""
-        kept = self.kept.used(key_of(self.name, int(self.label), 0)) if self.kept is not None else 0
-        return min(max(kept, self.seen if self.kept is not None else 0), self.limit)
+        return min(max(kept.used(key_of(self.name, int(self.label), 0)), self.seen), self.limit)
 
     def answered(self, replies: Sequence[Reply], lost_at: float) -> Heard:
         """Take what was granted."""
@@ -141,14 +140,14 @@ class FixedAccount:
         if self.kept is not None and self.begun < lost_at != self.lost_at:
             return NOTHING  # it was lost meanwhile: the numbers are, too
         self.nonce, self.seen = nonce, count
-        if closed or (self.begun < lost_at and self.kept is None):
+        if closed or (lost_at and self.begun < lost_at and self.kept is None):
             return self._end("")
         if self.kept is not None:
             self.kept.note(key_of(self.name, int(self.label), 0), count, (self.label + 1) * self.period + 60)
-        self.tokens += granted(self.limit, count, asked) * self.unit
-        self.had = self.tokens
-        self.left = max(self.limit - count, 0) * self.unit
-        self.used_up = count >= self.limit
+        self.tokens = self.had = self.tokens + granted(self.limit, count, asked) * self.unit
+        left = self.limit - count
+        self.left = max(left, 0) * self.unit
+        self.used_up = left <= 0
         return NOTHING
 
     def _lost(self, nonce: int, before: int) -> Heard:

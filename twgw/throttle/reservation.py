@@ -58,17 +58,11 @@ Reply = Answer | str | None
 """Text says why a server did not do it.  None: nobody knows whether it was done."""
 
 
-class Counted(NamedTuple):
-    """A value taken apart."""
-
-    nonce: int
-    closed: int
-    reached: int
-
-
-def counted(value: int) -> Counted:
-    """Take a value apart."""
-    return Counted(value // NONCE, value // NUMBERS % (NONCE // NUMBERS), value % NUMBERS)
+def counted(value: int) -> tuple[int, int, int]:
+    """Take a value apart: the nonce of who made it, how often it was closed, and the number that was reached."""
+    above, reached = divmod(value, NUMBERS)
+    nonce, closed = divmod(above, NONCE // NUMBERS)
+    return nonce, closed, reached
 
 
 def reserve(key: str, nonce: int, numbers: int, lifetime: int, before: int = 0) -> Add:
@@ -95,7 +89,7 @@ def granted(limit: int, count: int, asked: int) -> int:
     >>> [granted(10, count, 4) for count in (4, 10, 12, 14, 99)]
     [4, 4, 2, 0, 0]
     """
-    return min(max(limit - (count - asked), 0), asked)
+    return asked if count <= limit else max(limit - (count - asked), 0)
 
 
 def block(left: int, nodes: int, last: int, waiting: int, rate: float) -> int:
@@ -105,8 +99,11 @@ def block(left: int, nodes: int, last: int, waiting: int, rate: float) -> int:
     up to twice the ``last`` block.  No node takes more than its share of half of what is ``left``: there is always
     some for one that comes later, and near the limit nothing is left over in a node that does not need it.
     """
-    wanted = max(waiting, min(ceil(rate * AHEAD), 2 * last))
-    return max(min(wanted, left // (2 * max(nodes, 1))), 1)
+    wanted, ahead = waiting, rate * AHEAD
+    if ahead > waiting:
+        wanted = max(waiting, min(ceil(ahead), 2 * last))
+    share = left // (2 * max(nodes, 1))
+    return wanted if 0 < wanted <= share else max(min(wanted, share), 1)
 
 
 def lifetime_of(seconds: float, now: float) -> int:

@@ -30,8 +30,10 @@ RANDOM = 1 << 28
 
 Sent = Callable[[list[Reply] | None], None]
 Send = Callable[[Sequence[Command], Sent], None]
-Request = tuple[Callable[[], Sequence[Command]], Callable[[Sequence[Reply]], None]]
-"""What makes commands when they are sent, and what is told what became of them."""
+Make = Callable[[float], Sequence[Command]]
+Told = Callable[[Sequence[Reply]], None]
+Request = tuple[Make, Told]
+"""What makes commands when they are sent, at a UNIX time, and what is told what became of them."""
 
 
 class CounterServer:
@@ -68,7 +70,7 @@ class CounterServer:
         self.losses = 0
         """Losses that happened while this node knew the server."""
 
-    def ask(self, make: Callable[[], Sequence[Command]], answered: Callable[[Sequence[Reply]], None]) -> None:
+    def ask(self, make: Make, answered: Told) -> None:
         """Send what ``make`` makes when its turn comes; ``answered`` is told once, with None for what nobody knows."""
         self._waiting.append((make, answered))
         if not self._busy and not self._planned:
@@ -97,9 +99,9 @@ class CounterServer:
         now = self._wall()
         batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
         commands: list[Command] = []
-        parts = []
+        parts: list[tuple[int, Told]] = []
         for make, answered in batch:
-            made = make()
+            made = make(now)
             parts.append((len(made), answered))
             commands += made
         commands += self._look(now)
@@ -116,10 +118,7 @@ class CounterServer:
 
         self._send(commands, told)
 
-    def _told(
-        self, asked_at: float, parts: list[tuple[int, Callable[[Sequence[Reply]], None]]],
-        replies: list[Reply] | None, expected: int,
-    ) -> None:  # fmt: skip
+    def _told(self, asked_at: float, parts: list[tuple[int, Told]], replies: list[Reply] | None, expected: int) -> None:
         if replies is None or len(replies) != expected or not self._looked(asked_at, *replies[-2:]):
             replies = [None] * expected
             self._failed()
@@ -186,4 +185,4 @@ class CounterServer:
         if not count:
             self._repairs.append(Put(self._looks_key, 1))
         if not again:
-            self.ask(tuple, lambda _: None)
+            self.ask(lambda _: (), lambda _: None)

@@ -17,7 +17,7 @@ from twgw.gateway.running import Pause
 from twgw.model import Algorithm, Charge, Limit
 from twgw.policy.interfaces import Clock, Decision
 from twgw.throttle.accounts import Account, account_for
-from twgw.throttle.asking import LOST, POISONED, REFUSED, Asking
+from twgw.throttle.asking import LOST, NOTHING, POISONED, REFUSED, Asking
 from twgw.throttle.bucket_account import BucketAccount
 from twgw.throttle.fields import DEGRADED
 from twgw.throttle.fixed_account import FixedAccount
@@ -182,28 +182,38 @@ class SharedLimiter:
                     if account.used_up:
                         wait = (account.label + 1) * period - now
                         return [Decision(charge, False, 0, wait, wait)]
+            shared = self._unknown(charge, now)
+            if shared is not None:
+                self.waited += 1
+                return self._wait_for(charge, shared, now)
         parts = self._peek(charges, now)
         if _open(parts):
-            first = parts[0]
-            if len(parts) == 1 and first.shared is not None:
-                return self._wait_for(charges, first.shared, now)
+            self.waited += 1
             return self._wait(charges, parts, now)
         return self._decide(parts, now)
 
-    async def _wait_for(self, charges: Sequence[Charge], shared: Shared, now: float) -> list[Decision]:
+    def _unknown(self, charge: Charge, now: float) -> Shared | None:
+        """The counter of a charge about which its server has to be asked, and can be."""
+        cost = charge.cost
+        if cost < 0:
+            return None
+        shared = self._counters.find(charge.limit, charge.key) or self._fresh(charge, now)
+        if shared is None or shared.account.peek(now, cost) is not None:
+            return None
+        self.heed()
+        return None if shared.is_alone() else shared
+
+    async def _wait_for(self, charge: Charge, shared: Shared, began: float) -> list[Decision]:
         """Ask once for one charge: mostly that is enough."""
-        (charge,), account = charges, shared.account
         await self._ask(shared, charge.cost)
-        until, now = now + PATIENCE, self._now()
+        account, now = shared.account, self._now()
         if account.peek(now, charge.cost):
-            self.waited += 1
             account.commit(charge.cost)
             return [Decision(charge, True, account.remaining(now), account.reset_after(now))]
-        return await self._wait(charges, self._peek(charges, now), until - PATIENCE)
+        return await self._wait([charge], self._peek([charge], now), began)
 
     async def _wait(self, charges: Sequence[Charge], parts: list[Part], now: float) -> list[Decision]:
         """Ask until it is known."""
-        self.waited += 1
         until = now + PATIENCE
         while open_parts := _open(parts):
             if now > until:
@@ -336,22 +346,23 @@ class SharedLimiter:
             shared.server.ask(partial(self._commands, shared), partial(self._answered, shared))
         return pause
 
-    def _commands(self, shared: Shared) -> list[Command]:
-        self._nonce = self._nonce % (NONCES - 1) + 1
-        now, server = self._now(), shared.server
-        nodes = self.others.nodes
-        about = Asking(now, shared.need, shared.wanted, nodes, self._nonce, server.lost_at, shared.owed(now))
+    def _commands(self, shared: Shared, now: float) -> list[Command]:
+        self._nonce = nonce = self._nonce % (NONCES - 1) + 1
+        now = max(now, self._latest)
+        owed = shared.owed(now) if shared.spent else 0
+        about = Asking(now, shared.need, shared.wanted, self.others.nodes, nonce, shared.server.lost_at, owed)
         shared.reported = shared.spent
         return shared.account.ask(about)
 
     def _answered(self, shared: Shared, replies: Sequence[Reply]) -> None:
         heard = shared.account.answered(replies, shared.server.lost_at)
-        if replies and None not in replies:
+        if shared.reported and replies and None not in replies:
             shared.spent -= shared.reported
-        if heard.fault:
-            self.faults[heard.fault] += 1
-        if heard.tell:
-            shared.server.ask(lambda: heard.tell, lambda _: None)
+        if heard is not NOTHING:
+            if heard.fault:
+                self.faults[heard.fault] += 1
+            if heard.tell:
+                shared.server.ask(lambda _: heard.tell, lambda _: None)
         waiting, shared.waiting = shared.waiting, []
         shared.asking, shared.wanted = False, 0
         for pause in waiting:

@@ -151,12 +151,12 @@ class SlidingAccount:
         if strange := [reply for reply in replies if not isinstance(reply, Answer)]:
             return self._end(REFUSED if any("SERVER" in str(reply) for reply in strange) else POISONED)
         values = [counted(reply.value) for reply in replies if isinstance(reply, Answer)]
-        if not all(value.nonce for value in values) or not all(old.closed for old in values[: len(self.closing)]):
+        if not all(nonce for nonce, _, _ in values) or not all(closed for _, closed, _ in values[: len(self.closing)]):
             return self._end(POISONED)
         if self.kept is not None and lost_at > self.lost_at:
             return NOTHING  # they were lost meanwhile: the numbers are, too, and other counters are asked from now on
-        for old, value in zip(self.closing, values, strict=False):
-            self.frozen[old] = min(value.reached, self.limit)
+        for old, (_, _, count) in zip(self.closing, values, strict=False):
+            self.frozen[old] = min(count, self.limit)
             self._note(old, self.frozen[old])
         self.lost_at = max(self.lost_at, lost_at)
         allowed = self.limit - sum(self.frozen.get(old, 0) for old in range(self.label - SLICES, self.label))
@@ -164,25 +164,26 @@ class SlidingAccount:
             self.left = max(allowed - self.seen, 0) * self.unit
             self.used_up = self.left == 0
             return NOTHING
-        now = values[-1]
-        if now.reached < asked + self.owed:
+        nonce, closed, reached = values[-1]
+        before = reached - asked - self.owed
+        if before < 0:
             return self._end(POISONED)
-        if (self.nonce and now.nonce != self.nonce) or now.reached - asked - self.owed < self.seen:
-            return self._made_anew(now.nonce, now.reached - asked - self.owed)
-        self.nonce, self.seen = now.nonce, now.reached
-        self._note(self.label, min(now.reached, self.limit))
+        if (self.nonce and nonce != self.nonce) or before < self.seen:
+            return self._made_anew(nonce, before)
+        self.nonce, self.seen = nonce, reached
+        self._note(self.label, min(reached, self.limit))
         if self._lost():
             return NOTHING
-        if now.closed:  # another node's clock is ahead: go on where it is, but never farther than one slice
+        if closed:  # another node's clock is ahead: go on where it is, but never farther than one slice
             if self.label <= self.asked_at // self.slice:
                 self.begin(self.label + 1)
             else:
                 self.used_up = True
             return NOTHING
-        self.tokens += granted(allowed, now.reached, asked) * self.unit
+        self.tokens += granted(allowed, reached, asked) * self.unit
         self.had = self.tokens
-        self.left = max(allowed - now.reached, 0) * self.unit
-        self.used_up = now.reached >= allowed
+        self.left = max(allowed - reached, 0) * self.unit
+        self.used_up = reached >= allowed
         return NOTHING
 
     def _made_anew(self, nonce: int, before: int) -> Heard:
