@@ -172,7 +172,11 @@ def logout_(node: Node, as_json: bool, name: str) -> None:
 @yes_option
 @asks
 def delete(node: Node, as_json: bool, name: str, yes: bool) -> None:
-    """Delete the user NAME with logins, tokens and keys.  The last admin stays."""
+    """Delete the user NAME with logins, tokens and keys.
+
+    The last admin stays, and so does whoever owns an application or an API: give it to somebody else first
+    (twgw app edit, twgw api owner), or shut NAME out at once with twgw user disable.
+    """
     confirm(f"Delete the user {name}?", yes=yes)
     node.delete("users", name)
     if as_json:

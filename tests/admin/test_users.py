@@ -97,6 +97,20 @@ def test_sessions_and_users_end(world):
     world.ask("GET", "/users/ann", status=404)
 
 
+def test_who_owns_something_stays(world):
+    """Else whoever gets the name later would own it; so it is given to somebody else first."""
+    world.user("ann", "subscriber", "creator")
+    for number in range(6):
+        world.post("/applications", {"name": f"shop{number}"}, who="ann")
+    told = world.ask("DELETE", "/users/ann", status=409).json["detail"]
+    assert "ann owns the application shop0, the application shop1, " in told
+    assert "shop4, …; give them to somebody else first, or disable ann instead" in told
+
+    for number in range(6):
+        world.ask("PATCH", f"/applications/shop{number}", {"owner": "root"}, status=200)
+    world.ask("DELETE", "/users/ann", status=204)
+
+
 @pytest.mark.parametrize(("method", "body"), [("DELETE", None), ("PATCH", {"roles": []}), ("PATCH", {"active": False})])
 def test_the_last_admin_stays(world, method, body):
     """Else nobody could do anything any more."""

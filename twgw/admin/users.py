@@ -12,6 +12,8 @@ from twgw.faults import Fault
 from twgw.registry import User
 from twgw.settings import fields, setting
 from twgw.storage import users as stored
+from twgw.storage.apis import list_apis
+from twgw.storage.applications import list_applications
 from twgw.storage.errors import Conflict
 from twgw.web.asking import after, limit_of
 from twgw.web.names import name, names, text
@@ -21,6 +23,8 @@ from twgw.web.view import Answer, Call, Page, Views
 
 views = Views("users")
 READ, WRITE = Permission.USER_READ, Permission.USER_WRITE
+SOME = 5
+"""Things that a user owns, named when they are in the way."""
 _password = validators.optional(validators.max_len(passwords.NEW[1]))
 Transact = Callable[[Callable[[Call, Connection], Any]], Any]
 
@@ -169,11 +173,21 @@ def end_sessions(call: Call, connection: Connection, user: str) -> Answer:
 
 @views.view("DELETE", "/users/{user}", permission=WRITE, current=show_user)
 def delete_user(call: Call, connection: Connection, user: str) -> Answer:
-    """Delete a user with sessions, tokens and keys.  The last active admin stays."""
+    """Delete a user with sessions, tokens and keys.  The last active admin stays, and whoever owns something."""
+    _owns_nothing(connection, user)
     position = stored.delete_user(connection, user, now=call.now, stamp=call.before.stamp)
     if Role.ADMIN in call.before.roles:
         _keep_an_admin(connection)
     return Answer(position=position, unreached=503)
+
+
+def _owns_nothing(connection: Connection, user: str) -> None:
+    """Refuse what would leave applications or APIs to whoever gets the name later.  Raises Conflict."""
+    owned = [f"the API {each.id}" for each in list_apis(connection, limit=SOME + 1, owner=user)]
+    owned += [f"the application {each.name}" for each in list_applications(connection, limit=SOME + 1, owner=user)]
+    if owned:
+        what = ", ".join(owned[:SOME]) + (", …" if len(owned) > SOME else "")
+        raise Conflict(f"{user} owns {what}; give them to somebody else first, or disable {user} instead")
 
 
 def _keep_an_admin(connection: Connection) -> None:
