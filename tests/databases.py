@@ -113,7 +113,7 @@ class Server:
 class PostgreSQL(Server):
     """A PostgreSQL cluster."""
 
-    own = "postgres"
+    own, scheme, user = "postgres", "postgresql", "postgres"
     dies = False  # it begins anew by itself when one of its processes died
 
     def __init__(self, *, following=None, **options):
@@ -164,11 +164,16 @@ class PostgreSQL(Server):
     def url(self, name):
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
+    @property
+    def socket(self):
+        """Where it listens."""
+        return f"{self.folder}/.s.PGSQL.5432"
+
 
 class MariaDB(Server):
     """A MariaDB server."""
 
-    own = "mysql"
+    own, scheme, user = "mysql", "mariadb", "root"
     dies = True
 
     def __init__(self, **options):
@@ -185,13 +190,18 @@ class MariaDB(Server):
             "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0",
         ]  # fmt: skip
         return [
-            self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.folder}/socket",
+            self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
             f"--pid-file={self.folder}/pid", "--skip-networking", "--innodb-buffer-pool-size=64M",
             "--max-connections=200", *sync,
         ]  # fmt: skip
 
     def url(self, name):
-        return f"mariadb://root@localhost/{name}?unix_socket={self.folder}/socket"
+        return f"mariadb://root@localhost/{name}?unix_socket={self.socket}"
+
+    @property
+    def socket(self):
+        """Where it listens."""
+        return f"{self.folder}/socket"
 
 
 SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}

@@ -11,8 +11,8 @@ from time import monotonic, sleep
 from tests.chaos.links import BACK, THERE
 from tests.chaos.schedule import GATEWAYS, touched
 
-SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-"""The first thing that a client of PostgreSQL may say; it is answered with one letter."""
+FIRST = {"postgresql": struct.pack("!ii", 8, 80877103), "mariadb": b""}
+"""What a client of a database says first: one of PostgreSQL asks for TLS, and a MariaDB speaks first itself."""
 QUESTION = b"GET /revised HTTP/1.1\r\nHost: chaos\r\nConnection: close\r\n\r\n"
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 """Another clock for one process (Debian's package faketime), where it is installed."""
@@ -24,7 +24,7 @@ def ask(world, target):
     """A connection to a process on which a question was sent; raises OSError where nobody listens."""
     if target == "database":
         client = socket.socket(socket.AF_UNIX)
-        where, text = f"{world.database.folder}/.s.PGSQL.5432", SSL_REQUEST
+        where, text = world.database.socket, FIRST[world.database.scheme]
     else:
         client = socket.socket()
         port = world.memcached.port if target == "memcached" else world[target].node.port

@@ -23,6 +23,7 @@ from tests.chaos.report import judged, text  # noqa: E402
 from tests.chaos.rolling import Balancer, Callers, roll  # noqa: E402
 from tests.chaos.schedule import KINDS, QUIET_AFTER, draw, touched  # noqa: E402
 from tests.chaos.world import KEY_MANAGERS, World  # noqa: E402
+from tests.databases import SERVERS  # noqa: E402
 
 QUIET = 18.0
 """Seconds for which all is left alone after it was healed."""
@@ -105,6 +106,7 @@ def main():
     parser.add_argument("--seed", default=str(time_ns() % 10**9), help="of all that is chosen (default: another one)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
     parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
+    parser.add_argument("--database", choices=sorted(SERVERS), default="postgresql", help="(default: %(default)s)")
     parser.add_argument("--lanes", type=int, default=2, help="faults at a time (default: %(default)s)")
     parser.add_argument("--rolls", type=int, default=20, help="rolling restarts after it (default: %(default)s)")
     parser.add_argument("--lease", type=float, default=4, help="seconds (default: %(default)s)")
@@ -114,7 +116,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="twgw-chaos-") as folder:
-        world = World(folder, options.lease, options.session, options.mutant)
+        world = World(folder, options.lease, options.session, options.mutant, options.database)
         try:
             world.start()
             began = monotonic()

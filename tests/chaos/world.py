@@ -1,4 +1,4 @@
-"""A cluster of real processes in one folder: PostgreSQL, memcached, two nodes with every role, and a gateway without a
+"""A cluster of real processes in one folder: a database, memcached, two nodes with every role, and a gateway without a
 database; between them are links that can be cut.
 
 ``faults.py`` does things to it, ``load.py`` asks it, ``run.py`` and ``wire/test_chaos.py`` start it.
@@ -13,7 +13,7 @@ from time import monotonic, sleep, time
 
 from tests.chaos.history import Limit
 from tests.chaos.links import Network
-from tests.databases import PostgreSQL
+from tests.databases import SERVERS
 from tests.memcached_server import MemcachedServer
 from tests.wire.members import certify
 from tests.wire.processes import TWISTD, Node, Process, free_port
@@ -107,13 +107,13 @@ def broken(lines):
 class World:
     """All of it.  ``mutant`` is the name of a rule that is taken out of every node (``mutant.py``)."""
 
-    def __init__(self, folder, lease=4.0, session=15.0, mutant=None):
+    def __init__(self, folder, lease=4.0, session=15.0, mutant=None, database="postgresql"):
         self.folder, self.lease, self.session = Path(folder), lease, session
         self.skewed = set()
         """Nodes whose clock is wrong just now: what time it is there, the driver does not know."""
         self.admin = ""
         """The token of an admin."""
-        self.database = PostgreSQL(durable=True)
+        self.database = SERVERS[database](durable=True)
         self.memcached = MemcachedServer()
         self.network = Network()
         self.members = {}
@@ -131,7 +131,6 @@ class World:
         self.database.make("chaos")
         self._fill(self.database.url("chaos"))
         signer = authority.new_authority("twgw", time())
-        socket = f"{self.database.folder}/.s.PGSQL.5432"
         listening, control = ({name: free_port() for name in KEY_MANAGERS} for _ in range(2))
         for name in NODES:
             (self.folder / name).mkdir()
@@ -139,10 +138,11 @@ class World:
             memcached = {"servers": [COUNTERS], "timeout": 0.25}
             if name in KEY_MANAGERS:
                 certify(self.folder / name, name, signer, "keymanager", "gateway")
-                link = self.network.link(f"{name}-database", socket)
+                link = self.network.link(f"{name}-database", self.database.socket)
+                url = f"{self.database.scheme}://{self.database.user}@127.0.0.1:{link.port}/chaos"
                 sections = {
                     "node": {"data_dir": "data", "name": name}, "memcached": memcached,
-                    "database": {"url": f"postgresql://postgres@127.0.0.1:{link.port}/chaos"},
+                    "database": {"url": url},
                     "control": {"listen": f"tcp:{control[name]}:interface=127.0.0.1"},
                     "cluster": {
                         "listen": f"tcp:{listening[name]}:interface=127.0.0.1",

@@ -39,6 +39,18 @@ def test_a_transaction_is_whole(database):
     assert 1 == database.call(count)
 
 
+def test_what_was_committed_is_not_undone_after_it(database, monkeypatch):
+    """A rollback more would be another message to the server, and a traceback in the log where it is gone by then."""
+    assert (0, 0) == (database.call(count), database.call(count, write=True)), "there are connections"
+    undone = []
+    for engine in (database.reading, database.writing):
+        monkeypatch.setattr(engine.dialect, "do_rollback", undone.append)
+    database.call(insert, write=True)
+    assert 1 == database.call(count)
+
+    assert [] == undone
+
+
 def test_reading_writes_nothing(database):
     """A transaction that was not begun for writing is refused to."""
     with pytest.raises(Unavailable, match="nothing was done"):

@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 from time import monotonic, time_ns
 
 import pytest
@@ -14,8 +15,11 @@ from tests.chaos.report import judged
 from tests.chaos.run import Chaos
 from tests.chaos.schedule import KINDS, Fault, draw
 from tests.chaos.world import World
+from tests.databases import SERVERS
 
 SEED = os.environ.get("TWGW_TEST_SEED") or str(time_ns() % 10**6)
+DATABASE = random.Random(SEED).choice(sorted(SERVERS))
+"""Which one is drawn, too: both take their turn in the long run."""
 SECONDS = 40
 KINDS_HERE = tuple(kind for kind in KINDS if kind != "clock")
 """Other clocks need a library that a newcomer may not have: they are for the long run."""
@@ -27,8 +31,8 @@ def chaos(tmp_path):
     """Starts a cluster and its load, lets faults happen, and gives both when all is well again."""
     started = []
 
-    def chaos(faults, seconds=None, mutant=None):
-        world = World(tmp_path, lease=3, session=4, mutant=mutant)
+    def chaos(faults, seconds=None, **options):
+        world = World(tmp_path, lease=3, session=4, **options)
         started.append(world)
         world.start()
         end = None if seconds is None else monotonic() + seconds
@@ -45,10 +49,10 @@ def chaos(tmp_path):
 
 def test_the_promises_are_kept_whatever_goes_wrong(chaos):
     """Nodes, database and memcached are stopped, killed, cut off, slowed down and made to forget, for a while."""
-    made = chaos(draw(SEED, KINDS_HERE, longest=5), SECONDS)
+    made = chaos(draw(SEED, KINDS_HERE, longest=5), SECONDS, database=DATABASE)
     found = judged(made.load, made.healthy)
 
-    print(f"seed {SEED}: {', '.join(str(fault) for *_, fault, seen in made.happened if seen)}")
+    print(f"seed {SEED}, {DATABASE}: {', '.join(str(fault) for *_, fault, seen in made.happened if seen)}")
     assert {} == {name: found[name][:5] for name in PROMISES if found[name]}
     assert [] == made.load.broken
     assert [] == made.errors

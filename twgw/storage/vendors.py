@@ -93,7 +93,13 @@ def engines(
     if password and place.get_backend_name() != "sqlite":
         place = place.set(password=password)
     make = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[place.get_backend_name()]
-    options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": connect_timeout, "pool_use_lifo": True}
+    options = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": connect_timeout,
+        "pool_use_lifo": True,
+        "pool_reset_on_return": None,  # a transaction has ended by then: no rollback more, which may get lost
+    }
     reading = make(place, connect_timeout, statement_timeout, options, True)
     writing = make(place, connect_timeout, statement_timeout, options, False)
     if make is not _postgresql:
