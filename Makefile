@@ -8,7 +8,7 @@ ARGS ?=
 SECONDS ?= 60
 SCHEDULES ?= 20000
 # What the tests start beside twgw: Debian's packages.
-SYSTEM_PACKAGES := faketime mariadb-client mariadb-server-core memcached postgresql samba-ad-dc samba-ad-provision slapd strace
+SYSTEM_PACKAGES := faketime iproute2 mariadb-client mariadb-server-core memcached nftables postgresql samba-ad-dc samba-ad-provision slapd strace
 # A client of OAuth2 for Node.js: its version and digest.
 OAUTH_CLIENT := tests/wire/oauth4webapi/package-lock.json
 STEPS := tests lint types docs changelog examples

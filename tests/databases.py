@@ -27,10 +27,14 @@ WAIT = 60
 
 
 class Server:
-    """A server process and its folder."""
+    """A server process and its folder.
 
-    def __init__(self, *, durable=False):
-        self.durable = durable
+    ``host`` is an address on which it listens, too, for whoever is near; ``within`` stands before its command.
+    """
+
+    def __init__(self, *, durable=False, host="", within=()):
+        self.durable, self.host = durable, host
+        self._within = within
         self.folder = Path(tempfile.mkdtemp(prefix="twgw-"))
         self.process = None
         if os.geteuid() == 0:
@@ -43,8 +47,19 @@ class Server:
     def start(self):
         """Start it, and wait until it answers."""
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.identity)
+            self.process = subprocess.Popen(self._whole(), stdout=log, stderr=log, **self._starter)
         return self.ready()
+
+    def _whole(self):
+        """Its command, with what stands before it: that is started as root, and leaves root behind itself."""
+        if not self._within:
+            return self.command()
+        identity = [f"--setuid={self.identity['user']}", f"--setgid={self.identity['group']}"]
+        return [*self._within, *identity, *self.command()]
+
+    @property
+    def _starter(self):
+        return {} if self._within else self.identity
 
     def recover(self):
         """Bring it back after it died, or wait until it did so by itself."""
@@ -76,6 +91,16 @@ class Server:
         database.close()
         return self.url(name)
 
+    def do(self, *statements):
+        """Execute statements of an administrator; gives what the last one returned."""
+        database = Database(self.url(self.own))
+        try:
+            with database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                found = [connection.exec_driver_sql(each) for each in statements]
+                return found[-1].scalar() if found[-1].returns_rows else None
+        finally:
+            database.close()
+
     def kill(self):
         """Kill it at once, as a machine that loses its power does."""
         self.process.kill()
@@ -83,8 +108,11 @@ class Server:
         self.process = None
 
     def pause(self):
-        """Let it answer nothing, without closing a connection."""
-        self.signal(signal.SIGSTOP)
+        """Let it answer nothing, without closing a connection: from when every thread of it stands still."""
+        deadline = monotonic() + WAIT
+        while not all(map(stands_still, self.processes())):
+            self.signal(signal.SIGSTOP)
+            assert monotonic() < deadline, "it does not stop"
 
     def resume(self):
         """Let it go on."""
@@ -110,10 +138,19 @@ class Server:
         shutil.rmtree(self.folder)
 
 
+def stands_still(process):
+    """Whether all threads of a process are stopped, or ended."""
+    try:
+        tasks = [(task / "stat").read_text() for task in Path(f"/proc/{process}/task").iterdir()]
+    except FileNotFoundError:
+        return False  # it ends just now: look again
+    return {"T", "Z"} >= {text.rpartition(")")[2].split()[0] for text in tasks}
+
+
 class PostgreSQL(Server):
     """A PostgreSQL cluster."""
 
-    own, scheme, user = "postgres", "postgresql", "postgres"
+    own, scheme, user, port = "postgres", "postgresql", "postgres", 5432
     dies = False  # it begins anew by itself when one of its processes died
 
     def __init__(self, *, following=None, **options):
@@ -129,12 +166,15 @@ class PostgreSQL(Server):
             self.programs / "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
             "--no-sync", "--locale=C.UTF-8",
         )  # fmt: skip
+        if self.host:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
 
     def command(self):
         sync = "on" if self.durable else "off"
         settings = {
-            "listen_addresses": "", "unix_socket_directories": self.folder, "fsync": sync, "max_connections": 200,
-            "full_page_writes": sync, "synchronous_commit": sync, "shared_buffers": "64MB",
+            "listen_addresses": self.host, "unix_socket_directories": self.folder, "fsync": sync,
+            "max_connections": 200, "full_page_writes": sync, "synchronous_commit": sync, "shared_buffers": "64MB",
         }  # fmt: skip
         return [
             self.programs / "postgres", "-D", self.folder / "data",
@@ -151,16 +191,6 @@ class PostgreSQL(Server):
             except ProcessLookupError:
                 continue
 
-    def do(self, *statements):
-        """Execute statements of an administrator; gives what the last one returned."""
-        database = Database(self.url(self.own))
-        try:
-            with database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                found = [connection.exec_driver_sql(each) for each in statements]
-                return found[-1].scalar() if found[-1].returns_rows else None
-        finally:
-            database.close()
-
     def url(self, name):
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
@@ -173,7 +203,7 @@ class PostgreSQL(Server):
 class MariaDB(Server):
     """A MariaDB server."""
 
-    own, scheme, user = "mysql", "mariadb", "root"
+    own, scheme, user, port = "mysql", "mariadb", "root", 3306
     dies = True
 
     def __init__(self, **options):
@@ -185,14 +215,20 @@ class MariaDB(Server):
             "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync",
         )  # fmt: skip
 
+    def start(self):
+        super().start()
+        if self.host:
+            self.do("CREATE USER IF NOT EXISTS root", "GRANT ALL ON *.* TO root")
+        return self
+
     def command(self):
         sync = ["--innodb-flush-log-at-trx-commit=1"] if self.durable else [
             "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-doublewrite=0",
         ]  # fmt: skip
         return [
             self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
-            f"--pid-file={self.folder}/pid", "--skip-networking", "--innodb-buffer-pool-size=64M",
-            "--max-connections=200", *sync,
+            f"--pid-file={self.folder}/pid", "--innodb-buffer-pool-size=64M", "--max-connections=200", *sync,
+            *([f"--bind-address={self.host}", "--skip-name-resolve"] if self.host else ["--skip-networking"]),
         ]  # fmt: skip
 
     def url(self, name):

@@ -18,30 +18,31 @@ def _state(task):
 
 
 class MemcachedServer:
-    """One server.  ``name`` is how a setting names it."""
+    """One server.  ``name`` is how a setting names it; ``within`` stands before its command."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, host="127.0.0.1", within=()):
         self._program = shutil.which("memcached") or "/usr/bin/memcached"
         self._options = options or ("-M", "-o", "no_slab_reassign")
-        self.port = free_port()
-        self.name = f"127.0.0.1:{self.port}"
+        self.port, self.host, self._within = free_port(), host, within
+        self.name = f"{host}:{self.port}"
         self.process = None
 
     def start(self):
         """Serve, with no data."""
         try:
             self.process = subprocess.Popen(
-                [self._program, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-u", "nobody", *self._options],
+                [*self._within, self._program, "-l", self.host, "-p", str(self.port), "-U", "0", "-u", "nobody",
+                 *self._options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except FileNotFoundError as error:
             raise FileNotFoundError("memcached is missing: make .venv/developed installs it") from error
-        wait_for(self.port, self.process)
+        wait_for(self.port, self.process, self.host)
         return self
 
     def ask(self, text):
         """What it answers to some commands."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+        with socket.create_connection((self.host, self.port), PATIENCE) as sock:
             sock.sendall(text.encode() + b"mn\r\n")
             data = b""
             while not data.endswith(b"MN\r\n"):
@@ -50,7 +51,7 @@ class MemcachedServer:
 
     def names(self):
         """The keys of all that it holds."""
-        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+        with socket.create_connection((self.host, self.port), PATIENCE) as sock:
             sock.sendall(b"lru_crawler metadump all\r\n")
             data = b""
             while not data.endswith(b"END\r\n"):
@@ -62,7 +63,7 @@ class MemcachedServer:
         """The values of all that it holds, by their names."""
         values = {}
         for name in self.names():
-            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock, sock.makefile("rb") as file:
+            with socket.create_connection((self.host, self.port), PATIENCE) as sock, sock.makefile("rb") as file:
                 sock.sendall(f"mg {name} v\r\n".encode())
                 head = file.readline().split()
                 values[name] = file.read(int(head[1]))
@@ -71,7 +72,7 @@ class MemcachedServer:
     def put(self, values):
         """Put values there, whatever was there before."""
         for name, data in values.items():
-            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as sock:
+            with socket.create_connection((self.host, self.port), PATIENCE) as sock:
                 sock.sendall(f"ms {name} {len(data)} T0\r\n".encode() + data + b"\r\n")
                 assert sock.recv(100).startswith(b"HD")
 

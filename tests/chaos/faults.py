@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -28,7 +29,7 @@ def ask(world, target):
     else:
         client = socket.socket()
         port = world.memcached.port if target == "memcached" else world[target].node.port
-        where, text = ("127.0.0.1", port), b"mn\r\n" if target == "memcached" else QUESTION
+        where, text = (world.network.host(target), port), b"mn\r\n" if target == "memcached" else QUESTION
     client.settimeout(LONGEST_LOOK)
     try:
         client.connect(where)
@@ -71,16 +72,24 @@ def inflict(world, fault):
     return _DOES[fault.kind](world, fault)
 
 
+def _stops(world, target):
+    """How it is made to stand still, and to go on."""
+    if target == "database":
+        return world.database.pause, world.database.resume
+    if target == "memcached":
+        return world.memcached.hang, world.memcached.wake
+    return tuple(partial(world[target].process.signal, it) for it in (signal.SIGSTOP, signal.SIGCONT))
+
+
 def _pause(world, fault):
-    server = {"database": world.database, "memcached": world.memcached.process}.get(fault.target)
-    send = server.send_signal if fault.target == "memcached" else (server or world[fault.target].process).signal
+    pause, go_on = _stops(world, fault.target)
     began = monotonic()
-    send(signal.SIGSTOP)
+    pause()
     try:
         seen = is_silent(world, fault.target, min(0.8 * fault.seconds, LONGEST_LOOK))
         sleep(max(0.0, began + fault.seconds - monotonic()))
     finally:
-        send(signal.SIGCONT)
+        go_on()
     return seen
 
 
@@ -113,10 +122,9 @@ def _disturb(world, fault, what):
     for link in links:
         what(link)
     sleep(fault.seconds)
-    seen = all(link.held > before[link.name] for link in links)
     for link in links:
         link.heal()
-    return seen
+    return all(link.held > before[link.name] for link in links)
 
 
 def _cut(world, fault):
@@ -131,6 +139,10 @@ def _cut_one_way(world, fault):
 def _delay(world, fault):
     seconds = random.Random(fault.seed).uniform(0.02, 0.5)
     return _disturb(world, fault, lambda link: link.delay(seconds))
+
+
+def _loss(world, fault):
+    return _disturb(world, fault, lambda link: link.lose())
 
 
 def _flush(world, _fault):
@@ -177,8 +189,8 @@ def _clock(world, fault):
 
 
 _DOES = {
-    "pause": _pause, "kill": _kill, "cut": _cut, "cut one way": _cut_one_way, "delay": _delay, "flush": _flush,
-    "old data": _old_data, "clock": _clock,
+    "pause": _pause, "kill": _kill, "cut": _cut, "cut one way": _cut_one_way, "delay": _delay, "loss": _loss,
+    "flush": _flush, "old data": _old_data, "clock": _clock,
 }  # fmt: skip
 
 

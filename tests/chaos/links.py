@@ -1,4 +1,5 @@
-"""A network between processes that can be told to fail: each link is a port, or a socket, that leads to another one.
+"""A network between processes of one machine that can be told to fail: each link is a port, or a socket, that leads to
+another one.  ``namespaces.py`` is another network, for root.
 
 What is cut is not closed: bytes wait, as packets do that are sent again and again, and go on when it is healed.  A cut
 may be one way.  Every link counts what it held up, so that a fault that nobody noticed is not counted as one.
@@ -29,6 +30,11 @@ class Link:
         self._delay = 0.0
         for event in self._open.values():
             event.set()
+
+    @property
+    def address(self):
+        """Where it begins, if that is a port."""
+        return f"127.0.0.1:{self.port}"
 
     def cut(self, *ways):
         """Let nothing through, one way or both."""
@@ -93,11 +99,24 @@ class Link:
 class Network:
     """All links, in a thread of their own."""
 
+    lacks = frozenset({"loss"})
+    """Faults that it cannot bring about: what it carries may be late, and never gets lost."""
+
     def __init__(self):
         self.links, self.servers = {}, []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+
+    @staticmethod
+    def host(_member):
+        """The address of a member, for others and for this process."""
+        return "127.0.0.1"
+
+    @staticmethod
+    def within(_member):
+        """What stands before a command, so that its process belongs to a member."""
+        return ()
 
     def link(self, name, target, path=None):
         """Another link, which is there at once, at a port of its own or at a socket with a path."""

@@ -24,14 +24,15 @@ PATIENCE = 60.0
 KEPT = 40.0
 """Seconds for which what was revoked is used on."""
 BASIC = "Basic " + b64encode(f"batch:{SECRET}".encode()).decode()
-FORM = {"Authorization": BASIC, "Content-Type": "application/x-www-form-urlencoded"}
+FORM = {"Authorization": BASIC, "Content-Type": "application/x-www-form-urlencoded", "Host": "localhost"}
+"""Secrets are taken by https alone, or on the loopback address: so this is called, wherever it is."""
 
 
 class Connection:
     """To one port, opened again when it ended."""
 
-    def __init__(self, port):
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    def __init__(self, port, host="127.0.0.1"):
+        self._connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
 
     def ask(self, method, path, body=None, fields=None):
         """Status, fields and text; status 0 when no answer came."""
@@ -45,6 +46,12 @@ class Connection:
 
     def close(self):
         self._connection.close()
+
+
+def connected(world, name, listener="port"):
+    """A connection to a node: its port for traffic, its ``admin`` or its ``control`` listener."""
+    node = world[name].node
+    return Connection(getattr(node, listener), node.host)
 
 
 class Load:
@@ -92,7 +99,7 @@ class Load:
 
     def _caller(self, name, chance):
         """Calls one gateway: with what is good, with what is not any more, and without anything."""
-        connection = Connection(self._world[name].node.port)
+        connection = connected(self._world, name)
         while not self._stop.is_set():
             self._rest(self._pace * chance.uniform(0.5, 1.5))
             if chance.random() < 0.1:
@@ -112,7 +119,7 @@ class Load:
 
     def _limited(self, name, chance):
         """Asks for more than is let pass."""
-        connection = Connection(self._world[name].node.port)
+        connection = connected(self._world, name)
         while not self._stop.is_set():
             self._rest(self._pace * chance.uniform(0.5, 1.5))
             if name not in self._world.skewed:
@@ -143,10 +150,6 @@ class Load:
         self.changes.append(Change(kind, subject, began, monotonic(), status in {200, 201}, number, node))
         return status, headers, body
 
-    def _control(self, name):
-        port = self._world[name].control
-        return Connection(port)
-
     def _revoker(self, _name, chance):
         """Issues a token, lets it be used, and revokes it, at one key manager or another."""
         while not self._stop.is_set():
@@ -160,7 +163,7 @@ class Load:
             if chance.random() < 0.1:
                 continue  # it stays good, and has to
             node = chance.choice(KEY_MANAGERS)
-            connection = self._control(node)
+            connection = connected(self._world, node, "control")
             form = urlencode({"token": token})
             self._change("revoke", token, node, lambda c=connection, f=form: c.ask("POST", "/oauth2/revoke", f, FORM))
             connection.close()
@@ -168,7 +171,7 @@ class Load:
             self._gone.append((token, monotonic()))
 
     def _issue(self, node):
-        connection, began, skewed = self._control(node), monotonic(), set(self._world.skewed)
+        connection, began, skewed = connected(self._world, node, "control"), monotonic(), set(self._world.skewed)
         form = urlencode({"grant_type": "client_credentials"})
         status, _, body = connection.ask("POST", "/oauth2/token", form, FORM)
         connection.close()
@@ -184,7 +187,7 @@ class Load:
         while not self._stop.is_set():
             self._rest(chance.uniform(0.2, 1.5))
             node = chance.choice(KEY_MANAGERS)
-            connection = Connection(self._world[node].node.admin)
+            connection = connected(self._world, node, "admin")
             fields = {"Authorization": f"Bearer {self._world.admin}", "Content-Type": "application/json"}
             status, headers, body = connection.ask("GET", f"/admin/v1/apis/{REVISED}:1", fields=fields)
             if status == 200:
@@ -209,7 +212,7 @@ class Load:
         kept = self.kept()
         for number, token in enumerate(kept):
             name = NODES[number % len(NODES)]
-            connection = Connection(self._world[name].node.port)
+            connection = connected(self._world, name)
             self._call(connection, name, "pets", token)
             connection.close()
         return len(kept)

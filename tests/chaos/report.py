@@ -70,7 +70,7 @@ def text(found, load, chaos, kept, errors, options, now, seconds):
     changes = Counter((each.kind, each.ok) for each in load.changes)
     answers = Counter(each.status for each in load.calls)
     lines = [
-        f"{now:%Y-%m-%d}, {options.database}, seed {options.seed}, {seconds / 60:.1f} minutes, "
+        f"{now:%Y-%m-%d}, {options.database}, {options.network}, seed {options.seed}, {seconds / 60:.1f} minutes, "
         f"lease {options.lease:g} s, session {options.session:g} s.", "",
         "| | |", "|---|---|",
         f"| faults that had an effect | {sum(counted.values())}: "

@@ -58,7 +58,7 @@ class Balancer:
         order += [name for name in self._names if name not in order]
         for name in order:
             with suppress(OSError):
-                ends = await asyncio.open_connection("127.0.0.1", self._world[name].node.port)
+                ends = await asyncio.open_connection(self._world[name].node.host, self._world[name].node.port)
                 self.given[name] += 1
                 return ends
         raise ConnectionRefusedError

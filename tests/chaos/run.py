@@ -19,10 +19,11 @@ sys.path.insert(0, str(ROOT))
 
 from tests.chaos.faults import inflict, resume  # noqa: E402 - the checkout is known only now
 from tests.chaos.load import Load  # noqa: E402
+from tests.chaos.namespaces import missing  # noqa: E402
 from tests.chaos.report import judged, text  # noqa: E402
 from tests.chaos.rolling import Balancer, Callers, roll  # noqa: E402
 from tests.chaos.schedule import KINDS, QUIET_AFTER, draw, touched  # noqa: E402
-from tests.chaos.world import KEY_MANAGERS, World  # noqa: E402
+from tests.chaos.world import KEY_MANAGERS, NETWORKS, World  # noqa: E402
 from tests.databases import SERVERS  # noqa: E402
 
 QUIET = 18.0
@@ -107,6 +108,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
     parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
     parser.add_argument("--database", choices=sorted(SERVERS), default="postgresql", help="(default: %(default)s)")
+    parser.add_argument("--network", choices=sorted(NETWORKS), help="(default: namespaces where root may make them)")
     parser.add_argument("--lanes", type=int, default=2, help="faults at a time (default: %(default)s)")
     parser.add_argument("--rolls", type=int, default=20, help="rolling restarts after it (default: %(default)s)")
     parser.add_argument("--lease", type=float, default=4, help="seconds (default: %(default)s)")
@@ -114,14 +116,17 @@ def main():
     parser.add_argument("--mutant", help="take a rule out: no lease, no wait, counts alone")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    print(f"seed {options.seed}", flush=True)
+    why = missing() if options.network is None else "as was asked for"
+    options.network = options.network or ("links" if why else "namespaces")
+    kinds = tuple(kind for kind in options.kinds.split(",") if kind not in NETWORKS[options.network].lacks)
+    print(f"seed {options.seed}, {options.database}, {options.network}{why and f' ({why})'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="twgw-chaos-") as folder:
-        world = World(folder, options.lease, options.session, options.mutant, options.database)
+        world = World(folder, options.lease, options.session, options.mutant, options.database, options.network)
         try:
             world.start()
             began = monotonic()
             load = Load(world, options.seed).start()
-            faults = draw(options.seed, tuple(options.kinds.split(",")), options.longest)
+            faults = draw(options.seed, kinds, options.longest)
             say = lambda it: print(f"{monotonic() - began:7.1f} s  {it}", flush=True)
             chaos = Chaos(world, load, faults, options.lanes, say).run(began + 60 * options.minutes)
             kept = chaos.end()

@@ -17,12 +17,13 @@ KINDS = {
     "cut": (5, (*LINKS, *WHOLE)),
     "cut one way": (4, LINKS),
     "delay": (3, LINKS),
+    "loss": (3, LINKS),
     "flush": (2, ("memcached",)),
     "old data": (2, ("memcached",)),
     "clock": (1, GATEWAYS),
 }
 """Each kind, how often it is drawn beside the others, and what it is done to."""
-LASTS = ("pause", "cut", "cut one way", "delay", "clock")
+LASTS = ("pause", "cut", "cut one way", "delay", "loss", "clock")
 TOUCHES = {"database": ("a-database", "b-database"), "memcached": ("a-memcached", "b-memcached", "g-memcached")}
 QUIET_AFTER = 30
 """Faults after which everything is healed, so that it is seen to be well."""
@@ -55,7 +56,7 @@ def draw(seed, kinds=tuple(KINDS), longest=30.0, shortest=0.1):
 
 def touched(fault):
     """What nobody else may do something to meanwhile."""
-    if fault.kind in {"cut", "cut one way", "delay"}:
+    if fault.kind in {"cut", "cut one way", "delay", "loss"}:
         if fault.target == "g":
             return {"g-a", "g-b", "g-memcached"}
         return set(TOUCHES.get(fault.target, (fault.target,)))

@@ -1,5 +1,5 @@
 """A cluster of real processes in one folder: a database, memcached, two nodes with every role, and a gateway without a
-database; between them are links that can be cut.
+database; between them is a network that can be cut.
 
 ``faults.py`` does things to it, ``load.py`` asks it, ``run.py`` and ``wire/test_chaos.py`` start it.
 """
@@ -13,6 +13,7 @@ from time import monotonic, sleep, time
 
 from tests.chaos.history import Limit
 from tests.chaos.links import Network
+from tests.chaos.namespaces import Namespaces
 from tests.databases import SERVERS
 from tests.memcached_server import MemcachedServer
 from tests.wire.members import certify
@@ -37,7 +38,8 @@ ALGORITHMS = {"fixed": Algorithm.FIXED_WINDOW, "sliding": Algorithm.SLIDING_WIND
 REVISED = "revised"
 """The API that is published again and again, and answers with the number of its revision."""
 COUNTERS = "/proc/self/cwd/memcached"
-"""How every node names memcached, in the same words; each finds a link of its own there."""
+"""How every node names memcached, in the same words, where each has a link of its own: it finds that there."""
+NETWORKS = {"links": Network, "namespaces": Namespaces}
 BACK_WITHIN = 240.0
 """Seconds in which a process that was killed serves again, and everything is well once it is healed."""
 
@@ -45,13 +47,13 @@ BACK_WITHIN = 240.0
 class Member:
     """A node, which may be killed and started anew.  ``program`` is what is started in place of twistd."""
 
-    def __init__(self, folder, name, program, sections, control=0):
-        self.name, self.folder, self.control = name, folder / name, control
+    def __init__(self, folder, name, program, sections, host):
+        self.name, self.folder = name, folder / name
         self.errors = []
         """Lines of processes that have ended, which say that something broke."""
         self._program = program
         self.process = None
-        self.node = Node(self.folder, lambda *arguments: arguments, None, **sections)
+        self.node = Node(self.folder, lambda *arguments: arguments, None, host=host, **sections)
         self._arguments = self.node.process
 
     def start(self, environment=None):
@@ -107,19 +109,25 @@ def broken(lines):
 class World:
     """All of it.  ``mutant`` is the name of a rule that is taken out of every node (``mutant.py``)."""
 
-    def __init__(self, folder, lease=4.0, session=15.0, mutant=None, database="postgresql"):
+    def __init__(self, folder, lease=4.0, session=15.0, mutant=None, database="postgresql", network="links"):
         self.folder, self.lease, self.session = Path(folder), lease, session
         self.skewed = set()
         """Nodes whose clock is wrong just now: what time it is there, the driver does not know."""
         self.admin = ""
         """The token of an admin."""
-        self.database = SERVERS[database](durable=True)
-        self.memcached = MemcachedServer()
-        self.network = Network()
+        self.network = NETWORKS[network]()
+        self.apart = network == "namespaces"
+        """Whether every member has an address of its own."""
+        self.database = SERVERS[database](durable=True, **self._place("database"))
+        self.memcached = MemcachedServer(**self._place("memcached"))
         self.members = {}
         self._program = (TWISTD,) if mutant is None else (
             sys.executable, str(Path(__file__).with_name("mutant.py")), mutant,
         )  # fmt: skip
+
+    def _place(self, name):
+        """Where a server is started, and listens."""
+        return {"host": self.network.host(name), "within": self.network.within(name)} if self.apart else {}
 
     def __getitem__(self, name):
         return self.members[name]
@@ -131,21 +139,22 @@ class World:
         self.database.make("chaos")
         self._fill(self.database.url("chaos"))
         signer = authority.new_authority("twgw", time())
-        listening, control = ({name: free_port() for name in KEY_MANAGERS} for _ in range(2))
+        listening = {name: free_port() for name in KEY_MANAGERS}
         for name in NODES:
             (self.folder / name).mkdir()
-            self.network.link(f"{name}-memcached", self.memcached.port, str(self.folder / name / "memcached"))
-            memcached = {"servers": [COUNTERS], "timeout": 0.25}
+            counters = self.network.link(f"{name}-memcached", self.memcached.port, self.folder / name / "memcached")
+            memcached = {"servers": [counters.address if self.apart else COUNTERS], "timeout": 0.25}
+            host = self.network.host(name)
             if name in KEY_MANAGERS:
                 certify(self.folder / name, name, signer, "keymanager", "gateway")
-                link = self.network.link(f"{name}-database", self.database.socket)
-                url = f"{self.database.scheme}://{self.database.user}@127.0.0.1:{link.port}/chaos"
+                server = self.database
+                link = self.network.link(f"{name}-database", server.port if self.apart else server.socket)
+                url = f"{server.scheme}://{server.user}@{link.address}/chaos"
                 sections = {
                     "node": {"data_dir": "data", "name": name}, "memcached": memcached,
                     "database": {"url": url},
-                    "control": {"listen": f"tcp:{control[name]}:interface=127.0.0.1"},
                     "cluster": {
-                        "listen": f"tcp:{listening[name]}:interface=127.0.0.1",
+                        "listen": f"tcp:{listening[name]}:interface={host}",
                         "lease": self.lease, "session": self.session,
                     },
                 }  # fmt: skip
@@ -155,9 +164,10 @@ class World:
                 sections = {
                     "node": {"data_dir": "data", "name": name, "roles": ["gateway", "admin"]}, "memcached": memcached,
                     "control": {"listen": ""},
-                    "cluster": {"keymanagers": [f"127.0.0.1:{link.port}" for link in asked]},
+                    "cluster": {"keymanagers": [link.address for link in asked]},
                 }  # fmt: skip
-            self.members[name] = Member(self.folder, name, self._program, sections, control.get(name, 0)).start()
+            program = (*self.network.within(name), *self._program)
+            self.members[name] = Member(self.folder, name, program, sections, host).start()
         self.until_well()
         return self
 

@@ -119,18 +119,18 @@ class Upstream:
 class Node:
     """A gateway with files of its own: ``state`` is written as YAML (JSON is YAML); None where a database is it."""
 
-    def __init__(self, folder, start, state, listen=None, tail="", **sections):
-        self.folder, self._start = folder, start
+    def __init__(self, folder, start, state, listen=None, tail="", host="127.0.0.1", **sections):
+        self.folder, self._start, self.host = folder, start, host
         self.port, self.admin, self.control = free_port(), free_port(), free_port()
         self.state_file = folder / "apis.yaml"
         if state is not None:
             self.write(state)
-        gateway = {"listen": listen or [f"tcp:{self.port}:interface=127.0.0.1"], **sections.pop("gateway", {})}
+        gateway = {"listen": listen or [f"tcp:{self.port}:interface={host}"], **sections.pop("gateway", {})}
         settings = {
             "node": {"data_dir": "data"}, "gateway": gateway,
             "state": {} if state is None else {"file": "apis.yaml"},
-            "admin": {"listen": f"tcp:{self.admin}:interface=127.0.0.1"},
-            "control": {"listen": f"tcp:{self.control}:interface=127.0.0.1"}, **sections,
+            "admin": {"listen": f"tcp:{self.admin}:interface={host}"},
+            "control": {"listen": f"tcp:{self.control}:interface={host}"}, **sections,
         }  # fmt: skip
         lines = []
         for section, values in settings.items():
@@ -151,7 +151,7 @@ class Node:
 
     def get(self, path, port=None, **fields):
         """Status, fields and body."""
-        client = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
+        client = http.client.HTTPConnection(self.host, port or self.port, timeout=PATIENCE)
         try:
             client.request("GET", path, headers=fields)
             answer = client.getresponse()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.load import FORM, Connection
+from tests.chaos.load import FORM, connected
 from tests.chaos.rolling import Balancer, Callers, roll
 from tests.chaos.world import World
 
@@ -19,7 +19,7 @@ def world(tmp_path):
 
 def token_of(world):
     """A token that opens the API."""
-    connection = Connection(world["a"].control)
+    connection = connected(world, "a", "control")
     _, _, body = connection.ask("POST", "/oauth2/token", "grant_type=client_credentials", FORM)
     connection.close()
     return body.decode().partition('access_token": "')[2].partition('"')[0]
