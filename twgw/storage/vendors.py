@@ -174,13 +174,21 @@ def _postgresql(
         """Gives up a server that says nothing: one that is stopped does not keep its own time limit."""
 
         def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-            return super().wait(_within(gen, given_up), *args, **kwargs)
+            try:
+                return super().wait(_within(gen, given_up), *args, **kwargs)
+            except Silent:
+                self.close()  # it is in the middle of an answer: a rollback would be an error in place of this one
+                raise
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
         return Impatient.connect(*args, **kwargs)
 
     return engine
+
+
+class Silent(psycopg.OperationalError):
+    """A server said nothing for longer than a statement may take."""
 
 
 def _within(steps: Any, seconds: float) -> Generator[Any, Any, Any]:
@@ -191,7 +199,7 @@ def _within(steps: Any, seconds: float) -> Generator[Any, Any, Any]:
             ready = yield steps.send(ready)
             if not ready and monotonic() > deadline:
                 steps.close()
-                raise psycopg.OperationalError(f"the server said nothing for {seconds:.0f} s")
+                raise Silent(f"the server said nothing for {seconds:.0f} s")
     except StopIteration as stop:
         return stop.value
 
@@ -298,6 +306,8 @@ def verdict(error: DBAPIError) -> Verdict:
 
 
 def _known(error: Any) -> Verdict | None:
+    if isinstance(error, Silent):
+        return Verdict.FAILED  # though the connection is lost: whoever waited for that long waits no second time
     if sqlstate := getattr(error, "sqlstate", None):
         return _SQLSTATES.get(sqlstate)
     if name := getattr(error, "sqlite_errorname", None):
