@@ -25,12 +25,14 @@ export PIP_NO_INPUT := 1
 # A checkout that was moved or copied takes a new environment: scripts in the old one name the old place.
 MOVED := $(shell [ ! -e .venv/checkout ] || [ "$$(cat .venv/checkout)" = "$$(pwd -P)" ] || { rm -rf .venv && echo moved; })
 
-.PHONY: help run test $(STEPS) coverage bench fuzz soak chaos clean
+.PHONY: help install run test $(STEPS) coverage bench fuzz soak chaos clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do
 		printf '  make %-10s %s\n' "$$name" "$$text"
 	done
+
+install: .venv/installed  ## install twgw into .venv, which run does by itself
 
 run: .venv/installed  ## start the gateway: traffic on port 8080, admin on 127.0.0.1:8081
 	@exec .venv/bin/twistd -n --pidfile= twgw $(ARGS)

@@ -8,9 +8,12 @@ import pytest
 
 from tests.storage.conftest import NOW
 from tests.test_cli_cluster import cluster
+from twgw import cli_cluster_init
+from twgw.cli_cluster_init import advertised, own_address
 from twgw.cluster.authority import Identity
 from twgw.cluster.joining import JoinToken
 from twgw.cluster.tls import load
+from twgw.config import Config
 from twgw.storage.applications import create_application, list_applications
 from twgw.storage.database import Database
 from twgw.storage.moving import move
@@ -58,12 +61,15 @@ def test_a_cluster_is_made_once(config):
     assert "twgw cluster join n1:8091" in again
 
 
-def test_without_a_file_it_is_said_what_to_write():
-    """Nothing is made that nobody asked for."""
+def test_without_a_file_one_is_made_here():
+    """With it the data directory stays where it is; and it is said how the node is started now."""
+    enter("shop", "sqlite:///twgw-data/twgw.db")
     status, said = cluster("init", TWGW_NODE_NAME="n1")
 
     assert 0 == status
-    assert 'Put this into the configuration of the node:\n\n  [cluster]\n  listen = "tcp:8091"' in said
+    assert {"cluster": {"listen": "tcp:8091"}} == tomllib.loads(Path("twgw.toml").read_text())
+    assert "from its next start:\n\n  twistd -n --pidfile= twgw --config twgw.toml\n" in said
+    assert Path("twgw-data/cluster/node.pem").exists()
 
 
 def test_a_file_that_cannot_be_changed_stays(config):
@@ -99,7 +105,8 @@ def kept(url):
 
 def enter(name, url="sqlite:///data/twgw.db"):
     """An application, in the database of the node unless another is named."""
-    Path("data").mkdir(exist_ok=True)
+    for folder in ("data", "twgw-data"):
+        Path(folder).mkdir(exist_ok=True)
     database = Database(url)
     upgrade(database)
     database.call(create_application, name, owner="ann", now=NOW, write=True)
@@ -125,6 +132,20 @@ def test_what_a_node_has_is_moved(config, url):
     status, said = cluster("init", "-c", config, "--db", url)
     assert (0, False) == (status, "moved" in said)
     assert ["shop"] == kept(url)
+
+
+def test_what_a_node_has_is_not_left_behind(url):
+    """A configuration in another folder means another data directory: what was written without it is not forgotten."""
+    enter("shop", "sqlite:///twgw-data/twgw.db")
+    Path("etc").mkdir()
+    status, said = cluster("init", "-c", "etc/twgw.toml", "--db", url)
+
+    assert 1 == status
+    assert "twgw-data/twgw.db: a node has written here that was started without etc/twgw.toml, where etc/" in said
+    assert Path("twgw-data/twgw.db").exists()
+    Path("twgw-data/twgw.db").unlink()
+    status, said = cluster("init", "-c", "etc/twgw.toml", "--db", url)
+    assert (0, True) == (status, "Nothing is moved: there is no etc/twgw-data/twgw.db." in said), said
 
 
 def test_a_move_that_was_done_is_brought_to_its_end(config, url):
@@ -223,3 +244,47 @@ def test_a_configuration_that_is_not_there_is_made():
 
     assert {"cluster": {"listen": "tcp:8091"}} == tomllib.loads(Path("new.toml").read_text())
     assert "docs/reference.md" in Path("new.toml").read_text().splitlines()[0]
+
+
+def test_others_are_told_an_address(config, monkeypatch):
+    """By which this machine speaks to others already, unless one is named: its name may mean nothing to them."""
+    asked = []
+    monkeypatch.setattr(cli_cluster_init, "own_address", lambda hosts: asked.extend(hosts) or "10.0.0.11")
+    said = cluster("init", "-c", config, "--memcached", "m1,m2:11212")[1]
+
+    assert ["m1", "m2"] == asked
+    assert "10.0.0.11:8091" == tomllib.loads(Path(config).read_text())["cluster"]["advertise"]
+    assert "twgw cluster join 10.0.0.11:8091 --token " in said
+    Path(config).write_text("[cluster]\nlisten = 'tcp:9000:interface=127.0.0.1'\n[node]\ndata_dir = 'data'\n")
+    assert "twgw cluster join 127.0.0.1:9000 --token " in cluster("init", "-c", config)[1]
+
+
+class Probe:
+    """A socket that would speak to a machine from some address."""
+
+    def __init__(self, *_):
+        self.name = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def connect(self, where):
+        if where[0] == "192.0.2.1":
+            raise OSError
+        self.name = {"192.0.2.2": "127.0.0.1", "192.0.2.3": "169.254.0.7", "2001:db8::2": "2001:db8::1"}[where[0]]
+
+    def getsockname(self):
+        return (self.name, 0)
+
+
+def test_an_address_is_that_of_a_network(monkeypatch):
+    """Machines that are not reached, and addresses that mean something here alone, are passed over."""
+    monkeypatch.setattr(cli_cluster_init.socket, "socket", Probe)
+
+    assert "2001:db8::1" == own_address(["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::2"])
+    assert "" == own_address(["192.0.2.1", "192.0.2.2"])
+    assert {"advertise": "[2001:db8::1]:8091"} == advertised(Config(), "2001:db8::1")
+    assert {} == advertised(Config(), "")

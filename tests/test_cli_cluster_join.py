@@ -1,6 +1,7 @@
 """Tests of twgw.cli_cluster_join; tests/wire/ types it at real nodes."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def join(monkeypatch):
         Path("twgw.toml").write_text(f"[node]\nname = 'n2'\ndata_dir = 'data'\n{before}")
         found = Joined(Identity("c1", "n2", frozenset(roles)), "certificate", "ca", json.dumps(settings))
         monkeypatch.setattr(cli_cluster_join, "answered", lambda where, ask: found)
-        status, said = cluster("join", "a:8091", "-c", "twgw.toml", "--token", TOKEN, *more)
+        status, said = cluster("join", "a:8091", "--token", TOKEN, *more)
         assert 0 == status, said
+        assert "twistd -n --pidfile= twgw --config twgw.toml\n\nThen: twgw doctor --config twgw.toml\n" in said
         assert "n2 joined the cluster c1: " + ", ".join(sorted(roles)) in said
         assert "s3cret" not in said + Path("twgw.toml").read_text()
         return load(Path("twgw.toml"), {}, {})
@@ -43,7 +45,7 @@ def join(monkeypatch):
 def test_a_node_is_told_what_all_have(join):
     """The database with its password, in a file for its owner, memcached and times; and is a node like the first."""
     found = join(BOTH, SHARED, "", "--advertise", "n2.lan:8091")
-    path = Path("data/cluster/database-password")
+    path = Path("data/database-password")
 
     assert ("postgresql://gw@db/twgw", "s3cret") == (str(found.database.url), found.database.password)
     assert 0o700 == Path("data").stat().st_mode & 0o777
@@ -52,6 +54,17 @@ def test_a_node_is_told_what_all_have(join):
     assert ("c1", 6, "n2.lan:8091") == (found.cluster.name, found.cluster.lease, str(found.cluster.advertise))
     assert (8091, ()) == (found.cluster.listen.port, found.cluster.keymanagers)
     assert "keymanager" in found.node.roles
+
+
+def test_a_node_joins_anew_when_its_certificates_are_taken_away(join):
+    """Its configuration names the database by then, and the password is where it was."""
+    join(BOTH, SHARED)
+    before = Path("twgw.toml").read_text().partition("data_dir = 'data'\n")[2]
+    assert "database-password" in before
+    shutil.rmtree("data/cluster")
+    found = join(BOTH, SHARED, before)
+
+    assert "s3cret" == found.database.password
 
 
 def test_a_node_without_the_database_asks_the_first(join):
@@ -72,7 +85,7 @@ def test_what_stands_in_the_configuration_counts(join):
     found = join(BOTH, SHARED, before)
 
     assert "postgresql://gw@127.0.0.1/twgw" == str(found.database.url)
-    assert not Path("data/cluster/database-password").exists()
+    assert not Path("data/database-password").exists()
     assert (["c:11211"], 9000) == (list(map(str, found.memcached.servers)), found.cluster.listen.port)
 
 

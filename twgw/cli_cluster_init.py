@@ -3,17 +3,21 @@
 What the commands of ``cli_cluster.py`` have in common stands here too: the files of a node, its configuration, tokens.
 """
 
+import ipaddress
 import json
 import os
+import shlex
+import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
 from twgw.cli_config import config_option, configured, failure, nearby, opened
-from twgw.cluster.settings import PORT
+from twgw.cluster.settings import PORT, Address
 from twgw.config import Config, load
 from twgw.faults import InvalidFileError
 from twgw.newfile import create
@@ -22,12 +26,13 @@ from twgw.toml_edit import with_settings
 SPOKEN = ("gateway", "keymanager")
 """Roles that count between nodes, and stand in certificates."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
+HERE = Path("twgw.toml")
+"""The configuration that is made where none is named; with it the data directory is where it is without."""
 NEW_FILE = "# Configuration of a twgw node: what is not here has its default (docs/reference.md).\n"
 
 EXAMPLES = """\b
 Examples:
-  twgw cluster init -c etc/twgw.toml --db postgresql://twgw@db/twgw --db-password-file etc/db-password \\
-      --memcached a:11211,b:11211
+  twgw cluster init --db postgresql://twgw@db/shop --db-password-file db-password --memcached a:11211,b:11211
                                            two boxes and more, with every role on each
   twgw cluster init -c etc/twgw.toml       the database stays as it is; with SQLite, others are gateways only
 """
@@ -42,14 +47,16 @@ Examples:
               help="Where the password of that user stands, for the user of the node to read.")  # fmt: skip
 @click.option("--memcached", "servers", metavar="HOST:PORT,…",
               help="Where all nodes count limits; each of them names the same.")  # fmt: skip
-@click.option("--advertise", metavar="HOST[:PORT]", help="By what other nodes reach this one.  [default: its name]")
+@click.option("--advertise", metavar="HOST[:PORT]",
+              help="By what other nodes reach this one.  [default: the address by which it reaches others]")
 def init(file: Path | None, url: str | None, password: Path | None, servers: str | None, advertise: str | None) -> None:
     """Make a cluster of this node's database, and this node a key manager of it.
 
     What signs certificates is kept in the database.  This node gets one, and listens for others from its next start.
+    What is decided is written into the configuration; without one it is twgw.toml in this folder, which is made.
     Running it again changes nothing and prints a new token.
     """
-    begin_file(file)
+    file = begin_file(file)
     before = configured(file)
     given = {"database.url": url, "memcached.servers": servers, "cluster.advertise": advertise}
     given["database.password_file"] = str(password.absolute()) if password is not None else None
@@ -58,17 +65,20 @@ def init(file: Path | None, url: str | None, password: Path | None, servers: str
     if "keymanager" not in config.node.roles:
         raise failure(["[node] roles: a cluster is made on a node with the role keymanager"])
     if url and config.database_url != before.database_url:
-        _take_database(before, config)
+        _take_database(file, before, config)
     _write(file, wanted)
     _say_local(config)
     certify(config)
     if config.cluster.listen is None:
         put(file, {"listen": f"tcp:{config.cluster.advertise.port if config.cluster.advertise else PORT}"})
-        click.echo("It listens for other nodes from its next start.\n")
+    if not config.cluster.says_where:
+        put(file, advertised(config, own_address(_others(config))))
+    config = configured(file)
+    click.echo(f"\nIt listens for other nodes from its next start:\n\n  {starting(file)}\n")
     tell_token(config, roles_to_give(config))
 
 
-def _with(file: Path | None, wanted: Mapping[str, str]) -> Config:
+def _with(file: Path, wanted: Mapping[str, str]) -> Config:
     """The configuration that the node is to have.  Ends the command with every fault in it."""
     try:
         return load(file, os.environ, wanted)
@@ -76,7 +86,7 @@ def _with(file: Path | None, wanted: Mapping[str, str]) -> Config:
         raise failure(error.lines) from error
 
 
-def _take_database(before: Config, after: Config) -> None:
+def _take_database(path: Path, before: Config, after: Config) -> None:
     """Move what the node has in SQLite, where it has something; else the database is taken as it is."""
     from twgw.storage.moving import in_use, move, set_aside
 
@@ -87,6 +97,13 @@ def _take_database(before: Config, after: Config) -> None:
     if after.database_place.file is not None:
         raise failure(["--db: nodes share a PostgreSQL, MariaDB or MySQL; SQLite is for one"])
     if not file.exists():
+        left = configured(None).database_place.file
+        if left is not None and left.exists():
+            raise failure([
+                f"{left}: a node has written here that was started without {path}, where {nearby(str(file))} is meant; "
+                "to take along what it has, leave --config out, or move its folder there"
+            ])  # fmt: skip
+        click.echo(f"Nothing is moved: there is no {nearby(str(file))}.")
         return
     if in_use(file):
         raise failure([f"{file}: a node has it open: stop that first, and start it after this"])
@@ -128,7 +145,7 @@ def certify(config: Config) -> None:
     click.echo(f"{config.node.name} is of the cluster {where.name}: {', '.join(sorted(identity.roles))}")
 
 
-def _write(file: Path | None, wanted: Mapping[str, str]) -> None:
+def _write(file: Path, wanted: Mapping[str, str]) -> None:
     """Put what was named on the command line into the configuration."""
     for name, text in wanted.items():
         section, _, key = name.partition(".")
@@ -141,14 +158,20 @@ def now() -> float:
     return time.time()  # noqa: TID251 - a command has no other clock
 
 
-def begin_file(file: Path | None) -> None:
-    """A configuration that is not there yet begins empty."""
-    if file is None or file.exists():
-        return
+def begin_file(file: Path | None) -> Path:
+    """The configuration, one in this folder where none is named; one that is not there yet begins empty."""
+    file = file or HERE
     try:
-        create(file, NEW_FILE, 0o644)
+        if not file.exists():
+            create(file, NEW_FILE, 0o644)
     except OSError as error:
         raise failure([f"{error.filename}: {error.strerror}"]) from error
+    return file
+
+
+def starting(file: Path) -> str:
+    """The command that starts a node."""
+    return f"twistd -n --pidfile= twgw --config {shlex.quote(nearby(str(file)))}"
 
 
 def keep(config: Config, ca: str, certificate: str, key: str) -> None:
@@ -164,12 +187,11 @@ def keep(config: Config, ca: str, certificate: str, key: str) -> None:
         raise failure([f"{error.filename}: {error.strerror}"]) from error
 
 
-def put(file: Path | None, values: Mapping[str, str | float | list[str]], section: str = "cluster") -> None:
+def put(file: Path, values: Mapping[str, str | float | list[str]], section: str = "cluster") -> None:
     """Put settings into the configuration, or say which they are when it cannot be changed."""
-    wanted = [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
-    if file is None:
-        click.echo("Put this into the configuration of the node:\n\n  " + "\n  ".join(wanted) + "\n")
+    if not values:
         return
+    wanted = [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
     try:
         made = with_settings(file.read_text("utf-8"), section, values)
         draft = file.with_name(f".{file.name}.new")
@@ -180,6 +202,40 @@ def put(file: Path | None, values: Mapping[str, str | float | list[str]], sectio
         click.echo(f"{nearby(str(file))}: {error}; put this there:\n\n  " + "\n  ".join(wanted) + "\n")
     else:
         click.echo(f"Written to {nearby(str(file))}: {', '.join(wanted[1:])} in {wanted[0]}")
+
+
+def advertised(config: Config, host: str) -> dict[str, str]:
+    """By what other nodes reach this one, as a setting; none where it is not known."""
+    port = config.cluster.listen.port if config.cluster.listen else PORT
+    return {"advertise": str(Address(host, port))} if host else {}
+
+
+def own_address(hosts: Iterable[str]) -> str:
+    """By which address this machine speaks to others: to the first of them that is not itself; else empty."""
+    for host in hosts:
+        with suppress(OSError):
+            for family, kind, number, _, where in socket.getaddrinfo(host, PORT, type=socket.SOCK_DGRAM):
+                with socket.socket(family, kind, number) as probe:
+                    probe.connect(where)  # which sends nothing
+                    if is_of_a_network(found := probe.getsockname()[0]):
+                        return str(found)
+    return ""
+
+
+def is_of_a_network(host: str) -> bool:
+    """Whether an address means this machine to another one as well."""
+    address = ipaddress.ip_address(host)
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+def _others(config: Config) -> list[str]:
+    """Machines that this node speaks to."""
+    url = urlsplit(config.database_url)
+    return [each for each in (url.hostname, *parse_qs(url.query).get("host", []), *_counting(config)) if each]
+
+
+def _counting(config: Config) -> Iterable[str]:
+    return (each.host for each in config.memcached.servers)
 
 
 def roles_to_give(config: Config) -> tuple[str, ...]:

@@ -7,14 +7,23 @@ from typing import Any
 import click
 
 from twgw.cli_cluster_ask import answered, here
-from twgw.cli_cluster_init import SPOKEN, begin_file, keep, now, put
-from twgw.cli_config import config_option, configured, failure
-from twgw.cluster.settings import FOLDER, PORT, Address
+from twgw.cli_cluster_init import (
+    SPOKEN,
+    advertised,
+    begin_file,
+    is_of_a_network,
+    keep,
+    now,
+    put,
+    starting,
+)
+from twgw.cli_config import config_option, configured, failure, nearby
+from twgw.cluster.settings import PORT, Address
 from twgw.config import Config
 from twgw.newfile import create
 
 PASSWORD = "database-password"
-"""The file, beside the certificates, with the password of the database."""
+"""The file with the password of the database; apart from the certificates, which may be taken away."""
 
 EXAMPLES = """\b
 Examples:
@@ -28,13 +37,15 @@ Examples:
 @click.argument("address", metavar="HOST[:PORT]")
 @click.option("--token", "text", metavar="TOKEN", envvar="TWGW_JOIN_TOKEN", prompt=True, hide_input=True,
               help="What twgw cluster init or token printed.  [else: TWGW_JOIN_TOKEN, or asked for]")
-@click.option("--advertise", metavar="HOST[:PORT]", help="By what other nodes reach this one.  [default: its name]")
+@click.option("--advertise", metavar="HOST[:PORT]",
+              help="By what other nodes reach this one.  [default: the address by which it reaches HOST]")
 def join(file: Path | None, address: str, text: str, advertise: str | None) -> None:  # fmt: skip
     """Join the cluster of the node at HOST.
 
     The token proves both sides to each other.  The private key is made here and stays here.  Where the token allows it,
     and the cluster has a database for several nodes, this one uses it and is a node like the first, with every role
-    that [node] roles names; else it is a gateway that asks the node at HOST.
+    that [node] roles names; else it is a gateway that asks the node at HOST.  What it is told is written into its
+    configuration; without one it is twgw.toml in this folder, which is made.
     """
     from twgw.cluster import authority
     from twgw.cluster.joining import Joined, JoinError, JoinToken
@@ -42,7 +53,7 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     from twgw.cluster.links import connect
     from twgw.cluster.tls import Stranger
 
-    begin_file(file)
+    file = begin_file(file)
     config = configured(file)
     roles: list[str] = [role for role in config.node.roles if role in SPOKEN]
     _check(config, roles)
@@ -53,16 +64,22 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     except (JoinError, ValueError) as error:
         raise failure([str(error)]) from error
 
+    seen: list[str] = []
+
     async def joined(reactor: Any) -> Joined:
         peer = await connect(reactor, where, Stranger(), here(config, reactor), "join")
+        seen.append(str(peer.transport.getHost().host))
         most = config.database.url is None
         return await ask(peer, known, key, config.node.name, roles, now(), most=most)
 
     found = answered(where, joined)
     keep(config, found.ca, found.certificate, key)
+    if not named and not config.cluster.says_where and seen and is_of_a_network(seen[0]):
+        named = advertised(config, seen[0])
     _settle(file, config, where, found, named)
     click.echo(f"{config.node.name} joined the cluster {found.identity.cluster}: {_words(found.identity.roles)}")
-    click.echo("It takes part from its next start.  Before that: twgw doctor")
+    click.echo(f"\nIt takes part from its next start:\n\n  {starting(file)}\n")
+    click.echo(f"Then: twgw doctor --config {nearby(str(file))}")
     if "keymanager" in found.identity.roles:
         click.echo("Commands here need a login: twgw login, or TWGW_TOKEN with the admin.secret of the first node.")
 
@@ -78,7 +95,7 @@ def _check(config: Config, roles: list[str]) -> None:
             raise failure([f"{path}: is there already; to join anew, take {path.parent} away"])
 
 
-def _settle(file: Path | None, config: Config, where: Address, found: Any, named: Mapping[str, str]) -> None:
+def _settle(file: Path, config: Config, where: Address, found: Any, named: Mapping[str, str]) -> None:
     """Write what the node is from now on, and what it was told."""
     from twgw.cluster.handover import read
 
@@ -86,11 +103,12 @@ def _settle(file: Path | None, config: Config, where: Address, found: Any, named
         told = read(found.settings)
     except ValueError as error:
         raise failure([f"{where}: what it told of its settings {error}; this node has its certificate"]) from error
-    mine = {"name": found.identity.cluster, **named, **told.pop("cluster", {})}
+    mine = {"name": found.identity.cluster, **told.pop("cluster", {})}
     database = told.pop("database", {})
     if "keymanager" in found.identity.roles and (database or config.database.url):
         if config.database.url is None:
             put(file, _with_password_file(config, database), "database")
+        mine |= named
         port = Address.from_text(named["advertise"]).port if named else PORT
         put(file, {**mine, "listen": f"tcp:{port}"} if config.cluster.listen is None else mine)
     else:
@@ -108,7 +126,7 @@ def _with_password_file(config: Config, database: Mapping[str, Any]) -> dict[str
     values = dict(database)
     password = values.pop("password", "")
     if password:
-        path = config.node.data_dir / FOLDER / PASSWORD
+        path = config.node.data_dir / PASSWORD
         try:
             path.unlink(missing_ok=True)
             create(path, f"{password}\n")

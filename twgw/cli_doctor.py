@@ -125,7 +125,7 @@ def _data_dir(config: Config) -> Iterator[Finding]:
         yield Finding(WARN, "data directory", f"{shown} is open to others", f"run: chmod 700 {shown}")
     else:
         yield Finding(OK, "data directory", f"{shown} is for its owner alone")
-    for name in ("admin.secret", "pepper", "signing.pem", "twgw.db", "demo.key"):
+    for name in ("admin.secret", "pepper", "signing.pem", "twgw.db", "demo.key", "database-password"):
         yield from _secret(path / name)
 
 

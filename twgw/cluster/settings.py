@@ -96,14 +96,20 @@ class ClusterSettings:
         assert self.key is not None
         return self.ca, self.certificate, self.key
 
+    @property
+    def says_where(self) -> bool:
+        """Whether an address of this node is named; its name may mean nothing to other nodes."""
+        if self.advertise is not None:
+            return True
+        return self.listen is not None and self.listen.interface not in ("", "0.0.0.0", "::")
+
     def address(self, node: str) -> Address:
         """Where other nodes reach this one, which is called ``node``: what is advertised, else what it listens on."""
         if self.advertise is not None:
             return self.advertise
         if self.listen is None:
             return Address(node)
-        named = self.listen.interface not in ("", "0.0.0.0", "::")
-        return Address(self.listen.interface if named else node, self.listen.port)
+        return Address(self.listen.interface if self.says_where else node, self.listen.port)
 
     def settled(self, data_dir: Path) -> "ClusterSettings":
         """The same with every file named."""
