@@ -33,8 +33,7 @@ class Server:
     """
 
     def __init__(self, *, durable=False, host="", within=()):
-        self.durable, self.host = durable, host
-        self._within = within
+        self.durable, self.host, self.within = durable, host, within
         self.folder = Path(tempfile.mkdtemp(prefix="twgw-"))
         self.process = None
         if os.geteuid() == 0:
@@ -52,14 +51,14 @@ class Server:
 
     def _whole(self):
         """Its command, with what stands before it: that is started as root, and leaves root behind itself."""
-        if not self._within:
+        if not self.within:
             return self.command()
         identity = [f"--setuid={self.identity['user']}", f"--setgid={self.identity['group']}"]
-        return [*self._within, *identity, *self.command()]
+        return [*self.within, *identity, *self.command()]
 
     @property
     def _starter(self):
-        return {} if self._within else self.identity
+        return {} if self.within else self.identity
 
     def recover(self):
         """Bring it back after it died, or wait until it did so by itself."""
@@ -213,6 +212,7 @@ class MariaDB(Server):
         self.run(
             "mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
             "--auth-root-authentication-method=normal", "--innodb-flush-method=nosync",
+            f"--tmpdir={self.folder}",  # whoever starts takes away what others have in the same one
         )  # fmt: skip
 
     def start(self):
@@ -227,7 +227,8 @@ class MariaDB(Server):
         ]  # fmt: skip
         return [
             self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
-            f"--pid-file={self.folder}/pid", "--innodb-buffer-pool-size=64M", "--max-connections=200", *sync,
+            f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}", "--innodb-buffer-pool-size=64M",
+            "--max-connections=200", *sync,
             *([f"--bind-address={self.host}", "--skip-name-resolve"] if self.host else ["--skip-networking"]),
         ]  # fmt: skip
 

@@ -112,6 +112,18 @@ def _kill(world, fault):
     return seen and answers(world, fault.target)
 
 
+def _failover(world, fault):
+    """The primary dies, and its standby takes over, which has nobody beside it for a while."""
+    follows = world.standby.do("SELECT pg_is_in_recovery()")
+    world.database.kill()
+    seen = follows and is_gone(world, "database")
+    place = world.take_over()
+    sleep(fault.seconds)
+    seen = seen and answers(world, "database") and not world.database.do("SELECT pg_is_in_recovery()")
+    world.follow(place)
+    return seen
+
+
 def _links(world, fault):
     return [world.network.links[name] for name in sorted(touched(fault))]
 
@@ -190,7 +202,7 @@ def _clock(world, fault):
 
 _DOES = {
     "pause": _pause, "kill": _kill, "cut": _cut, "cut one way": _cut_one_way, "delay": _delay, "loss": _loss,
-    "flush": _flush, "old data": _old_data, "clock": _clock,
+    "failover": _failover, "flush": _flush, "old data": _old_data, "clock": _clock,
 }  # fmt: skip
 
 

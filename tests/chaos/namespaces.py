@@ -8,6 +8,7 @@ Everything is named by the process that made it, and goes when it ends; what one
 takes away.
 """
 
+import atexit
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from pathlib import Path
 from tests.chaos.links import BACK, THERE, WAYS
 
 PREFIX = "twgw-chaos"
-MEMBERS = ("database", "memcached", "a", "b", "g")
+MEMBERS = ("database", "standby", "memcached", "a", "b", "g")
 NETS = 512
 """Networks in 198.18.0.0/15, which is for tests and nobody's."""
 LOST = 30
@@ -101,6 +102,7 @@ class Namespaces:
         self.links = {}
         self._prefix = f"{PREFIX}-{os.getpid()}"
         self._hosts = {name: self._address(place) for place, name in enumerate(members, 2)}
+        atexit.register(self.close)
         try:
             self._wire()
         except BaseException:
@@ -156,6 +158,7 @@ class Namespaces:
 
     def close(self):
         """Take everything away, and whoever is still in there."""
+        atexit.unregister(self.close)
         remove(self._prefix)
         with suppress(subprocess.CalledProcessError):
             run("ip", "link", "delete", self._own)

@@ -15,7 +15,8 @@ SITUATIONS = {
     "a node with the database paused or killed":
         lambda fault: fault.kind in {"pause", "kill", "clock"} and fault.target in {"a", "b"},
     "a node cut off from the database": lambda fault: fault.target in {"a-database", "b-database"},
-    "the database away": lambda fault: fault.target == "database",
+    "the database away": lambda fault: fault.target == "database" and fault.kind != "failover",
+    "a standby took over the database": lambda fault: fault.kind == "failover",
     "memcached away, empty or old": lambda fault: "memcached" in fault.target,
 }  # fmt: skip
 

@@ -108,6 +108,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
     parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
     parser.add_argument("--database", choices=sorted(SERVERS), default="postgresql", help="(default: %(default)s)")
+    parser.add_argument("--standby", action="store_true", help="a PostgreSQL that takes over, too (in namespaces)")
     parser.add_argument("--network", choices=sorted(NETWORKS), help="(default: namespaces where root may make them)")
     parser.add_argument("--lanes", type=int, default=2, help="faults at a time (default: %(default)s)")
     parser.add_argument("--rolls", type=int, default=20, help="rolling restarts after it (default: %(default)s)")
@@ -118,10 +119,16 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     why = missing() if options.network is None else "as was asked for"
     options.network = options.network or ("links" if why else "namespaces")
-    kinds = tuple(kind for kind in options.kinds.split(",") if kind not in NETWORKS[options.network].lacks)
+    if options.standby and (options.database, options.network) != ("postgresql", "namespaces"):
+        parser.error("a standby is for PostgreSQL in namespaces")
+    lacks = NETWORKS[options.network].lacks | (set() if options.standby else {"failover"})
+    kinds = tuple(kind for kind in options.kinds.split(",") if kind not in lacks)
     print(f"seed {options.seed}, {options.database}, {options.network}{why and f' ({why})'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="twgw-chaos-") as folder:
-        world = World(folder, options.lease, options.session, options.mutant, options.database, options.network)
+        world = World(
+            folder, options.lease, options.session, options.mutant,
+            database=options.database, network=options.network, standby=options.standby,
+        )  # fmt: skip
         try:
             world.start()
             began = monotonic()

@@ -18,12 +18,13 @@ KINDS = {
     "cut one way": (4, LINKS),
     "delay": (3, LINKS),
     "loss": (3, LINKS),
+    "failover": (2, ("database",)),
     "flush": (2, ("memcached",)),
     "old data": (2, ("memcached",)),
     "clock": (1, GATEWAYS),
 }
 """Each kind, how often it is drawn beside the others, and what it is done to."""
-LASTS = ("pause", "cut", "cut one way", "delay", "loss", "clock")
+LASTS = ("pause", "cut", "cut one way", "delay", "loss", "failover", "clock")
 TOUCHES = {"database": ("a-database", "b-database"), "memcached": ("a-memcached", "b-memcached", "g-memcached")}
 QUIET_AFTER = 30
 """Faults after which everything is healed, so that it is seen to be well."""
@@ -60,4 +61,6 @@ def touched(fault):
         if fault.target == "g":
             return {"g-a", "g-b", "g-memcached"}
         return set(TOUCHES.get(fault.target, (fault.target,)))
+    if fault.kind == "failover":
+        return {"database", *TOUCHES["database"]}
     return {fault.target}

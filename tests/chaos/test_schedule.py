@@ -31,4 +31,5 @@ def test_what_is_cut_at_once_is_all_that_leads_there():
     assert {"g-a", "g-b", "g-memcached"} == touched(Fault("cut", "g"))
     assert {"database"} == touched(Fault("pause", "database"))
     assert {each for each in LINKS if each.startswith("g")} == touched(Fault("cut", "g"))
+    assert {"database", "a-database", "b-database"} == touched(Fault("failover", "database"))
     assert {"a"} == touched(Fault("kill", GATEWAYS[0]))

@@ -14,7 +14,7 @@ from time import monotonic, sleep, time
 from tests.chaos.history import Limit
 from tests.chaos.links import Network
 from tests.chaos.namespaces import Namespaces
-from tests.databases import SERVERS
+from tests.databases import SERVERS, PostgreSQL
 from tests.memcached_server import MemcachedServer
 from tests.wire.members import certify
 from tests.wire.processes import TWISTD, Node, Process, free_port
@@ -109,7 +109,9 @@ def broken(lines):
 class World:
     """All of it.  ``mutant`` is the name of a rule that is taken out of every node (``mutant.py``)."""
 
-    def __init__(self, folder, lease=4.0, session=15.0, mutant=None, database="postgresql", network="links"):
+    def __init__(
+        self, folder, lease=4.0, session=15.0, mutant=None, *, database="postgresql", network="links", standby=False
+    ):
         self.folder, self.lease, self.session = Path(folder), lease, session
         self.skewed = set()
         """Nodes whose clock is wrong just now: what time it is there, the driver does not know."""
@@ -119,11 +121,43 @@ class World:
         self.apart = network == "namespaces"
         """Whether every member has an address of its own."""
         self.database = SERVERS[database](durable=True, **self._place("database"))
+        self.standby = None
+        """A PostgreSQL that has everything that was committed, and takes over when it is told to."""
+        self._stands_by = standby
         self.memcached = MemcachedServer(**self._place("memcached"))
         self.members = {}
         self._program = (TWISTD,) if mutant is None else (
             sys.executable, str(Path(__file__).with_name("mutant.py")), mutant,
         )  # fmt: skip
+
+    def _url(self, name):
+        """How a node finds the database: whichever of two may be written to, where there is a standby."""
+        server, place = self.database, self.database.port if self.apart else self.database.socket
+        address = self.network.link(f"{name}-database", place).address
+        if not self._stands_by:
+            return f"{server.scheme}://{server.user}@{address}/chaos"
+        other = self.network.link(f"{name}-standby", place).address
+        return f"{server.scheme}://{server.user}@/chaos?host={address}&host={other}&target_session_attrs=primary"
+
+    def follow(self, place):
+        """A standby that is synchronous: nothing counts as committed that it has not."""
+        self.standby = PostgreSQL(durable=True, following=self.database, **place).start()
+        self.database.do("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        end = monotonic() + BACK_WITHIN
+        while self.database.do("SELECT sync_state FROM pg_stat_replication") != "sync":
+            assert monotonic() < end, "the standby does not follow"
+            sleep(0.1)
+
+    def take_over(self):
+        """What was the primary is gone for good; its standby is told to be the primary.  Where the next one may be."""
+        gone, self.database, self.standby = self.database, self.standby, None
+        self.database.do("SELECT pg_promote()")
+        links = self.network.links
+        for name in KEY_MANAGERS:
+            here, there = f"{name}-database", f"{name}-standby"
+            links[here], links[there] = links[there], links[here]
+        gone.end()
+        return {"host": gone.host, "within": gone.within}
 
     def _place(self, name):
         """Where a server is started, and listens."""
@@ -138,6 +172,8 @@ class World:
         self.memcached.start()
         self.database.make("chaos")
         self._fill(self.database.url("chaos"))
+        if self._stands_by:
+            self.follow(self._place("standby"))
         signer = authority.new_authority("twgw", time())
         listening = {name: free_port() for name in KEY_MANAGERS}
         for name in NODES:
@@ -147,12 +183,9 @@ class World:
             host = self.network.host(name)
             if name in KEY_MANAGERS:
                 certify(self.folder / name, name, signer, "keymanager", "gateway")
-                server = self.database
-                link = self.network.link(f"{name}-database", server.port if self.apart else server.socket)
-                url = f"{server.scheme}://{server.user}@{link.address}/chaos"
                 sections = {
                     "node": {"data_dir": "data", "name": name}, "memcached": memcached,
-                    "database": {"url": url},
+                    "database": {"url": self._url(name)},
                     "cluster": {
                         "listen": f"tcp:{listening[name]}:interface={host}",
                         "lease": self.lease, "session": self.session,
@@ -213,7 +246,8 @@ class World:
             member.process.kill()
         self.network.close()
         self.memcached.stop()
-        self.database.end()
+        for server in filter(None, (self.standby, self.database)):
+            server.end()
 
 
 def _limiting(limit):
