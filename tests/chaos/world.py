@@ -64,7 +64,7 @@ class Member:
                 self.folder, *self._arguments, environment=environment, program=self._program
             )
             try:
-                self.process.wait_for("memory only")
+                self.process.wait_for("memory only", within=BACK_WITHIN)
             except AssertionError:
                 if monotonic() > end:
                     raise

@@ -45,11 +45,11 @@ class Process:
         with self._news:
             self._news.notify_all()
 
-    def wait_for(self, text, times=1):
+    def wait_for(self, text, times=1, within=PATIENCE):
         """The line that holds a text, once it was printed so often."""
         with self._news:
             self._news.wait_for(
-                lambda: sum(text in line for line in self.lines) >= times or not self._reader.is_alive(), PATIENCE
+                lambda: sum(text in line for line in self.lines) >= times or not self._reader.is_alive(), within
             )
         matching = [line for line in self.lines if text in line]
         assert len(matching) >= times, "\n".join([f"{text!r} was not printed:", *self.lines])

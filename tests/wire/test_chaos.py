@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.faults import resume
 from tests.chaos.load import Load
-from tests.chaos.namespaces import missing
+from tests.chaos.namespaces import Namespaces, missing
 from tests.chaos.report import judged
 from tests.chaos.run import Chaos
 from tests.chaos.schedule import KINDS, Fault, draw
@@ -49,15 +49,20 @@ def chaos(tmp_path):
         world.end()
 
 
+def drawn():
+    """The network that was drawn, if there may be one, and what that is, for whoever wants to see it again."""
+    why = missing() if NETWORK == "namespaces" else ""
+    print(f"seed {SEED}, {DATABASE}, {NETWORK if not why else f'links ({why})'}")
+    return "links" if why else NETWORK
+
+
 def test_the_promises_are_kept_whatever_goes_wrong(chaos):
     """Nodes, database and memcached are stopped, killed, cut off, slowed down and made to forget, for a while."""
-    why = missing() if NETWORK == "namespaces" else ""
-    network = "links" if why else NETWORK
+    network = drawn()
     kinds = [kind for kind in KINDS_HERE if kind not in NETWORKS[network].lacks]
     made = chaos(draw(SEED, kinds, longest=5), SECONDS, database=DATABASE, network=network)
     found = judged(made.load, made.healthy)
 
-    print(f"seed {SEED}, {DATABASE}, {network}{why and f' ({why})'}")
     print(", ".join(str(fault) for *_, fault, seen in made.happened if seen))
     assert {} == {name: found[name][:5] for name in PROMISES if found[name]}
     assert [] == made.load.broken
@@ -73,7 +78,8 @@ def test_the_promises_are_kept_whatever_goes_wrong(chaos):
 ])  # fmt: skip
 def test_without_one_of_the_rules_a_promise_is_broken_and_that_is_seen(chaos, mutant, broken, faults):
     """Or the test above would say little."""
-    made = chaos(faults, mutant=mutant)
+    network = "links" if faults and faults[0].kind in Namespaces.lacks else drawn()
+    made = chaos(faults, mutant=mutant, network=network)
     found = judged(made.load, made.healthy)
 
     assert {name for name in PROMISES if found[name]} & broken
