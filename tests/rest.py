@@ -3,6 +3,7 @@
 from twgw import control
 from twgw.admin.service import PREFIX, VIEWS, ground
 from twgw.allowed_upstreams import ANYWHERE
+from twgw.cluster.overview import Row
 from twgw.credentials import mint
 from twgw.faults import Fault
 from twgw.memory import MemoryGateway, digest
@@ -50,7 +51,7 @@ class World:
         people = login.people_of(database, Rate(Limit(1000, 60), Limit(1000, 60)), self.directory)
         self.ground = ground(
             self.database, Digests(), people, self.log, lambda: self.now, check=self.check,
-            status=self.status, plugins=lambda: find_plugins(()),
+            status=self.status, nodes=self.nodes, plugins=lambda: find_plugins(()),
         )  # fmt: skip
         views = (*VIEWS, *control.views_of(("publisher", "store")))
         self.app = create(self.ground, views, titles={PREFIX: "twgw"})
@@ -70,6 +71,10 @@ class World:
 
     def status(self):
         return {"node": "n1", "ready": True, "position": 3, "apis": 0, "reasons": (), "warnings": ()}
+
+    def nodes(self, head):
+        """Two that are connected, of which n1 answers."""
+        return [Row("gw2", ("gateway",), head - 1, 1, "held", gateways=1), Row("n1", ("admin", "keymanager"), head, 0)]
 
     def user(self, name, *roles, password_hash=None):
         """Somebody with these roles, who is logged in."""

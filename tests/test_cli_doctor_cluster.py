@@ -55,14 +55,24 @@ def test_a_certificate_has_an_end(certified):
     """It is told in time, and how another one is had."""
     (good,) = certificate(certified, NOW)
     days = int(good.text.rpartition(": ")[2].split()[0])
-    (near,) = certificate(certified, NOW + (days - NEAR + 1) * DAY)
+    (due,) = certificate(certified, NOW + days * 0.68 * DAY)
+    (near,) = certificate(certified, NOW + (days - 29) * DAY)
     (over,) = certificate(certified, NOW + (days + 2) * DAY)
 
     assert days > 600
-    assert (OK, WARN, FAIL) == (good.state, near.state, over.state)
+    assert (OK, OK, WARN, FAIL) == (good.state, due.state, near.state, over.state)
     assert "a of twgw, gateway: " in good.text
     assert ("ends in 29 days", "has ended") == (near.text[-15:], over.text[-9:])
-    assert "join anew: twgw cluster token" in near.hint
+    assert ("renews it by itself", "start the node") == (near.hint[17:36], over.hint[:14])
+
+
+def test_the_authority_has_an_end(certified):
+    """Two years before, as certificates that are made then end with it."""
+    (_, near), (_, over) = (list(certificate(certified, NOW + days * DAY)) for days in (3650 - NEAR + 1, 3651))
+
+    assert (WARN, "ends in 729 days") == (near.state, near.text[-16:])
+    assert (FAIL, "has ended: no node speaks with another") == (over.state, over.text[29:])
+    assert "Certificates of nodes" in near.hint
 
 
 def test_files_that_are_missing_are_named(tmp_path):

@@ -31,7 +31,7 @@ LAYERS = {
           key_import later logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,overview}
-          cluster/{refusals,reports,rollcall,settings}
+          cluster/{refusals,removals,reports,rollcall,settings}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           gateway/{settings,stale}
@@ -50,8 +50,9 @@ LAYERS = {
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,lent,listener,resource}""",
     # roles
-    4: """admin/{blocks,endpoints,policies,records,rest,tiers,users}
-          cluster/{answers,carrying,drift,handover,joining,links,membership,mesh,preparing,remote,service}
+    4: """admin/{blocks,endpoints,nodes,policies,records,rest,tiers,users}
+          cluster/{answers,carrying,drift,handover,joining,links,membership,mesh,preparing,remote,renewing}
+          cluster/service
           gateway/{follower,lookup,redeploy,registry,service,streams}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}
@@ -112,6 +113,7 @@ UNTESTED = {
     "twgw/storage/migrations/versions/v0005_reports.py": "run by Alembic: tests/storage/test_upgrade.py",
     "twgw/storage/migrations/versions/v0006_counted.py": "run by Alembic: tests/storage/test_upgrade.py",
     "twgw/storage/migrations/versions/v0007_addresses.py": "run by Alembic: tests/storage/test_upgrade.py",
+    "twgw/storage/migrations/versions/v0008_removed_nodes.py": "run by Alembic: tests/storage/test_upgrade.py",
     "twgw/cluster/messages.py": "values without behaviour: tested by who sends and takes them",
     "twgw/policy/interfaces.py": "protocols: tested by what implements them",
     "twgw/throttle/asking.py": "nouns without behaviour: tested by the accounts that take and give them",

@@ -8,10 +8,12 @@ from twisted.internet.defer import execute
 from twisted.internet.task import Clock
 
 from tests.cluster.wires import AUTHORITY, certified
-from twgw.cluster.authority import CertificateError
+from twgw.cluster.authority import CertificateError, Identity
 from twgw.cluster.commands import Advanced
-from twgw.cluster.messages import Ack, Anew, LeaseGiven, LeaseReturned
+from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned
+from twgw.cluster.renewing import Rounds
 from twgw.cluster.reports import Report
+from twgw.cluster.tls import Tls
 from twgw.config import load
 from twgw.memory_world import EPOCH, FakeClock, MemoryLog
 from twgw.metrics import Registry
@@ -19,7 +21,8 @@ from twgw.policy.registry import find_plugins
 from twgw.reader import Secrets
 from twgw.registry import Head, SecretKey
 from twgw.startup import SHORT_NOT_KEPT, FromDatabase
-from twgw.startup_cluster import Asking, FromKeyManagers, listening, preparing, take_part, tell_counters
+from twgw.startup_cluster import Asking, FromKeyManagers, listening, preparing, renewing, take_part, tell_counters
+from twgw.storage.nodes import remove_node
 from twgw.testing import gateway as lent
 from twgw.throttle.others import Others
 
@@ -75,6 +78,70 @@ def test_it_takes_peppers_and_keys_of_the_cluster(gateway, monkeypatch):
     outcome(Deferred.fromCoroutine(gateway._read_keys()))
 
     assert ("v1", "https://us") == (gateway.peppers.known[0].version, gateway.issuer.name)
+
+
+def test_it_hears_who_was_taken_out(gateway, monkeypatch):
+    """With the secrets, as of a position; where a key manager of an earlier version says nothing, nothing changes."""
+    from twisted.internet.defer import Deferred, succeed
+
+    from tests.cluster.test_protocol import outcome
+
+    km = Identity("c1", "km1", frozenset({"keymanager"}), "a1")
+    said = [Secrets((), (), head=Head(1, 3), removed={"km1": frozenset()}), Secrets((), ())]
+    for secrets in said:
+        monkeypatch.setattr(type(gateway.reader), "secrets", lambda _self, _now, found=secrets: succeed(found))
+        outcome(Deferred.fromCoroutine(gateway._read_keys()))
+        assert gateway.links.here.removals.refuses(km)
+
+
+def test_a_worker_knows_its_parent_whatever_it_is_called(config):
+    """Its parent has a certificate of an authority of its own; nodes that are taken out are others."""
+    parent = Tls(AUTHORITY.certificate, *certified("n1.worker1", "gateway"))
+    made = FromKeyManagers(
+        config("gateway", **ASKING), FakeClock(), execute, MemoryLog(), Registry(), Clock(), parent, renews=False
+    )  # fmt: skip
+    made.removals.saw(Head(1, 1), {"parent": frozenset()})
+    node = MultiService()
+    take_part(node, Clock(), made, FakeClock(), execute, MemoryLog(), Registry())
+
+    assert not made.links.here.removals.refuses(Identity("c1", "parent"))
+    assert not [service for service in node.services if isinstance(service, Rounds)]
+
+
+def test_who_renews_the_certificate(config, gateway):
+    """A node with the database by itself, a gateway by a key manager; a worker only reads what its parent has made."""
+    backing = FromDatabase(
+        load(None, {"TWGW_NODE_DATA_DIR": str(gateway.config.node.data_dir), "TWGW_CLUSTER_NAME": "c1"}, {}),
+        FakeClock(), execute, MemoryLog(), Registry(), None,
+    )  # fmt: skip
+    asks = []
+    for each in (gateway, backing):
+        asks.append(renewing(each, gateway.links, None, FakeClock(), execute, MemoryLog())._renewal.ask)
+    gateway.renews = False
+    worker = renewing(gateway, gateway.links, None, FakeClock(), execute, MemoryLog())._renewal
+    backing.close()
+
+    assert (gateway.reader.certificate, None, True) == (asks[0], worker.ask, callable(asks[1]))
+
+
+def test_a_key_manager_that_was_taken_out_gives_no_leases(config):
+    """Not to its own gateway either; it says so."""
+    backing = FromDatabase(
+        config("keymanager", "gateway", TWGW_CLUSTER_LISTEN="tcp:0"), FakeClock(), execute, log := MemoryLog(),
+        Registry(), Clock(),
+    )  # fmt: skip
+    backing.begin()
+    listening(backing, FakeClock(), execute, MemoryLog(), Registry())
+    member = backing.membership
+    backing.database.run = lambda function, *args, **more: execute(backing.database.call, function, *args, **more)
+    asked = LeaseAsked("g", 1, Head(1, 0))
+    assert member.heard(asked, "gw1") is not None
+    backing.database.call(remove_node, "n1", now=EPOCH, write=True)
+    member.renew()
+    member.look()
+    assert member.heard(asked, "gw1") is None
+    assert [line for level, line in log.lines if "this node was taken out of the cluster" in line]
+    backing.close()
 
 
 def test_it_reads_when_the_log_went_on(gateway, monkeypatch):
@@ -133,7 +200,7 @@ def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
     take_part(node, Clock(), gateway, FakeClock(), execute, MemoryLog(), metrics)
 
     assert gateway.links is node.services[0]
-    assert 3 == len(node.services)
+    assert 4 == len(node.services), "its certificate is looked at, too"
     found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
     assert 0 == found["twgw_cluster_connections"]
     assert gateway.links.tls.ends_at == found["twgw_cluster_certificate_expires_at"]

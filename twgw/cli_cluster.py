@@ -11,6 +11,7 @@ from twgw.cli_cluster_ask import answered, here
 from twgw.cli_cluster_demo import demo
 from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
+from twgw.cli_cluster_remove import remove
 from twgw.cli_config import config_option, configured, failure
 from twgw.cli_show import show_list
 from twgw.cluster.settings import Address
@@ -22,6 +23,7 @@ Examples:
   twgw cluster join gateway1 --token twgwjoin_…
                                            on a further node
   twgw cluster status                      who is there, and how far
+  twgw cluster remove gateway7             take a node out: its certificate is refused from then on
 """
 
 
@@ -33,6 +35,7 @@ def cluster() -> None:
 cluster.add_command(demo)
 cluster.add_command(init)
 cluster.add_command(join)
+cluster.add_command(remove)
 
 
 @cluster.command()

@@ -129,7 +129,7 @@ def certify(config: Config) -> None:
     """The authority, in the database, and a certificate of it for this node."""
     from twgw.cluster import authority
     from twgw.cluster.authority import Identity
-    from twgw.cluster.joining import ensure_authority
+    from twgw.cluster.joining import ensure_authority, note
     from twgw.storage.upgrade import upgrade
 
     where = config.cluster
@@ -141,6 +141,8 @@ def certify(config: Config) -> None:
     key = authority.new_key()
     identity = Identity(where.name, config.node.name, frozenset(config.node.roles) & set(SPOKEN))
     made = authority.issue(signer, authority.request(key, config.node.name), identity, now())
+    with opened(config) as database:
+        database.call(note, made, now=now(), write=True)
     keep(config, signer.certificate, made, key)
     click.echo(f"{config.node.name} is of the cluster {where.name}: {', '.join(sorted(identity.roles))}")
 

@@ -24,8 +24,10 @@ POLL = 0.05
 PATIENCE = 3.0
 """Seconds for another node to take a connection."""
 DAY = 86400
-NEAR = 30
-"""Days before the end of a certificate at which it is time."""
+LATE = 0.3
+"""The share of its life that is left of a certificate which should have been renewed for some weeks."""
+NEAR = 730
+"""Days before the end of the authority at which it is time: new certificates last less and less."""
 
 
 @frozen
@@ -42,6 +44,7 @@ class Other:
 
 def certificate(config: Config, now: float) -> Iterator[Finding]:
     """By which other nodes know this one."""
+    from twgw.cluster import authority
     from twgw.cluster.authority import CertificateError
     from twgw.cluster.tls import load
 
@@ -53,14 +56,28 @@ def certificate(config: Config, now: float) -> Iterator[Finding]:
     except CertificateError as error:
         yield Finding(FAIL, "cluster TLS", nearby(str(error)), "twgw cluster init, or on a further node: join")
         return
-    left, folder = (tls.ends_at - now) / DAY, nearby(str(where.files[1].parent))
+    begins, ends = tls.identity.lasts
+    left, folder = (ends - now) / DAY, nearby(str(where.files[1].parent))
     who = f"{tls.identity.node} of {tls.identity.cluster}, {', '.join(sorted(tls.identity.roles))}"
-    if left <= NEAR:
-        text = f"the certificate of {who} " + (f"ends in {left:.0f} days" if left > 0 else "has ended")
-        way = f"take {folder} away and join anew: twgw cluster token on a key manager, twgw cluster join here"
-        yield Finding(WARN if left > 0 else FAIL, "cluster TLS", text, way)
+    if left <= 0:
+        join = f"take {folder} away and join anew: twgw cluster token on a key manager, twgw cluster join here"
+        way = "start the node, which renews it" if where.listen else join
+        yield Finding(FAIL, "cluster TLS", f"the certificate of {who} has ended", way)
+    elif ends - now < LATE * (ends - begins):
+        way = "a node that runs renews it by itself; its log says why it did not"
+        yield Finding(WARN, "cluster TLS", f"the certificate of {who} ends in {left:.0f} days", way)
     else:
         yield Finding(OK, "cluster TLS", f"{who}: {left:.0f} days")
+    yield from _authority((authority.ends_at(tls.ca) - now) / DAY)
+
+
+def _authority(left: float) -> Iterator[Finding]:
+    """By which the nodes know each other."""
+    way = "make another one in time: docs/operating.md, Certificates of nodes"
+    if left <= 0:
+        yield Finding(FAIL, "authority", "the authority of the cluster has ended: no node speaks with another", way)
+    elif left <= NEAR:
+        yield Finding(WARN, "authority", f"the authority of the cluster ends in {left:.0f} days", way)
 
 
 def key_managers(config: Config) -> Iterator[Finding]:

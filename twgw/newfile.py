@@ -1,6 +1,6 @@
-"""New files that appear whole or not at all: a kill at any moment leaves nothing half, and nothing is written over.
+"""Files that appear whole or not at all: a kill at any moment leaves nothing half.  Nothing is written over unasked.
 
-For the pepper, the demo state, what ``twgw init`` writes and backups.
+For the pepper, the demo state, what ``twgw init`` writes, backups, and certificates of nodes.
 """
 
 import errno
@@ -35,6 +35,22 @@ def appearing(path: Path, mode: int = 0o600) -> Iterator[Path]:
     finally:
         os.close(descriptor)
         draft.unlink()
+
+
+def replace(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file in place of the one that is there: whoever opens it finds one or the other.  Raises OSError."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _flush_directory(path.parent)
 
 
 def _flush_directory(path: Path) -> None:

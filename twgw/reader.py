@@ -4,7 +4,7 @@
 ``gateway/registry.py`` know no difference.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
@@ -41,6 +41,10 @@ class Secrets:
     signing: tuple[SecretKey, ...] = field(repr=False)
     issuer: str = ""
     """In whose name tokens are signed; empty: in that of the node itself."""
+    head: Head = Head(0, 0)  # noqa: RUF009 - it is frozen
+    """As of which position of the log."""
+    removed: Mapping[str, frozenset[str]] | None = None
+    """Nodes that were taken out, each with the serial numbers of certificates that it was given since; None: unsaid."""
 
 
 class Reader(Protocol):

@@ -19,6 +19,7 @@ from twgw import jwt
 from twgw.cache import Cache
 from twgw.cluster.clocks import MachineClocks, Terms
 from twgw.cluster.membership import Membership
+from twgw.cluster.overview import Row, rows
 from twgw.cluster.rollcall import Reached
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
@@ -164,6 +165,8 @@ class FromDatabase:
     follower: Follower = field(init=False)
     advanced: Callable[[], object] = field(default=lambda: None, init=False)
     """Tells gateways without a database that the log went on."""
+    everybody: Callable[[int], list[Row]] | None = field(default=None, init=False)
+    """How every node stands, where others are connected."""
     doors: list[Memcached] = field(init=False)
     """To what gateways keep of keys for each other."""
     membership: Membership | None = field(init=False)
@@ -252,6 +255,8 @@ class FromDatabase:
     async def _read_keys(self) -> None:
         found = await self.reader.secrets(self.clock.wall())
         self.peppers.known = tuple(Pepper.from_text(each.material) for each in found.peppers)
+        if self.membership is not None and found.removed is not None:
+            self.membership.removals.saw(found.head, found.removed)
         self.issuer.use(found.signing)
 
     def _ensure_signing(self, connection: Any) -> list[SecretKey]:
@@ -267,6 +272,15 @@ class FromDatabase:
         """Whether the gateway is cut off from its cluster."""
         member = self.membership
         return member is not None and member.lends and not member.lease.valid()
+
+    def nodes(self, head: int) -> list[Row]:
+        """How every node stands when the log is that far; a node by itself is one."""
+        if self.everybody is not None:
+            return self.everybody(head)
+        if self.membership is not None:
+            return rows(self.membership.nodes(), head)
+        node, applied = self.config.node, self.follower.applied
+        return [Row(node.name, node.roles, applied, max(0, head - applied), gateways=int("gateway" in node.roles))]
 
     def reached(self, position: int) -> "Deferred[Reached]":
         """Fires when a position of the log is in force here, and in a cluster wherever else requests are answered."""

@@ -4,7 +4,7 @@
 a file and a database.  Until one of them answers, every request is refused with 503; then it serves as any other node.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from twgw.cache import Cache
 from twgw.cluster.answers import Answers
 from twgw.cluster.carrying import Carrier
 from twgw.cluster.clocks import MachineClocks
-from twgw.cluster.commands import GATEWAY, KEY_MANAGER, Advanced, Join
+from twgw.cluster.commands import GATEWAY, KEY_MANAGER, RENEWS, Advanced, Join, Renew
 from twgw.cluster.counting import Company
 from twgw.cluster.drift import Comparison
 from twgw.cluster.handover import told
@@ -34,6 +34,9 @@ from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturn
 from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
+from twgw.cluster.removals import Removals
+from twgw.cluster.renewing import Renewal, Renewals
+from twgw.cluster.renewing import Rounds as Renewing
 from twgw.cluster.reports import Report
 from twgw.cluster.service import Listening
 from twgw.cluster.tls import Tls, load
@@ -69,6 +72,8 @@ class FromKeyManagers:
     reactor: Any
     tls: Tls | None = None
     """Of a worker that asks its parent; else that of the files."""
+    renews: bool = True
+    """Whether this process renews the certificate in the files: of a node with workers, the parent does."""
     peppers: Peppers = field(factory=Peppers)
     links: Links = field(init=False)
     reader: Remote = field(init=False)
@@ -80,6 +85,8 @@ class FromKeyManagers:
     lease: Lease = field(init=False)
     company: Company = field(init=False)
     kept: Kept = field(factory=Kept, init=False)
+    removals: Removals = field(factory=Removals, init=False)
+    """Who was taken out of the cluster."""
     doors: list[Memcached] = field(init=False)
     carrier: Carrier = field(init=False)
     counters: Callable[[], str] = field(default=str, init=False)
@@ -95,6 +102,8 @@ class FromKeyManagers:
         self.carrier = Carrier({LeaseGiven: KEY_MANAGER, Anew: KEY_MANAGER}, lambda _peer, told: self._told(told))
         answers: dict[type[Command], Answer] = {Advanced: self._advanced, **self.carrier.answers}
         here = Here.of(tls.identity, self.clock, self.log, self.metrics, answers)
+        if self.tls is None:
+            here.removals = self.removals  # of nodes; a parent is none
         self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
         name = "key manager " + ", ".join(map(str, where.keymanagers))
         self.reader = Remote(name, partial(self.links.peers, "bulk"), lambda: self.links.why, self.in_thread)
@@ -173,6 +182,8 @@ class FromKeyManagers:
     async def _read_keys(self) -> None:
         found = await self.reader.secrets(self.clock.wall())
         self.peppers.known = tuple(Pepper.from_text(each.material) for each in found.peppers)
+        if found.removed is not None:
+            self.removals.saw(found.head, found.removed)
         self.issuer.name = found.issuer or self.issuer.name
         self.issuer.use(found.signing)
 
@@ -205,17 +216,22 @@ def listening(
     backing: FromDatabase, clock: Clock, in_thread: Callable[..., "Deferred[Any]"], log: Log, metrics: Metrics
 ) -> Listening | None:
     """Where a node with the database answers others, if anywhere.  Raises CertificateError as above."""
-    where = backing.config.cluster
-    if where.listen is None or backing.membership is None:
+    where, member = backing.config.cluster, backing.membership
+    if where.listen is None or member is None:
         return None
     tls = load(*where.files)
     tls.check(where.name, KEY_MANAGER)
     tls.let_strangers_join()
     here = Here.of(tls.identity, clock, log, metrics, {})
     door = Door(backing.database, where.name, clock.wall, here.refusals, log, partial(told, backing.config))
-    here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer}
+    renewals = Renewals(backing.database, clock.wall, log)
+    here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer, Renew: renewals.answer}
+    here.abilities = (RENEWS,)
+    here.removals = member.removals
+    member.taken_out = lambda: member.removals.refuses(tls.identity)
     listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))
     tell_of_news(backing, listener)
+    backing.everybody = listener.nodes
     return listener
 
 
@@ -334,8 +350,26 @@ def take_part(
         gauge("twgw_cluster_connections", "Connections to other nodes.", (), there.here.count, OWN)
         meaning = "UNIX time at which the certificate for other nodes ends."
         gauge("twgw_cluster_certificate_expires_at", meaning, (), lambda: there.tls.ends_at, OWN)
+        if isinstance(backing, FromDatabase) or (isinstance(backing, FromKeyManagers) and backing.tls is None):
+            services.append(renewing(backing, ends, reactor, clock, in_thread, log))
     for service in (*parts, *services, *(_each_second(part, reactor) for part in parts)):
         node.addService(service)
+
+
+def renewing(
+    backing: FromKeyManagers | FromDatabase, ends: Links | Listening, reactor: Any, clock: Clock,
+    in_thread: Callable[..., "Deferred[Any]"], log: Log,
+) -> Renewing:  # fmt: skip
+    """What keeps the certificate of a node good."""
+    ask: Callable[[str], Awaitable[str]] | None
+    if isinstance(backing, FromDatabase):
+        renewals = Renewals(backing.database, clock.wall, log)
+
+        def ask(request: str) -> Awaitable[str]:
+            return renewals.give(ends.tls.identity, request)
+    else:
+        ask = backing.reader.certificate if backing.renews else None
+    return Renewing(Renewal(ends.tls, backing.config.cluster.files, ask, in_thread, clock.wall, log), reactor)
 
 
 def _each_second(part: Links | Listening | Mesh, reactor: Any) -> TimerService:

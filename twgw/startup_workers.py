@@ -142,7 +142,8 @@ class Workers:
     def _certified(self, node: str, role: str) -> tuple[str, str]:
         key = authority.new_key()
         who = Identity(self.config.cluster.name, node, frozenset({role}))
-        return authority.issue(self._signer, authority.request(key, node), who, self.clock.wall()), key
+        request, now = authority.request(key, node), self.clock.wall()
+        return authority.issue(self._signer, request, who, now, authority.AUTHORITY_DAYS), key
 
     def _inherited(self) -> list[int]:
         return [self._board, *(port.fileno() for port in self._held)]

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -23,6 +24,7 @@ from twgw.admin.service import check_by, ground, served
 from twgw.admin.status import Status, assess
 from twgw.clock import ReactorClock
 from twgw.cluster.authority import CertificateError
+from twgw.cluster.overview import Row
 from twgw.cluster.reports import LONGEST
 from twgw.config import Config
 from twgw.credentials import PepperError
@@ -167,7 +169,8 @@ class Node(MultiService):
         world = clock, self._in_thread, log, self.metrics, self._reactor
         found: FromKeyManagers | FromDatabase
         if config.cluster.keymanagers:
-            found = FromKeyManagers(config, *world, self.work.tls if self.work is not None else None)
+            work = self.work
+            found = FromKeyManagers(config, *world, work.tls if work is not None else None, renews=work is None)
         else:
             found = FromDatabase(config, *world)
         gauge, facts = self.metrics.gauge, found.facts
@@ -220,8 +223,13 @@ class Node(MultiService):
         return ground(
             backing.database, backing.peppers, self._people(backing), ThreadLog(self._reactor, log), clock.wall,
             check=check_by(traffic.find_plugins, self.gateway, traffic.make_call),
-            status=lambda: self.status().document(), plugins=traffic.find_plugins, prepare=preparing(backing),
+            status=lambda: self.status().document(),
+            nodes=partial(self._nodes, backing), plugins=traffic.find_plugins, prepare=preparing(backing),
         )  # fmt: skip
+
+    def _nodes(self, backing: FromDatabase, head: int) -> list[Row]:
+        """How every node stands.  Called in threads."""
+        return blockingCallFromThread(self._reactor, lambda: maybeDeferred(backing.nodes, head))
 
     def _people(self, backing: FromDatabase) -> People:
         """Who logs in, on every listener of the control plane: failures count together."""

@@ -6,6 +6,7 @@ from functools import partial
 from math import inf
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,8 @@ def test_secrets_come_as_they_were():
     found = Secrets((SecretKey("pepper", 2, "p", EPOCH, None),), (SecretKey("signing", 1, "{}", EPOCH, EPOCH),), "us")
 
     assert found == encoding.read_secrets(encoding.write_secrets(found))
+    more = evolve(found, head=Head(1, 7), removed={"gw1": frozenset({"a1"}), "gw2": frozenset()})
+    assert more == encoding.read_secrets(encoding.write_secrets(more))
 
 
 def packed(value):

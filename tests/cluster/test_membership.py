@@ -16,6 +16,7 @@ from twgw.memory_world import MemoryLog
 from twgw.registry import Head, Record
 from twgw.storage import cluster, log
 from twgw.storage.errors import Unavailable
+from twgw.storage.nodes import list_removed, remove_node
 from twgw.storage.schema import cluster_head
 from twgw.throttle.others import CountsOn, Others
 
@@ -49,7 +50,9 @@ class Member:
 
     def follow(self):
         if self.follows:
-            self.it.advanced(self.database.call(log.head))
+            head = self.database.call(log.head)
+            self.it.removals.saw(head, self.database.call(list_removed))  # as startup.py reads it with the secrets
+            self.it.advanced(head)
 
     def go(self, seconds):
         """Let time pass, and do what is due."""
@@ -488,3 +491,77 @@ def test_a_session_says_who_is_there(member):
 
     assert {"a", "b", "gw"} == {each.node for each in a.it.roll().values()}
     assert ("gateway",) == a.it.roll()["g"].roles
+
+
+# --- who was taken out ---
+
+
+def take_out(member, node="gw1"):
+    return member.database.call(remove_node, node, now=NOW, write=True)
+
+
+def test_a_position_is_waited_for_until_the_key_manager_knows_who_was_taken_out(member):
+    """Its gateways have it in force by messages; what it refuses itself, it has read in the database."""
+    a, b = member("a"), member("b")
+    b.it.lends = b.follows = False
+    b.away = True
+    waits = a.it.reached(take_out(a))
+    a.it.heard(RelayDone(b.it.session, b.it.done))
+    b.it.heard(Relay(a.it.grants.known))
+    b.it.grants.returned(b.it.lease.give_back())
+    assert b.it.grants.done == a.it.grants.known, "what gateways have is no reason to wait"
+    a.it.heard(RelayDone(b.it.session, b.it.done))
+    assert (False, None) == (b.it.removals.is_out("gw1"), result(waits))
+
+    b.away = False
+    b.it.renew()
+    assert (True, b.it.grants.known) == (b.it.removals.is_out("gw1"), b.it.done)
+    a.it.heard(RelayDone(b.it.session, b.it.done))
+    assert "done" == result(waits)
+
+
+def test_a_key_manager_without_a_gateway_reads_at_once_who_was_taken_out(member):
+    """When another one says that the log went on."""
+    a, b = member("a"), member("b")
+    b.it.lends = b.follows = False
+    take_out(a)
+    b.it.heard(Relay(a.database.call(log.head)))
+
+    assert b.it.removals.is_out("gw1")
+
+
+def test_a_node_that_was_taken_out_is_not_shown(member):
+    """Unless it lives on: whoever has the database can."""
+    a, b = member("a"), member("b")
+    a.it.heard(LeaseAsked("g1", 1, Head(1, 0)), "gw1", ("gateway",))
+    take_out(a)
+    take_out(a, "b")
+    a.it.renew()
+    assert {"a", "b", "gw1"} == {each.node for each in a.it.nodes().values()}
+
+    a.go(5)
+    assert {"a", "b"} == {each.node for each in a.it.nodes().values()}
+    assert b.it.session
+
+
+def test_a_key_manager_that_was_taken_out_is_done_when_its_leases_have_ended(member):
+    """Not before, though its gateways have the position in force: they serve until then, and the command waits."""
+    a, b = member("a"), member("b")
+    for each in (a, b):
+        each.go(1)
+    b.it.taken_out = lambda: b.it.removals.is_out("b")
+    position = take_out(a, "b")
+    waits = a.it.reached(position)
+    b.it.heard(Relay(Head(1, position)))
+    b.it.renew()
+    b.it.look()
+    a.it.heard(RelayDone(b.it.session, b.it.done))
+    assert b.it.lease.valid()
+    assert (b.it.lease.applied.pos, None) == (position, result(waits))
+    assert b.it.heard(LeaseAsked("g1", 1, Head(1, position)), "gw1") is None
+
+    b.go(4.5)
+    b.it.look()
+    a.it.heard(RelayDone(b.it.session, b.it.done))
+    assert (False, "done") == (b.it.lease.valid(), result(waits))
+    assert ["error"] == [level for level, line in b.log.lines if "this node was taken out of the cluster" in line]

@@ -23,6 +23,7 @@ from twgw.cluster.commands import (
 )
 from twgw.cluster.factory import PeerFactory
 from twgw.cluster.tls import TlsFactory
+from twgw.registry import Head
 
 HELLO = {
     "cluster": b"c1", "node": b"gw1", "boot": b"b", "link": b"control", "oldest": b"1", "newest": b"1",
@@ -287,6 +288,69 @@ def test_commands_that_nobody_knows_are_refused(km, raw, command):
     assert b"UNHANDLED" in attack.client.received
     assert {"command": 1} == km.refused
     assert attack.is_open
+
+
+# --- who was taken out ---
+
+
+def taken_out(node, name):
+    """Have a node know that another was taken out."""
+    node.here.removals.saw(Head(1, 1), {name: frozenset()})
+
+
+def test_a_node_that_was_taken_out_is_refused(km, answers, gw, raw, wire, neighbour):
+    """Its certificate is that of the cluster, and good for long; it is told why, and whatever it asks is not done."""
+    asked = []
+    answers[ReadKeys] = lambda peer: asked.append(peer)
+    taken_out(km, "gw1")
+    opened = wire(km, gw)
+    assert "comes back by: twgw cluster join" in str(outcome(opened.client.ready))
+    assert not opened.is_open
+
+    attack = raw(greeting(), box("ReadKeys", b"2"), greeting(), box("ReadKeys", b"3"))
+    assert 2 == attack.client.received.count(b"say hello first")
+    assert ([], {"removed": 3, "command": 2}) == (asked, km.refused)
+    assert any("the node was taken out of the cluster" in line for line in km.lines)
+    assert is_undisturbed(neighbour)
+
+
+def test_a_connection_of_it_that_is_there_is_cut(km, answers, gw, raw, wire, neighbour):
+    """With the next that it sends, before that is looked at; one that says nothing with the next look."""
+    asked = []
+    answers[ReadKeys] = lambda peer: asked.append(peer) or {"answer": 0, "size": 0, "piece": b""}
+    opened, silent = wire(km, gw), wire(km, gw, link="bulk")
+    taken_out(km, "gw1")
+    answer = opened.client.ask(ReadKeys)
+    opened.pump()
+    assert ([], True) == (asked, isinstance(outcome(answer), Lost))
+    assert (False, True) == (opened.is_open, silent.is_open)
+
+    km.here.look()
+    silent.pump()
+    assert (False, {"removed": 2}) == (silent.is_open, km.refused)
+    assert is_undisturbed(neighbour)
+
+
+def test_a_key_manager_that_was_taken_out_is_believed_no_more(km, gw, wire):
+    """Its answers are not taken, and no connection to it is used."""
+    opened = wire(km, gw)
+    answer = opened.client.ask(Ping)
+    taken_out(gw, "km1")
+    opened.pump()
+    assert isinstance(outcome(answer), Lost)
+
+    again = wire(km, gw)
+    assert ({"removed": 2}, False) == (gw.refused, again.is_open)
+    assert isinstance(outcome(again.client.ready), Lost)
+
+
+def test_a_node_that_joined_anew_is_taken(km, gw, wire):
+    """By the serial number of what it was given; what it had before stays refused."""
+    old, new = tls("gw1", "gateway"), tls("gw1", "gateway")
+    km.here.removals.saw(Head(1, 1), {"gw1": frozenset({new.identity.serial})})
+    for secured, taken in ((old, False), (new, True)):
+        gw.tls = secured
+        assert taken == wire(km, gw).is_open
 
 
 # --- what would grow ---

@@ -22,6 +22,7 @@ from twgw.storage import (
     declared,
     keys,
     log,
+    nodes,
     settings,
     subscriptions,
     tiers,
@@ -60,6 +61,7 @@ SILENT = {
     "ledger.prune_remembered": "answers to repeated requests",
     "ledger.remember": "answers to repeated requests",
     "log.prune": "the log itself",
+    "nodes.give_certificate": "adds trust; it appends a record all the same for a node that was taken out before",
     "sessions.add_session": "adds trust",
     "sessions.end_session": "sessions are looked up each time, and never by gateways",
     "sessions.end_sessions_of": "the same",
@@ -106,6 +108,7 @@ TOLD = {
     "declared.sync": (lambda c: declared.sync(c, State(), lambda value: (), actor="ann", now=NOW), "app:batch"),
     "keys.rotate_key": (lambda c: keys.rotate_key(c, "signing", str, overlap=5, now=NOW), "key"),
     "log.append": (lambda c: log.append(c, [Record("x", "x")], NOW), "x"),
+    "nodes.remove_node": (lambda c: nodes.remove_node(c, "gw1", now=NOW), "node:gw1"),
     "settings.set_policies": (lambda c: settings.set_policies(c, (), now=NOW), "policies"),
     "subscriptions.set_subscription": (
         lambda c: subscriptions.set_subscription(
@@ -143,8 +146,8 @@ def writers():
                 yield f"{path.stem}.{name}"
 
 
-ELSEWHERE = {"rows.change", "rows.free", "rows.require", "rows.batches", "vendors.lock_schema"}
-"""Parts of query functions, and the schema."""
+ELSEWHERE = {"nodes.hold", "rows.change", "rows.free", "rows.require", "rows.batches", "vendors.lock_schema"}
+"""Parts of query functions, a lock, and the schema."""
 
 
 def test_every_function_that_writes_is_known_here():

@@ -33,12 +33,13 @@ NOTHING = {"listen": ""}
 TWGW = str(Path(sys.executable).with_name("twgw"))
 
 
-def certify(folder, node, *roles, signer=AUTHORITY):
-    """Put the files of a node where it looks for them; returns those of certificate and key."""
+def certify(folder, node, *roles, signer=AUTHORITY, left=730):
+    """Put the files of a node where it looks for them, good for so many days; returns those of certificate and key."""
     target = folder / "data" / "cluster"
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = authority.new_key()
-    made = authority.issue(signer, authority.request(key, node), Identity("twgw", node, frozenset(roles)), time())
+    began, who = time() - (730 - left) * 86400, Identity("twgw", node, frozenset(roles))
+    made = authority.issue(signer, authority.request(key, node), who, began)
     files = {"ca.pem": AUTHORITY.certificate, "node.pem": made, "node-key.pem": key}
     for name, text in files.items():
         (target / name).write_text(text)
@@ -91,31 +92,44 @@ def port():
 
 
 @pytest.fixture
-def km(tmp_path, start, port):
-    """A node with every role and a database, that answers others."""
-    folder = tmp_path / "km"
-    folder.mkdir()
-    certify(folder, "km1", "keymanager", "gateway")
-    started = Node(
-        folder, lambda *args: start(*args, folder=folder), None, control=NOTHING,
-        cluster={"listen": f"tcp:{port}:interface=127.0.0.1", "lease": 20, "session": 20},
-    ).ready()  # fmt: skip
-    started.registry = Registry(folder)
-    yield started
-    started.registry.database.close()
+def key_manager(tmp_path, start, port):
+    """Starts a node with every role and a database, that answers others."""
+    registries = []
+
+    def key_manager(left=730, **terms):
+        folder = tmp_path / "km"
+        folder.mkdir()
+        certify(folder, "km1", "keymanager", "gateway", left=left)
+        made = Node(
+            folder, lambda *args: start(*args, folder=folder), None, node={"name": "km1", "data_dir": "data"},
+            control=NOTHING, cluster={"listen": f"tcp:{port}:interface=127.0.0.1", **terms},
+        ).ready()  # fmt: skip
+        made.registry = Registry(folder)
+        registries.append(made.registry)
+        return made
+
+    yield key_manager
+    for registry in registries:
+        registry.database.close()
+
+
+@pytest.fixture
+def km(key_manager):
+    """One whose leases last for long."""
+    return key_manager(lease=20, session=20)
 
 
 @pytest.fixture
 def gateway(tmp_path, start, port):
     """Starts a gateway without a database."""
 
-    def gateway(name="gw1", roles=("gateway",), ports=(port,)):
+    def gateway(name="gw1", roles=("gateway",), ports=(port,), left=730):
         folder = tmp_path / name
         folder.mkdir()
-        certify(folder, name, *roles)
+        certify(folder, name, *roles, left=left)
         return Node(
             folder, lambda *args: start(*args, folder=folder), None, control=NOTHING,
-            node={"data_dir": "data", "roles": ["gateway", "admin"]},
+            node={"name": name, "data_dir": "data", "roles": ["gateway", "admin"]},
             cluster={"keymanagers": [f"127.0.0.1:{each}" for each in ports]},
         ).ready()  # fmt: skip
 
@@ -259,6 +273,79 @@ def test_two_boxes_become_a_cluster(tmp_path, start, upstream, port):
     until(lambda: [0, 0] == [each["lag"] for each in json.loads(typed(one, "status", "--json"))["nodes"]])
     assert ["n2", "gateway"] in [line.split()[:2] for line in typed(two, "status").splitlines()]
     registry.database.close()
+
+
+# --- certificates that end, and nodes that are taken out ---
+
+
+def expires_at(node):
+    """When its certificate ends, as it is measured."""
+    lines = node.ask("/metrics")[2].decode().splitlines()
+    (found,) = [line for line in lines if line.startswith("twgw_cluster_certificate_expires_at ")]
+    return float(found.split()[1])
+
+
+def test_certificates_that_are_about_to_end_renew_by_themselves(key_manager, gateway, upstream, start):
+    """On a node with the database and on a gateway without; no request fails, and the next start has the new ones."""
+    km = key_manager(left=2)
+    km.registry.api("pets", upstream)
+    km.registry.write(ensure_key, "authority", lambda: AUTHORITY.text)
+    key = km.registry.key("shop", "pets")
+    gw = gateway(left=1)
+    until(lambda: (status(km, "/pets/7", key), status(gw, "/pets/7", key)) == (200, 200))
+    before = (gw.folder / "data/cluster/node-key.pem").read_text()
+    answers = []
+
+    def renewed():
+        answers.append((status(km, "/pets/7", key), status(gw, "/pets/7", key)))
+        return min(expires_at(km), expires_at(gw)) > time() + 700 * 86400
+
+    until(renewed)
+    assert {(200, 200)} == set(answers)
+    for node in (km, gw):
+        node.process.wait_for("the certificate for other nodes was renewed: 730 days")
+    assert [line for line in km.process.lines if "gw1 has another certificate" in line]
+    assert before != (gw.folder / "data/cluster/node-key.pem").read_text()
+
+    assert 0 == gw.terminate()
+    again = start("--config", str(gw.folder / "twgw.toml"), folder=gw.folder)
+    until(lambda: [line for line in again.lines if "memory only" in line])
+    until(lambda: status(gw, "/pets/7", key) == 200)
+    assert expires_at(gw) > time() + 700 * 86400
+    assert {} == refused(km)
+
+
+def test_a_node_that_was_taken_out_speaks_no_more(key_manager, gateway, upstream, attack, start, port):
+    """When the command returns it serves nothing, whatever certificate it shows; it comes back by a new token alone."""
+    km = key_manager(lease=2, session=4)
+    km.registry.api("pets", upstream)
+    km.registry.write(ensure_key, "authority", lambda: AUTHORITY.text)
+    key = km.registry.key("shop", "pets")
+    gw1, gw2 = gateway(), gateway("gw2")
+    until(lambda: [status(each, "/pets/7", key) for each in (km, gw1, gw2)] == [200] * 3)
+    assert "known are gw1, gw2, km1" in typed(km.folder, "remove", "gw3", "--yes", status=1)
+    assert "ask another one" in typed(km.folder, "remove", "km1", "--yes", status=1)
+
+    said = typed(km.folder, "remove", "gw1", "--yes")
+    assert [503, 200, 200] == [status(each, "/pets/7", key) for each in (gw1, gw2, km)]
+    assert "gw1 is out of the cluster" in said
+    assert "waited for the end of what gw1 held" in said
+    before = refused(km)["removed"]
+    connection = attack("gw1")
+    send(connection, hello(b"gw1") + box(_command=b"ReadKeys", _ask=b"2"))
+    assert b"pepper" not in connection.recv(65536)
+    assert refused(km)["removed"] > before
+    gw1.process.wait_for("the node was taken out of the cluster; it comes back by: twgw cluster join")
+    assert ["gw2", "km1"] == [each["node"] for each in json.loads(typed(gw2.folder, "status", "--json"))["nodes"]]
+
+    assert 0 == gw1.terminate()
+    (gw1.folder / "data/cluster").rename(gw1.folder / "data/old")
+    token = typed(km.folder, "token", "--role", "gateway").partition("--token ")[2].split()[0]
+    typed(gw1.folder, "join", f"127.0.0.1:{port}", "--token", token)
+    again = start("--config", "twgw.toml", folder=gw1.folder)
+    until(lambda: [line for line in again.lines if "memory only" in line])
+    until(lambda: status(gw1, "/pets/7", key) == 200)
+    assert 200 == status(gw2, "/pets/7", key)
 
 
 # --- attacks, over sockets ---

@@ -1,4 +1,4 @@
-"""What an operator reads over REST: the audit, the nodes and how they are.  Part of ``rest.py``."""
+"""What an operator reads over REST: the audit, and how the installation is.  Part of ``rest.py``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -55,17 +55,6 @@ class Verification:
 
 
 @frozen
-class ShownNode:
-    """A node, and how it is."""
-
-    name: str = setting("Its name.")
-    ready: bool = setting("Whether it takes traffic.")
-    applied: int = setting("The position of the log up to which it has applied everything.")
-    reasons: tuple[str, ...] = setting("Why it is not ready.")
-    warnings: tuple[str, ...] = setting("What is worth a look.")
-
-
-@frozen
 class Status:
     """How the installation is."""
 
@@ -99,18 +88,6 @@ def verify_audit(_call: Call, connection: Connection) -> Verification:
     """Follow the chain of the audit from its beginning."""
     found = stored.verify(connection)
     return Verification(good=not found.fault, entries=found.entries, hash=found.hash, fault=found.fault)
-
-
-@views.view("GET", "/nodes", permission=Permission.NODE_READ, answers=ShownNode, paged=True)
-def list_nodes(call: Call, _connection: Connection) -> Page:
-    """List the nodes and how they are: in this version the one that answers."""
-    limit_of(call.query)
-    said = call.lent.status()
-    node = ShownNode(
-        name=str(said["node"]), ready=bool(said["ready"]), applied=said["position"], reasons=said["reasons"],
-        warnings=said["warnings"],
-    )  # fmt: skip
-    return Page([] if after(call.query) else [node])
 
 
 @views.view("GET", "/status", permission=Permission.NODE_READ, answers=Status)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twgw.admin import rest
+from twgw.cluster.overview import Row
 from twgw.credentials import Peppers
 from twgw.faults import Fault, SettingsError
 from twgw.gateway.deployment import MakeCall, deploy
@@ -57,6 +58,7 @@ def ground(
     check: Check,
     status: Callable[[], Mapping[str, object]],
     plugins: Callable[[], Mapping[str, Plugin]],
+    nodes: Callable[[int], Sequence[Row]] = lambda _head: (),
     prepare: Callable[..., Any] | None = None,
 ) -> Ground:
     """What the views stand on.
@@ -67,12 +69,13 @@ def ground(
         check: what is wrong with an API below some global policies.
         status: what the node says of itself.
         plugins: the policies that are installed.
+        nodes: how every node stands when the log is that far.
         prepare: has every node of the cluster try a change of what is served before it is made.
     """
     who = login.Login(store, peppers.digests, people)
     lent = Lent(
-        peppers.digest, peppers.digests, check=check, live_apis=LiveApis().read, status=status, plugins=plugins,
-        login=who, warn=log.warn,
+        peppers.digest, peppers.digests, check=check, live_apis=LiveApis().read, status=status, nodes=nodes,
+        plugins=plugins, login=who, warn=log.warn,
     )  # fmt: skip
     return Ground(
         store, ledger, who.authenticate, wall, log, KNOWN, lent, prepare,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twgw.cluster.settings import NAME
 
 AUTHORITY_DAYS, NODE_DAYS = 3650, 730
+DAY = 86_400
 EARLY = timedelta(hours=1)
 """Certificates begin so long ago, as the clocks of nodes differ."""
 LONGEST_SUBJECT = 64
@@ -37,6 +38,10 @@ class Identity:
     cluster: str
     node: str
     roles: frozenset[str] = frozenset()
+    serial: str = field(default="", eq=False)
+    """Of the certificate, in hexadecimal digits."""
+    lasts: tuple[float, float] = field(default=(0.0, 0.0), eq=False)
+    """From when to when the certificate is good, in UNIX time."""
 
     @property
     def uri(self) -> str:
@@ -106,10 +111,10 @@ def request(key: str, node: str) -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def issue(authority: Authority, request: str, identity: Identity, now: float) -> str:
+def issue(authority: Authority, request: str, identity: Identity, now: float, days: float = NODE_DAYS) -> str:
     """The certificate of a node, in PEM.  Of the request only the public key is taken, and that its key is held.
 
-    Raises CertificateError.
+    It ends with that of the authority at the latest.  Raises CertificateError.
     """
     if not re.fullmatch(NAME, identity.cluster) or not re.fullmatch(NAME, identity.node):
         raise CertificateError("a cluster and a node are named by 1 to 100 letters, digits, '.', '_' and '-'")
@@ -122,9 +127,10 @@ def issue(authority: Authority, request: str, identity: Identity, now: float) ->
     if not valid or not isinstance(public, ec.EllipticCurvePublicKey):
         raise CertificateError("a request must be signed with its own key, on an elliptic curve")
     signer, key = _certificate(authority.certificate), private(authority.key)
+    days = min(days, (signer.not_valid_after_utc.timestamp() - now) / DAY)
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     made = (
-        _builder(_subject(identity.node), signer.subject, public, now, NODE_DAYS)
+        _builder(_subject(identity.node), signer.subject, public, now, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both), critical=False)
@@ -144,7 +150,8 @@ def identity_of(certificate: x509.Certificate) -> Identity:
         raise CertificateError("it names no node of a cluster") from error
     if len(uris) != 1:
         raise CertificateError("it names no node of a cluster, or several")
-    return Identity.from_uri(uris[0])
+    lasts = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return evolve(Identity.from_uri(uris[0]), serial=f"{certificate.serial_number:x}", lasts=lasts)
 
 
 def read(certificate: str) -> x509.Certificate:
@@ -166,6 +173,30 @@ def private(text: str) -> ec.EllipticCurvePrivateKey:
 def ends_at(certificate: str) -> float:
     """UNIX time at which a certificate ends.  Raises CertificateError."""
     return _certificate(certificate).not_valid_after_utc.timestamp()
+
+
+def is_due(lasts: tuple[float, float], ca: str, now: float) -> bool:
+    """Whether it is time for another certificate: less than a third of this one is left, and another lasts longer.
+
+    ``ca``: the certificate of the authority, beyond whose end none lasts.  Raises CertificateError.
+    """
+    begins, ends = lasts
+    return ends - now < (ends - begins) / 3 and ends_at(ca) - ends > DAY
+
+
+def renewed(certificate: str, before: Identity, key: str, ca: str) -> Identity:
+    """Who a new certificate is for.  Raises CertificateError unless it is in place of the one before."""
+    made = _certificate(certificate)
+    try:
+        made.verify_directly_issued_by(_certificate(ca))
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise CertificateError("it is of another authority") from error
+    found = identity_of(made)
+    if found != before or not belongs(key, certificate):
+        raise CertificateError("it is for another node, other roles or another key")
+    if found.lasts[1] <= before.lasts[1]:
+        raise CertificateError("it ends no later")
+    return found
 
 
 def belongs(key: str, certificate: str) -> bool:
@@ -197,7 +228,7 @@ def proven(chain: Sequence[x509.Certificate], known: bytes, now: float) -> tuple
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: float, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: float, days: float
 ) -> x509.CertificateBuilder:
     begins = datetime.fromtimestamp(int(now), UTC)
     return (

@@ -14,10 +14,21 @@ PIECE = 60_000
 """Bytes of a large answer that are sent at once."""
 GATEWAY, KEY_MANAGER, STRANGER = "gateway", "keymanager", "stranger"
 """Who may send what: a role of a certificate, or somebody who has none of the cluster, and wants to join."""
+RENEWS = "renews"
+"""The ability of a key manager that knows ``Renew``."""
 
 
 class Refused(Exception):
     """The peer does not do it: it is not allowed, not understood, or too much.  The text says which."""
+
+    reason = "command"
+    """By which it is counted."""
+
+
+class Removed(Refused):
+    """The peer was taken out of the cluster."""
+
+    reason = "removed"
 
 
 class Broken(Exception):
@@ -141,6 +152,18 @@ class KeepCounted(Command):
     senders: ClassVar = frozenset({GATEWAY})
     arguments: ClassVar = [(b"place", Unicode()), (b"values", String())]
     response: ClassVar = []
+    errors: ClassVar[Any] = ERRORS
+
+
+class Renew(Command):
+    """Another certificate for whoever has one that is about to end: for the same name and roles, with another key.
+
+    Only a key manager that says so in its hello (``RENEWS``) knows this command.
+    """
+
+    senders: ClassVar = frozenset({GATEWAY})
+    arguments: ClassVar = [(b"request", Unicode())]
+    response: ClassVar = [(b"certificate", Unicode())]
     errors: ClassVar[Any] = ERRORS
 
 

@@ -42,6 +42,8 @@ class View:
 
     head: Head
     sessions: tuple[Session, ...] = ()
+    removed: Mapping[str, frozenset[str]] = field(factory=dict, hash=False)
+    """Nodes that were taken out, as ``removals.py`` has them."""
 
 
 class Completion:

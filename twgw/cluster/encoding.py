@@ -131,8 +131,12 @@ def _known(entry: Any, kind: type) -> Fact:
 
 def write_secrets(found: Secrets) -> bytes:
     """The secrets that a gateway needs."""
-    return _json({"peppers": [*map(asdict, found.peppers)], "signing": [*map(asdict, found.signing)],
-                  "issuer": found.issuer})  # fmt: skip
+    told: dict[str, Any] = {"peppers": [*map(asdict, found.peppers)], "signing": [*map(asdict, found.signing)],
+                            "issuer": found.issuer}  # fmt: skip
+    if found.removed is not None:
+        told["head"] = asdict(found.head)
+        told["removed"] = {node: sorted(serials) for node, serials in found.removed.items()}
+    return _json(told)
 
 
 def read_secrets(data: bytes) -> Secrets:
@@ -142,9 +146,17 @@ def read_secrets(data: bytes) -> Secrets:
         peppers, signing = (
             tuple(_structured(SecretKey, each) for each in found[kind]) for kind in ("peppers", "signing")
         )
-        return Secrets(peppers, signing, str(found["issuer"]))
+        return Secrets(peppers, signing, str(found["issuer"]), *_removed(found))
     except (KeyError, TypeError) as error:
         raise Garbled("answers something else") from error
+
+
+def _removed(found: Mapping[str, Any]) -> tuple[Head, Mapping[str, frozenset[str]] | None]:
+    """Who was taken out, as of where; a key manager of an earlier version does not say."""
+    if "removed" not in found:
+        return Head(0, 0), None
+    nodes = _mapping(found["removed"])
+    return _structured(Head, found["head"]), {str(node): frozenset(map(str, it)) for node, it in nodes.items()}
 
 
 def write_counted(values: Sequence[Counted], *, small: bool = False) -> bytes:

@@ -10,6 +10,7 @@ from twisted.protocols.amp import Command
 from twgw.cluster.authority import Identity
 from twgw.cluster.commands import VERSIONS
 from twgw.cluster.refusals import Refusals
+from twgw.cluster.removals import Removals
 from twgw.policy.interfaces import Clock, Log, Metrics
 
 Answer = Callable[..., Any]
@@ -35,6 +36,8 @@ class Here:
     abilities: tuple[str, ...] = ()
     """What this version can do beside the least; both ends know the other's."""
     versions: tuple[int, int] = VERSIONS
+    removals: Removals = field(factory=Removals)
+    """Whose certificates are refused although they are good."""
     peers: set[Any] = field(factory=set)
     """All that are connected, also those who said nothing yet."""
 

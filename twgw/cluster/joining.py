@@ -25,6 +25,7 @@ from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
 from twgw.storage.joins import add_join, find_join, use_join
 from twgw.storage.keys import ensure_key, keys_of
+from twgw.storage.nodes import give_certificate
 
 LASTS = 15 * 60
 """Seconds."""
@@ -122,7 +123,14 @@ def let_in(
         raise Refused(str(error)) from error
     if not use_join(connection, digest_of(secret), now=now):
         raise Refused("the token is used already")
+    note(connection, made, now=now)
     return made, roles
+
+
+def note(connection: Any, certificate: str, *, now: float) -> None:
+    """Note a certificate that is given out, so that it is good though the node was once taken out."""
+    who = authority.identity_of(authority.read(certificate))
+    give_certificate(connection, who.serial, who.node, who.lasts[1], now=now)
 
 
 @define(eq=False)

@@ -23,6 +23,7 @@ from twgw.cluster.counting import Census, Company
 from twgw.cluster.grants import Grants
 from twgw.cluster.lease import Lease
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.removals import Removals
 from twgw.cluster.reports import LARGEST_AT_ONCE, About, Report, Reports, Standing, Told, write
 from twgw.cluster.rollcall import Reached, Roll, call, reached
 from twgw.policy.interfaces import Log
@@ -79,6 +80,10 @@ class Membership:
         self.lease = Lease(uuid4().hex, clocks)
         """Of the gateway in this process."""
         self.reports = Reports()
+        self.removals = Removals()
+        """Who was taken out of the cluster."""
+        self.taken_out: Callable[[], bool] = lambda: False
+        """Whether this node was: then it gives no leases."""
         self.lends = True
         """Whether there is a gateway in this process."""
         self.outage = ""
@@ -105,6 +110,7 @@ class Membership:
         """With what others know that we are done: from the database, from messages."""
         self._forgotten = 0
         """Up to there a position may be one of those that the database has lost; a new epoch begins far behind it."""
+        self._is_out = False
         self._waits: list[Wait] = []
         self._renewing = False
         self._next: Any = None
@@ -125,6 +131,9 @@ class Membership:
 
     def look(self) -> None:
         """See what is due; called every second."""
+        if self.taken_out() and not self._is_out:
+            self._log.error("this node was taken out of the cluster: it serves nothing; see twgw cluster remove --help")
+        self._is_out = self.taken_out()
         self._lend()
         self._settle()
         self.renew()
@@ -137,7 +146,7 @@ class Membership:
 
     async def _renew(self) -> None:
         run, known = self._database.run, self.grants.known
-        began, done, told = Moment.now(self._clocks), self.grants.done, self._told()
+        began, done, told = Moment.now(self._clocks), self.done, self._told()
         named = self.census.named(self.grants.holders)
         try:
             view = await run(cluster.renew, self.session, done, known, named, told, write=True)
@@ -167,6 +176,7 @@ class Membership:
         before, looked = self.grants.known, self.completion.view.head
         self.grants.renewed(began, view.head)
         self.completion.saw(view)
+        self.removals.saw(view.head, view.removed)
         if 0 < looked.epoch < view.head.epoch:
             self._forgotten = looked.pos + cluster.APART // 2
         self._published = published
@@ -219,7 +229,9 @@ class Membership:
     # --- gateways ----------------------------------------------------------------------------------------
 
     def advanced(self, head: Head, report: Report | None = None) -> None:
-        """The gateway in this process has more in force."""
+        """The gateway in this process has more in force, and has read who was taken out by then."""
+        if self.lease.applied.epoch:  # at the start it has read what is served, and no more
+            self.removals.reached(head)
         self.lease.report = evolve(report or self.lease.report, counters=self.counters())
         self.lease.advance(head)
         if self.lends:
@@ -250,6 +262,8 @@ class Membership:
             self.grants.learn(message.head)
             self.tell(News(message.head))
             self.behind()
+            if not self.lends:
+                self.renew()  # which reads who was taken out
         self._advanced()
         return None
 
@@ -257,6 +271,13 @@ class Membership:
         standing = Standing(message.gateway, node, roles, message.applied, report=message.report)
         if not self.reports.said(standing):
             raise Refused(FOREIGN)
+
+    @property
+    def done(self) -> Head:
+        """What gateways that may hold a lease of this session have in force, and who was taken out by when, we know."""
+        if self.taken_out() and self.grants.holders:  # it is done with no more until these leases have ended
+            return max(self._published, self._said)
+        return min(self.grants.done, self.removals.as_of)
 
     def _told(self) -> str:
         """What the session is to say, as of this moment."""
@@ -268,8 +289,9 @@ class Membership:
         return call(self.completion.sessions, silent, self.session, self.reports.standings(self.grants.holders))
 
     def nodes(self) -> Roll:
-        """The same, with this node."""
-        return {**self.roll(), self.session: Standing("", self._node, self._roles, self.grants.known)}
+        """The same, with this node, and without what is known still of nodes that were taken out."""
+        there = {name: it for name, it in self.roll().items() if it.holds or not self.removals.is_out(it.node)}
+        return {**there, self.session: Standing("", self._node, self._roles, self.grants.known)}
 
     def anew(self, gateway: str) -> None:
         """Have a gateway read everything anew."""
@@ -279,7 +301,7 @@ class Membership:
             self.tell(Anew(gateway))
 
     def _give(self, asked: LeaseAsked) -> LeaseGiven | None:
-        given = self.grants.give(asked)
+        given = None if self.taken_out() else self.grants.give(asked)
         if given is None:
             return None
         self.census.asked(asked.gateway, asked.counts)
@@ -297,7 +319,7 @@ class Membership:
 
     def _advanced(self) -> None:
         """Whoever may hold a lease may have more in force: tell those who wait for it."""
-        done = RelayDone(self.session, self.grants.done)
+        done = RelayDone(self.session, self.done)
         self.completion.told(done)
         if done.done > max(self._published, self._said):
             self._said = done.done

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twgw.cluster.authority import CertificateError, Identity
-from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, Lost, Ping, Refused
+from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, Lost, Ping, Refused, Removed
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
 from twgw.cluster.tls import JOIN, peer_of
@@ -36,6 +36,7 @@ MOST_UNSENT = 1 << 20
 STALLED, SILENT, HELLO_WITHIN, PATIENCE, ALIVE = 2.0, 30.0, 10.0, 10.0, 3.0
 """Seconds for which a peer may take nothing, say nothing, leave out its hello, owe an answer, and that to a ping."""
 LONGEST_VALUE = 0xFFFF
+TAKEN_OUT = "the node was taken out of the cluster; it comes back by: twgw cluster join, with another certificate"
 LINKS = ("control", "bulk", "relay")
 """What a connection is for: leases, what is large, what key managers tell each other."""
 _OF_ERRORS = {amp.ERROR_CODE, amp.ERROR_DESCRIPTION}
@@ -139,6 +140,9 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         self.transport.registerProducer(self._outlet, True)
         if not self.opened:
             return
+        if self._here.removals.refuses(identity):
+            self.drop("removed", TAKEN_OUT)
+            return
         if KEY_MANAGER not in identity.roles:
             self.drop("role", "it listens as a key manager, and its certificate does not say that it is one")
             return
@@ -174,6 +178,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         here, identity = self._here, self.identity
         if identity is None or (cluster, node) != (identity.cluster, identity.node):
             raise Refused("the certificate names another node")
+        if here.removals.refuses(identity):
+            raise Removed(TAKEN_OUT)
         if self.greeted or link not in LINKS or not 0 < len(boot) <= 64:
             raise Refused("such a hello is not understood here")
         version = min(newest, here.versions[1])
@@ -227,7 +233,9 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         """See whether it is too slow or silent."""
         now = self._here.now()
         self._owed = [(due, answer) for due, answer in self._owed if not answer.called]
-        if not self.greeted and now - self._since > HELLO_WITHIN:
+        if self.greeted and self._here.removals.refuses(self.identity):
+            self.drop("removed", TAKEN_OUT)
+        elif not self.greeted and now - self._since > HELLO_WITHIN:
             self.drop("hello", f"it did not say hello in {HELLO_WITHIN:.0f} s")
         elif self._outlet.blocked_since is not None and now - self._outlet.blocked_since > STALLED:
             self.drop("slow", f"it took nothing for {STALLED:.0f} s")
@@ -271,7 +279,9 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         self._keys = self._size = 0
         self._heard = self._here.now()
         answered = box.get(amp.ANSWER, box.get(amp.ERROR))
-        if answered is not None and answered not in self._outstandingRequests:
+        if self.greeted and self._here.removals.refuses(self.identity):
+            self.drop("removed", TAKEN_OUT)
+        elif answered is not None and answered not in self._outstandingRequests:
             self.drop("garbage", "it answers what nobody asked")
         elif (answered is None and amp.COMMAND not in box) or (amp.ERROR in box and not box.keys() >= _OF_ERRORS):
             self.drop("garbage", "its box is no question and no answer")
@@ -335,7 +345,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             )  # fmt: skip
             error = Broken(f"{command.__name__} failed here; the log of the node says why")
         if isinstance(error, Refused):
-            self._here.refusals.add("command", self.name, f"{command.__name__}: {error}")
+            self._here.refusals.add(error.reason, self.name, f"{command.__name__}: {error}")
         return Failure(told(error))
 
     def _done(self, result: Any) -> Any:

@@ -14,6 +14,7 @@ from twisted.protocols.amp import Command
 
 from twgw.cluster import encoding
 from twgw.cluster.commands import (
+    RENEWS,
     Away,
     Broken,
     KeepCounted,
@@ -25,6 +26,7 @@ from twgw.cluster.commands import (
     ReadKeys,
     ReadNews,
     Refused,
+    Renew,
 )  # fmt: skip
 from twgw.cluster.encoding import Garbled
 from twgw.cluster.protocol import Peer
@@ -96,6 +98,11 @@ class Remote:
             piece = encoding.write_counted(values[start : start + encoding.MOST_COUNTED], small=True)
             await self._answer(partial(_keep, place=place, values=piece))
 
+    async def certificate(self, request: str) -> str:
+        """Another certificate for this node.  Raises Unavailable, also where key managers are of an earlier version."""
+        found: dict[str, str] = await self._answer(lambda peer: peer.ask(Renew, request=request), RENEWS)
+        return found["certificate"]
+
     async def _read(self, command: type[Command], read: Callable[[bytes], Any], **arguments: Any) -> Any:
         """Ask, and read the answer off the reactor, as it may be large."""
         data = await self._ask(command, **arguments)
@@ -109,9 +116,12 @@ class Remote:
         found: bytes = await self._answer(lambda peer: whole(peer, command, **arguments))
         return found
 
-    async def _answer(self, ask: Callable[[Peer], Awaitable[Any]]) -> Any:
+    async def _answer(self, ask: Callable[[Peer], Awaitable[Any]], ability: str = "") -> Any:
         why = ""
         for peer in self.peers():
+            if ability and ability not in peer.abilities:
+                why = f"{peer.name}: its version does not know how"
+                continue
             try:
                 return await ask(peer)
             except (Away, Broken, Lost, Refused) as error:

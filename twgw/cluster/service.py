@@ -77,19 +77,22 @@ class Listening(Service):
         return Deferred.fromCoroutine(self._standing(peer))
 
     async def _standing(self, peer: Peer) -> dict[str, Any]:
-        """Every node: whoever has a session or a lease, or is connected here."""
-        mine = self.here.identity
         try:
             head = (await self._read_head()).pos
         except Unavailable as error:
             raise Away(str(error)) from error
+        told = [as_written(row, whole=True) for row in self.nodes(head, peer)]
+        return in_pieces(peer, json.dumps({"cluster": self.here.identity.cluster, "nodes": told}).encode())
+
+    def nodes(self, head: int, asking: Peer | None = None) -> list[Row]:
+        """Every node, by name: whoever has a session or a lease, or is connected here, but for one that only asks."""
+        mine = self.here.identity
         found = {row.node: row for row in rows(self.roll(), head)}
         found.setdefault(mine.node, _row(mine, head, head))
         for each in self.here.peers:
-            if each.identity is not None and each.greeted and each.link == "bulk" and each is not peer:
+            if each.identity is not None and each.greeted and each.link == "bulk" and each is not asking:
                 found.setdefault(each.identity.node, _row(each.identity, each.position, head))
-        told = [as_written(found[name], whole=True) for name in sorted(found)]
-        return in_pieces(peer, json.dumps({"cluster": mine.cluster, "nodes": told}).encode())
+        return [found[name] for name in sorted(found)]
 
     def look(self) -> None:
         """See after every connection, and whether somebody else let the log go on; called every second."""

@@ -21,6 +21,7 @@ JOIN = b"twgw-join"
 """What is spoken by a node that has no certificate yet (ALPN, RFC 7301)."""
 LONGEST = 1 << 20
 """Bytes of a file: certificates are small."""
+PRIVATE = "-----BEGIN PRIVATE KEY-----"
 
 
 @implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
@@ -30,25 +31,41 @@ class Tls:
     def __init__(self, ca: str, certificate: str, key: str) -> None:
         """All three in PEM.  Raises CertificateError."""
         self.ca = ca
+        self._is_door = False
+        self.use(certificate, key)
+
+    def use(self, certificate: str, key: str) -> None:
+        """Show a certificate on connections that are made from now on.  Raises CertificateError."""
         if not authority.belongs(key, certificate):
             raise CertificateError("the key is that of another certificate")
+        self._shown = certificate, key
         own = authority.read(certificate)
         self.identity = authority.identity_of(own)
         """Who this node is."""
-        self.ends_at = authority.ends_at(certificate)
-        """UNIX time at which its certificate ends."""
         options = CertificateOptions(
-            trustRoot=trustRootFromCertificates([Certificate.loadPEM(ca.encode())]),
+            trustRoot=trustRootFromCertificates([Certificate.loadPEM(self.ca.encode())]),
             insecurelyLowerMinimumTo=TLSVersion.TLSv1_2,
         )
         self._context = options.getContext()
         self._context.use_certificate(own)
         self._context.use_privatekey(authority.private(key))
-        self._context.add_extra_chain_cert(authority.read(ca))
+        self._context.add_extra_chain_cert(authority.read(self.ca))
         self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        if self._is_door:
+            self.let_strangers_join()
+
+    def take(self, other: "Tls") -> None:
+        """Show that of another from now on."""
+        self.use(*other._shown)  # noqa: SLF001 - ours
+
+    @property
+    def ends_at(self) -> float:
+        """UNIX time at which its certificate ends."""
+        return self.identity.lasts[1]
 
     def let_strangers_join(self) -> None:
         """Ask whoever says that it wants to join, in the first message of TLS, for no certificate."""
+        self._is_door = True
         self._context.set_alpn_select_callback(_selected)
 
     def check(self, cluster: str, role: str) -> None:
@@ -101,8 +118,14 @@ class TlsFactory(TLSMemoryBIOFactory):
 
 
 def load(ca: Path, certificate: Path, key: Path) -> Tls:
-    """TLS of the files of a node.  Raises CertificateError, which names the file and says what to do."""
-    texts = [_text(ca), _text(certificate), _text(key, secret=True)]
+    """TLS of the files of a node.  Raises CertificateError, which names the file and says what to do.
+
+    A key that stands in the file of the certificate, as a renewal leaves it, is the one that counts.
+    """
+    texts = [_text(ca), _text(certificate)]
+    if PRIVATE in texts[1]:
+        key = certificate
+    texts.append(_text(key, secret=True))
     for path, text, judge in zip((ca, certificate), texts[:2], (authority.read, _identity), strict=True):
         try:
             judge(text)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from twgw.cluster.completion import Session, View
 from twgw.registry import Head
+from twgw.storage.nodes import list_removed
 from twgw.storage.schema import cluster_head
 from twgw.storage.schema import km_session as table
 from twgw.throttle.others import CountsOn
@@ -33,7 +34,7 @@ def register(
     done = {"done_epoch": head.epoch, "done_pos": head.pos}
     said = {"counting": _written(counting), "report": report, "address": address}
     connection.execute(insert(table).values(session=session, node=node, since=now, beats=1, **said, **done))
-    return View(head, _sessions(connection))
+    return View(head, _sessions(connection), list_removed(connection))
 
 
 def renew(
@@ -47,7 +48,7 @@ def renew(
     values = {"beats": table.c.beats + 1, "done_epoch": done.epoch, "done_pos": done.pos}
     values |= {"counting": _written(counting), "report": report}
     found = connection.execute(update(table).where(table.c.session == session).values(values))
-    return View(head, _sessions(connection)) if found.rowcount else None
+    return View(head, _sessions(connection), list_removed(connection)) if found.rowcount else None
 
 
 def end(connection: Connection, session: str) -> None:

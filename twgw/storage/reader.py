@@ -14,6 +14,8 @@ from twgw.storage.counted import raise_counted, read_counted
 from twgw.storage.database import Database
 from twgw.storage.facts import read_facts
 from twgw.storage.keys import keys_of
+from twgw.storage.log import head
+from twgw.storage.nodes import list_removed
 from twgw.storage.served import read_all, read_news
 from twgw.throttle.kept import Counted
 
@@ -78,5 +80,6 @@ class DatabaseReader:
 
 def read_secrets(connection: Connection, now: float) -> Secrets:
     """The secrets that a gateway needs, as of one moment."""
+    reached = head(connection)
     peppers, signing = (tuple(keys_of(connection, kind, now=now)) for kind in ("pepper", "signing"))
-    return Secrets(peppers, signing)
+    return Secrets(peppers, signing, head=reached, removed=list_removed(connection))

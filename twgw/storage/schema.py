@@ -82,6 +82,18 @@ km_session = _table(
     Column("address", String(300)),
 )
 
+removed_node = _table("removed_node", Column("node", Name, primary_key=True), _required("at", Double))
+
+node_certificate = _table(
+    "node_certificate",
+    Column("serial", String(40), primary_key=True),
+    _required("node", Name),
+    _required("issued_at", Double),
+    _required("ends_at", Double),
+    Index(None, "node"),
+    Index(None, "ends_at"),
+)
+
 # --- what was counted against long limits ---
 
 counted = _table(

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from twgw.cluster.overview import Row
 from twgw.faults import Fault
 from twgw.model import Api, Policy
 from twgw.policy.registry import Plugin
@@ -31,6 +32,8 @@ class Lent:
     """The APIs that clients are to find, as a store shows them, seen by a connection that only reads."""
     status: Callable[[], Mapping[str, object]] = dict
     """What ``/readyz`` says of this node."""
+    nodes: Callable[[int], Sequence[Row]] = _nothing
+    """How every node stands when the log is that far."""
     plugins: Callable[[], Mapping[str, Plugin]] = dict
     """The policies that are installed."""
     login: Any = None

@@ -41,6 +41,7 @@ class Permission(Enum):
     POLICY_WRITE = "policy:write"
     AUDIT_READ = "audit:read"
     NODE_READ = "node:read"
+    NODE_WRITE = "node:write"
     PLUGIN_READ = "plugin:read"
 
 
