@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from math import inf
 from types import SimpleNamespace
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from twgw.cache import Fact
@@ -153,6 +154,11 @@ class Database:
         if self.head < known:
             self.head = Head(known.epoch + 1, max(self.head.pos, known.pos) + cluster.APART)
             self.records.clear()
+            self.sessions = {
+                name: evolve(each, beats=each.beats + cluster.APART) for name, each in self.sessions.items()
+            }
+            name = f"lost-{self.head.epoch}"
+            self.sessions[name] = cluster.Session(name, cluster.LOST, 0, Head(0, 0))
 
     def _view(self):
         return cluster.View(self.head, tuple(self.sessions[name] for name in sorted(self.sessions)))
@@ -501,6 +507,12 @@ class World:
             self.database.forget()
             self.void = max(self.database.head.epoch, self.promised.epoch)
             self.promised, self.revoked = Head(0, 0), {}
+
+    def restart_some(self):
+        """Key managers die, and come again after a loss was seen or before, knowing of none."""
+        for each in list(self.managers):
+            if self.random.random() < 0.5:
+                self.at(2 * self.random.random(), lambda it=each: self._kill(it))
 
     # --- a schedule ---
 

@@ -146,13 +146,14 @@ def test_what_was_committed_that_long_ago_is_done_without_a_look(completion, clo
     assert completion.has_passed(committed)
 
 
-def test_when_the_database_has_lost_something_nothing_is_done_for_as_long_as_a_session_may_last(completion, clocks):
-    """Sessions may be lost with it: what they granted goes on, and nobody sees them."""
-    look(completion, 7, session("a", 7))
-    completion.saw(View(Head(2, 1007), (Session("a", "node-a", 1, Head(2, 1007)),)))
+def test_a_session_that_nobody_renews_is_waited_for_by_whoever_sees_it(completion, clocks):
+    """As the one that stands for those that were lost: also by who comes late, who has not seen the loss itself."""
+    lost = Session("lost-2", "(lost)", 0, Head(0, 0))
+    completion.saw(View(Head(2, 1007), (Session("a", "node-a", 1, Head(2, 1007)), lost)))
     clocks.go(EXACT.session - 0.1)
-    completion.saw(View(Head(2, 1008), (Session("a", "node-a", 2, Head(2, 1008)),)))
+    completion.saw(View(Head(2, 1008), (Session("a", "node-a", 2, Head(2, 1008)), lost)))
     assert completion.done == Head(0, 0)
 
     clocks.go(0.1)
     assert completion.done == Head(2, 1008)
+    assert [lost] == completion.silent

@@ -42,7 +42,7 @@ def loaded(name=None):
 def without(rule):
     """The code of nodes, with a cache without one of its rules."""
     made, (before, after) = loaded(), OF_THE_CACHE[rule]
-    source = (code.FOLDER.parent / "cache.py").read_text()
+    source = (code.FOLDER / "cache.py").read_text()
     assert 1 == source.count(before), rule
     made.cache = SimpleNamespace(__name__="twgw.cache")
     exec(compile(source.replace(before, after), "cache.py", "exec"), made.cache.__dict__)  # noqa: S102 - our own text
@@ -54,6 +54,7 @@ def forgetting(seed, made):
     world = World(seed, made)
     world.at(6 + world.random.random(), world.database.save)
     world.at(9 + world.random.random(), world.forget)
+    world.at(9, world.restart_some)
     return world
 
 

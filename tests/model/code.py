@@ -1,4 +1,4 @@
-"""The parts of the cluster as they are, or with a rule taken away: the same text, with some words replaced.
+"""Parts of twgw as they are, or with a rule taken away: the same text, with some words replaced.
 
 Used by the explorer beside this file and by the simulation in ``tests/cluster/``.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 PARTS = ("clocks", "lease", "grants", "completion")
-FOLDER = Path(__file__).parent.parent.parent / "twgw/cluster"
+FOLDER = Path(__file__).parent.parent.parent / "twgw"
 
 MUTANTS = {
     # of the gateway
@@ -39,23 +39,47 @@ MUTANTS = {
 }  # fmt: skip
 """Each rule, what says it, and what stands there without it."""
 
+OF_EPOCHS = {
+    # of the transactions
+    "a loss is not noticed": ("storage/cluster", "if head >= known:", "if True:"),
+    "what was lost is written anew in the same epoch":
+        ("storage/cluster", "Head(known.epoch + 1, max(head.pos, known.pos) + APART)", "Head(head.epoch, head.pos)"),
+    "nobody hears that sessions were lost":
+        ("storage/cluster", 'connection.execute(insert(table).values(session=f"lost', 'str(dict(session=f"lost'),
+    "those that were lost are done":
+        ("storage/cluster", '"done_epoch": 0, "done_pos": 0', '"done_epoch": 9, "done_pos": 0'),
+    "beats are counted once more":
+        ("storage/cluster", "values(beats=table.c.beats + APART)", "values(beats=table.c.beats)"),
+    # of the gateway, and of who grants
+    "a lease that demands another epoch counts":
+        ("lease", "if need > self.applied:", "if need.epoch == self.applied.epoch and need > self.applied:"),
+    "what is known of an old epoch is kept":
+        ("grants", "self.learn(head)\n", "self.learn(head if head.epoch == 1 else self.known)\n"),
+}  # fmt: skip
+"""The same, of what happens when the database was brought back from a backup."""
+
 
 def load(name=None, parts=PARTS, mutants=MUTANTS):
-    """The parts as they are, or without one rule; each after those that it imports."""
+    """The parts as they are, or without one rule; each after those that it imports.
+
+    A part is named by its path in ``twgw/``, without that where it is in ``twgw/cluster/``.
+    """
     part, before, after = mutants.get(name, ("", "", ""))
-    kept = {key: sys.modules.pop(key) for key in [f"twgw.cluster.{each}" for each in parts] if key in sys.modules}
+    paths = {each: each if "/" in each else f"cluster/{each}" for each in parts}
+    names = {each: f"twgw.{path}".replace("/", ".") for each, path in paths.items()}
+    kept = {key: sys.modules.pop(key) for key in names.values() if key in sys.modules}
     made = {}
     try:
         for each in parts:
-            source = (FOLDER / f"{each}.py").read_text()
+            source = (FOLDER / f"{paths[each]}.py").read_text()
             if each == part:
                 assert 1 == source.count(before), name
                 source = source.replace(before, after)
-            module = sys.modules[f"twgw.cluster.{each}"] = ModuleType(f"twgw.cluster.{each}")
+            module = sys.modules[names[each]] = ModuleType(names[each])
             exec(compile(source, f"{each}.py", "exec"), module.__dict__)  # noqa: S102 - it is our own text
-            made[each] = module
+            made[each.rpartition("/")[2]] = module
     finally:
-        for each in parts:
-            sys.modules.pop(f"twgw.cluster.{each}", None)
+        for each in names.values():
+            sys.modules.pop(each, None)
         sys.modules.update(kept)
     return SimpleNamespace(**made)

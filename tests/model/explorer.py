@@ -20,7 +20,8 @@ from attrs import frozen
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven
 from twgw.registry import Head
 
-NONE, ONE = Head(1, 0), Head(1, 1)
+HEADS = (Head(1, 0), Head(1, 1))
+"""How far the log may be; the revocation is the last of it."""
 NEVER, WAITING, DONE = "never", "waiting", "done"
 
 
@@ -64,8 +65,8 @@ class Gateway(NamedTuple):
 
     ends: int = 0
     applied: int = 0
-    early: int = 0
-    """When a lease ends that demands the position before it counts."""
+    early: tuple[tuple[int, int], ...] = ()
+    """Leases that do not count yet: what each demands, and when it ends."""
     questions: tuple[Question | None, ...] = ()
 
 
@@ -132,15 +133,25 @@ def less(ticks):
 
 
 class Explorer:
-    """Breadth first, so that what is found is as short as it can be."""
+    """Breadth first, so that what is found is as short as it can be.
+
+    Positions are numbers in a state, and those of ``heads`` for the objects.
+    """
+
+    heads = HEADS
+    first = 0
+    """The first that may be asked for a lease, of what has a row in the database."""
 
     def __init__(self, code, world):
         self.code = code
         self.world = world
+        self.top = len(self.heads) - 1
+        self.position = self.heads[self.top]
         self.terms = code.clocks.Terms(lease=world.lease, session=world.session, rate_error=0, margin=0)
         for each in (
             self.older_manager, self.older_gateway, self.older_waiter, self.renewals, self.give, self.hears, self.done,
             self.take, self.advance, self.ask, self.returned, self.silent, self.is_done, self.is_valid,
+            self.number,
         ):  # fmt: skip
             setattr(self, each.__name__, cache(each))
         managers, gateways = world.managers, world.gateways
@@ -183,7 +194,7 @@ class Explorer:
     def is_wrong(self, state):
         """Whether somebody may trust what was revoked, after that was said to be done."""
         return state.waiter.phase == DONE and any(
-            gateway.applied < 1 and self.is_valid(gateway) for gateway in state.gateways
+            gateway.applied < self.top and self.is_valid(gateway) for gateway in state.gateways
         )
 
     # --- objects of a state, and states of objects -----------------------------------------------------------
@@ -191,47 +202,54 @@ class Explorer:
     def at(self, ticks):
         return self.code.clocks.Moment(ticks, ticks)
 
+    def number(self, head):
+        """Of the last of ``heads`` that is not further than that."""
+        return max((number for number, each in enumerate(self.heads) if each <= head), default=0)
+
     def lease(self, gateway):
         made = self.code.lease.Lease("g", Still)
-        made.applied = Head(1, gateway.applied)
+        made.applied = self.heads[gateway.applied]
         made._ends_raw = made._ends_boot = gateway.ends
-        made._early = [(ONE, self.at(gateway.early))] if gateway.early else []
+        made._early = [(self.heads[need], self.at(ends)) for need, ends in gateway.early]
         made._asked = {number: self.at(-each.age) for number, each in enumerate(gateway.questions) if each}
         return made
 
     def leased(self, gateway, lease):
-        early = max((ends.raw for _, ends in lease._early), default=0)
-        return gateway._replace(ends=max(0, lease._ends_raw), applied=lease.applied.pos, early=early)
+        early = {}
+        for need, ends in lease._early:
+            early[self.number(need)] = max(ends.raw, early.get(self.number(need), 0))
+        early = tuple(sorted(early.items()))
+        return gateway._replace(ends=max(0, lease._ends_raw), early=early)
 
     def grants(self, manager):
         made = self.code.grants.Grants(Still, self.terms)
-        made.known = Head(1, manager.known)
+        made.known = self.heads[manager.known]
         made._ends = self.at(manager.ends) if manager.ends else None
         made._holds = {
-            str(number): self.code.grants.Hold(self.at(hold[0]), Head(1, hold[1]), 0)
+            str(number): self.code.grants.Hold(self.at(hold[0]), self.heads[hold[1]], 0)
             for number, hold in enumerate(manager.holds) if hold
         }  # fmt: skip
         return made
 
     def granted(self, manager, grants):
         holds = [grants._holds.get(str(number)) for number in range(self.world.gateways)]
-        kept = tuple((hold.ends.raw, hold.acked.pos) if hold and hold.ends.raw > 0 else None for hold in holds)
+        kept = tuple((hold.ends.raw, self.number(hold.acked)) if hold and hold.ends.raw > 0 else None for hold in holds)
         ends = max(0, grants._ends.raw) if grants._ends else 0
-        return manager._replace(ends=ends, known=grants.known.pos, holds=kept)
+        return manager._replace(ends=ends, known=self.number(grants.known), holds=kept)
 
     def completion(self, waiter):
         made = self.code.completion.Completion(Still, self.terms)
         made._since = {str(number): self.at(-age) for number, age in enumerate(waiter.seen) if age is not None}
-        made._told = {str(number): ONE for number, told in enumerate(waiter.told) if told}
+        made._told = {str(number): self.position for number, told in enumerate(waiter.told) if told}
         head, sessions = waiter.view
         made.view = self.code.completion.View(
-            Head(1, head),
+            self.heads[head],
             tuple(self.session(number, Row(done)) for number, done in enumerate(sessions) if done is not None),
         )
         return made
 
     def session(self, number, row):
-        return self.code.completion.Session(str(number), "", int(row.renewed), Head(1, row.done))
+        return self.code.completion.Session(str(number), "", int(row.renewed), self.heads[row.done])
 
     # --- what one of them does -------------------------------------------------------------------------------
 
@@ -248,7 +266,8 @@ class Explorer:
             each._replace(age=each.age + 1) if each and each.age < self.world.lease else None
             for each in gateway.questions
         )
-        return gateway._replace(ends=less(gateway.ends), early=less(gateway.early), questions=questions)
+        early = tuple((need, ends - 1) for need, ends in gateway.early if ends > 1)
+        return gateway._replace(ends=less(gateway.ends), early=early, questions=questions)
 
     def older_waiter(self, waiter):
         session = self.world.session
@@ -260,7 +279,7 @@ class Explorer:
     def renewals(self, manager, head):
         """What may become of the session: by what name, and whether it is a new one."""
         if manager.renewal is None:
-            done = self.grants(manager).done.pos if manager.row else 0
+            done = self.number(self.grants(manager).done) if manager.row else 0
             begun = manager._replace(renewal=(0, done, None))
             if self.world.quick:
                 return self.committed(begun, head)
@@ -269,10 +288,8 @@ class Explorer:
         age, _, read = manager.renewal
         if read is None:
             return [given_up, *self.committed(manager, head)]
-        if manager.row is None:
-            return [given_up, ("has lost its session", manager._replace(renewal=None, ends=0), False)]
         grants = self.grants(manager)
-        grants.renewed(self.at(-age), Head(1, read))
+        grants.renewed(self.at(-age), self.heads[read])
         return [given_up, ("has renewed its session", self.granted(manager, grants)._replace(renewal=None), False)]
 
     def committed(self, manager, head):
@@ -289,51 +306,51 @@ class Explorer:
 
     def give(self, manager, number, question):
         grants = self.grants(manager)
-        given = grants.give(LeaseAsked(str(number), 0, Head(1, question.applied)))
+        given = grants.give(LeaseAsked(str(number), 0, self.heads[question.applied]))
         if given is None:
             return None
-        return self.granted(manager, grants), question._replace(answer=(given.seconds, given.need.pos))
+        return self.granted(manager, grants), question._replace(answer=(given.seconds, self.number(given.need)))
 
-    def hears(self, manager, number):
+    def hears(self, manager, number, applied):
         grants = self.grants(manager)
-        grants.acked(Ack(str(number), ONE))
+        grants.acked(Ack(str(number), self.heads[applied]))
         return self.granted(manager, grants)
 
     def done(self, manager):
         """Whether it is done with the position, and whether nobody holds a lease of it."""
         grants = self.grants(manager)
-        return grants.done >= ONE, not grants.holders
+        return grants.done >= self.position, not grants.holders
 
     def ask(self, gateway, manager):
-        question = Question(0, self.lease(gateway).ask().applied.pos)
+        question = Question(0, self.number(self.lease(gateway).ask().applied))
         return gateway._replace(questions=put(gateway.questions, manager, question))
 
     def take(self, gateway, manager):
         lease = self.lease(gateway)
         seconds, need = gateway.questions[manager].answer
-        lease.take(LeaseGiven("g", manager, seconds, Head(1, need)))
+        lease.take(LeaseGiven("g", manager, seconds, self.heads[need]))
         return self.leased(gateway, lease)
 
-    def advance(self, gateway):
+    def advance(self, gateway, head):
         lease = self.lease(gateway)
-        lease.advance(ONE)
-        return self.leased(gateway, lease)
+        lease.advance(self.heads[head])
+        return self.leased(gateway._replace(applied=head), lease)
 
     def is_valid(self, gateway):
         return self.lease(gateway).valid()
 
     def is_done(self, waiter):
         completion = self.completion(waiter)
-        return completion.done >= ONE or completion.has_passed(self.at(-waiter.age))
+        return completion.done >= self.position or completion.has_passed(self.at(-waiter.age))
 
     def returned(self, waiter):
         """The waiter after its look."""
         head, rows = waiter.look
         completion = self.completion(waiter)
         sessions = tuple(self.session(number, row) for number, row in enumerate(rows) if row)
-        completion.saw(self.code.completion.View(Head(1, head), sessions))
+        completion.saw(self.code.completion.View(self.heads[head], sessions))
         numbers = [str(number) for number in range(self.world.managers)]
-        done = {each.id: each.done.pos for each in completion.view.sessions}
+        done = {each.id: self.number(each.done) for each in completion.view.sessions}
         return waiter._replace(
             look=None,
             seen=tuple(-completion._since[it].raw if it in done else None for it in numbers),
@@ -384,8 +401,9 @@ class Explorer:
         waiter = state.waiter
         if done and waiter.phase != DONE and waiter.seen[number] is not None and not waiter.told[number]:
             yield "says that it is done", state._replace(waiter=waiter._replace(told=put(waiter.told, number, True)))
-        if state.head and not manager.known:
-            yield "is told of the revocation", state._replace(managers=put(managers, number, manager._replace(known=1)))
+        if state.head == self.top > manager.known:
+            told = manager._replace(known=self.top)
+            yield "is told of the revocation", state._replace(managers=put(managers, number, told))
         for at, gateway in enumerate(state.gateways):
             question = Question(0, gateway.applied) if self.world.quick else gateway.questions[number]
             given = self.give(manager, at, question) if question is not None else None
@@ -399,11 +417,12 @@ class Explorer:
                     state._replace(managers=put(managers, number, granted), gateways=put(state.gateways, at, asked)),
                 )
             hold = manager.holds[at]
-            if hold and gateway.applied and not hold[1]:
-                yield f"hears of gateway {at}", state._replace(managers=put(managers, number, self.hears(manager, at)))
+            if hold and gateway.applied > hold[1]:
+                heard = self.hears(manager, at, gateway.applied)
+                yield f"hears of gateway {at}", state._replace(managers=put(managers, number, heard))
 
     def gateway_steps(self, state, number, gateway):
-        for manager, question in enumerate(gateway.questions):
+        for manager, question in list(enumerate(gateway.questions))[self.first :]:
             if not self.world.quick:
                 asked = self.ask(gateway, manager)
                 yield f"asks key manager {manager}", state._replace(gateways=put(state.gateways, number, asked))
@@ -413,11 +432,9 @@ class Explorer:
                     f"takes the lease of key manager {manager}",
                     state._replace(gateways=put(state.gateways, number, leased)),
                 )
-        if state.head and not gateway.applied:
-            yield (
-                "has the revocation in force",
-                state._replace(gateways=put(state.gateways, number, self.advance(gateway))),
-            )
+        if state.head != gateway.applied:
+            advanced = self.advance(gateway, state.head)
+            yield "has the log in force", state._replace(gateways=put(state.gateways, number, advanced))
         if self.world.broken == STOOD_STILL and gateway.ends:
             after = self.tick(state)
             kept = after.gateways[number]._replace(ends=gateway.ends)
@@ -425,9 +442,10 @@ class Explorer:
 
     def waiter_steps(self, state, waiter):
         broken = self.world.broken
-        if waiter.phase == NEVER:
+        if waiter.phase == NEVER and state.head == self.top - 1:
             age = self.world.session if broken == WAITED_BEFORE else 0
-            yield "the revocation is committed", state._replace(head=1, waiter=waiter._replace(phase=WAITING, age=age))
+            waiting = waiter._replace(phase=WAITING, age=age)
+            yield "the revocation is committed", state._replace(head=self.top, waiter=waiting)
         if self.world.slow_looks and waiter.look is None:
             yield "a look reads", read(state)
         elif waiter.look is None:

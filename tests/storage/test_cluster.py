@@ -84,6 +84,17 @@ def test_a_database_that_lost_what_was_known_begins_a_new_epoch(write, known):
     assert register(write, "b", known).head == Head(new.epoch, new.pos + 1), "it is begun once"
 
 
+def test_a_new_epoch_has_a_session_for_those_that_were_lost(write):
+    """Done with nothing, and renewed by nobody; beats that were brought back count none that was seen before."""
+    register(write)
+    (own, lost) = register(write, "b", Head(1, 7)).sessions[::2]
+
+    assert Session("a", "node-a", 1 + cluster.APART, START, {}) == own
+    assert Session("lost-2", cluster.LOST, 0, Head(0, 0)) == lost
+    assert 1 == write(cluster.remove, [lost])
+    assert ["a", "b"] == [each.id for each in register(write, "b2", Head(1, 7)).sessions][:2]
+
+
 def test_nothing_is_appended_between_what_a_renewal_reads_and_its_end(database, write):
     """Whoever appends waits, so that what it waits for afterwards has that renewal in it."""
     register(write)

@@ -57,16 +57,12 @@ class Completion:
         self._since: dict[str, Moment] = {}
         """For each session a moment by which it had its beats."""
         self._told: dict[str, Head] = {}
-        self._forgot: Moment | None = None
-        """When it was seen that the database has lost what it had committed."""
         self._reports: dict[str, str] = {}
 
     def saw(self, view: View) -> None:
         """The database was looked at, in a transaction that has just returned."""
         now = Moment.now(self._clocks)
         before = {each.id: each.beats for each in self.view.sessions}
-        if 0 < self.view.head.epoch < view.head.epoch:
-            self._forgot = now  # sessions too: what those granted goes on
         since, told = self._since, self._told
         same = {each.id for each in view.sessions if before.get(each.id) == each.beats}
         self._since = {each.id: since[each.id] if each.id in same else now for each in view.sessions}
@@ -104,8 +100,6 @@ class Completion:
     @property
     def done(self) -> Head:
         """What is in force wherever any lease is good."""
-        if self._forgot is not None and not self.has_passed(self._forgot):
-            return Head(0, 0)
         return min([self.view.head, *(each.done for each in self.there)])
 
     def has_passed(self, since: Moment) -> bool:

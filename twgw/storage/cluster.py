@@ -3,6 +3,9 @@
 A renewal reads how far the log is under a lock that lets nobody append until it is committed.  So whatever is appended
 after a renewal finds it in the database, and whatever is appended before is known to who renews.  It has to be a write:
 a database that was replaced by another may still be read, and takes no commit.
+
+When the database was brought back from a backup, sessions were lost with it, under which leases may be good still.
+One row stands for all of them: nobody renews it, so everybody waits for its end, whoever has seen the loss or not.
 """
 
 import json
@@ -19,7 +22,9 @@ from twgw.storage.schema import km_session as table
 from twgw.throttle.others import CountsOn
 
 APART = 1_000_000
-"""Positions that a new epoch leaves out: more than the old one may have given away unseen."""
+"""Positions and beats that a new epoch leaves out: more than the old one may have given away unseen."""
+LOST = "(lost)"
+"""The node of a session that stands for those that the database has lost."""
 
 
 def register(
@@ -73,7 +78,8 @@ def _locked_head(connection: Connection, known: Head) -> Head:
     """How far the log is; nobody appends before the end of the transaction.
 
     When it is not as far as was known, the database has lost what it had committed, as after a restore: a new epoch
-    begins, in which nothing holds that was read before.
+    begins, in which nothing holds that was read before, and a session that is done with nothing.  Beats, too, go on far
+    behind all that somebody may have seen: sessions that were brought back count theirs once more.
     """
     columns = select(cluster_head.c.epoch, cluster_head.c.pos)
     row = connection.execute(columns.with_for_update(read=True)).one()
@@ -82,6 +88,9 @@ def _locked_head(connection: Connection, known: Head) -> Head:
         return head
     head = Head(known.epoch + 1, max(head.pos, known.pos) + APART)
     connection.execute(update(cluster_head).values(epoch=head.epoch, pos=head.pos))
+    connection.execute(update(table).values(beats=table.c.beats + APART))
+    nothing = {"since": 0.0, "beats": 0, "done_epoch": 0, "done_pos": 0}
+    connection.execute(insert(table).values(session=f"lost-{head.epoch}", node=LOST, **nothing))
     return head
 
 
