@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ if PYTHON.exists() and Path(sys.prefix) != PYTHON.parent.parent:
     os.execv(PYTHON, [str(PYTHON), "-B", *sys.argv])
 sys.path.insert(0, str(ROOT))
 
-from processes import TICKS_PER_SECOND, process, running  # noqa: E402
+from processes import TICKS_PER_SECOND, Unfit, process, running  # noqa: E402
 from sqlalchemy import insert  # noqa: E402
 
 from tests.databases import PostgreSQL  # noqa: E402
@@ -143,6 +144,26 @@ def serving(url: str, folder: Path, workers: int = 1, **sections: dict[str, Any]
     begun = time.monotonic()
     with running(command, GATEWAY_CORE, port, folder / "log", patience=60) as pid:
         yield Serving(pid, port, control, time.monotonic() - begun)
+
+
+def ready(admin: int, workers: int) -> None:
+    """Wait until all processes of a node are."""
+    for _ in range(600):
+        time.sleep(0.1)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=5) as answer:
+                found = json.load(answer)
+        except OSError:
+            continue
+        if workers == 1 or found["workers"]["ready"] == workers:
+            return
+    raise Unfit("it does not become ready")
+
+
+def set_apart(parent: int) -> None:
+    """Put the parent of workers where the load is: they have a core for themselves."""
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {OTHER_CORE})
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ Put into the ways of a deployment by ``follower.py``; where there is nothing to 
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import attrs
 
@@ -30,15 +29,17 @@ def guard(
     is served all the same: that is counted, and the answer says so.
     """
     of_callers = blocks.of_callers()
-    refuses = None if trusted is None else partial(_isolated, trusted)
-    serves = None if trusted is None else partial(serve, trusted, served_stale(gateway))
+    refuses: Links = ()
+    serves: Links = ()
+    if trusted is not None:
+        refuses, serves = (Link("", _isolated, trusted),), (Link("", serve, trusted, served_stale(gateway)),)
     for each in deployment.compiled.values():
         leased = serves if each.api.when_isolated is Isolated.STALE else refuses
         at_the_door = blocks.at_the_door(each.api.id)
         for plan in each.plans:
             chains = attrs.evolve(
                 plan.chains,
-                receive=_after(leased, plan.chains.receive),
+                receive=(*leased, *plan.chains.receive),
                 authenticate=_after(at_the_door, plan.chains.authenticate),
                 authorize=_after(of_callers, plan.chains.authorize),
             )
@@ -47,7 +48,7 @@ def guard(
             plan.path_with_body = path_of(chains, gateway, anonymous=anonymous, body=True)
 
 
-def _isolated(trusted: Callable[[], bool], exchange: Exchange) -> Problem | None:
+def _isolated(exchange: Exchange, trusted: Callable[[], bool], _gateway: object) -> Problem | None:
     if trusted():
         return None
     exchange.refused_by, exchange.reason = "lease", "the gateway is cut off from its cluster"

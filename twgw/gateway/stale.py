@@ -21,7 +21,7 @@ def served_stale(gateway: Gateway) -> Counter:
     return gateway.metrics.counter("twgw_stale_served", meaning, ("api",))
 
 
-def serve(trusted: Callable[[], bool], served: Counter, exchange: Exchange) -> None:
+def serve(exchange: Exchange, trusted: Callable[[], bool], served: Counter) -> None:
     """Note whether it is so now; the request goes on in any case."""
     if not trusted():
         exchange.attributes[NOTE] = True
