@@ -129,6 +129,14 @@ def test_only_what_the_node_does_is_looked_at(ports):
     assert (WARN, "set [status] listen") == only(found, "node")[::2]
 
 
+def test_a_node_without_a_database_is_not_asked_for_one(ports):
+    """It asks key managers, and has nothing that publishers and developers could use."""
+    found = doctor(TWGW_CLUSTER_KEYMANAGERS=f"127.0.0.1:{free_port()}", TWGW_NODE_ROLES="gateway,admin,store")[1]
+
+    assert [] == [each for each in found if each["what"] in ("database", f"port {ports['control']}")]
+    assert ["port", "port"] == [each["what"].split()[0] for each in found if each["what"].startswith("port")]
+
+
 def test_a_state_that_cannot_be_served_is_said(ports):
     """With its line; so is a policy that cannot be loaded."""
     Path("apis.yaml").write_text("apis: [{name: a}]\n")
@@ -187,6 +195,7 @@ def test_a_database_that_is_away_or_of_another_version(ports, tmp_path):
     """How to go on is said."""
     away = doctor(TWGW_DATABASE_URL=f"postgresql://gw@127.0.0.1:{free_port()}/twgw")[1]
     assert (FAIL, "start it, or correct [database] url, password and network") == only(away, "database")[::2]
+    assert [] == states(away, "state"), "nobody knows what is in it"
 
     empty = Database(f"sqlite:///{tmp_path}/empty.db")
     empty.call(lambda connection: connection.exec_driver_sql("CREATE TABLE t (x INT)"), write=True)

@@ -4,9 +4,11 @@ import socket
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 
 from tests.cluster.wires import NOW
 from tests.memcached_server import MemcachedServer
+from tests.wire.processes import free_port
 from twgw import __version__, cli_doctor_cluster
 from twgw.cli_doctor_cluster import NEAR, Other, certificate, counters, key_managers, nodes, watched
 from twgw.cli_finding import FAIL, OK, WARN
@@ -179,6 +181,19 @@ def test_two_of_one_name_are_told(tmp_path):
     assert 1 == len([state for state, *_ in found if state == FAIL])
 
 
+def test_a_node_that_is_not_where_it_says_is_told(tmp_path):
+    """Its name means nothing here, or a firewall is between: others hear of its changes later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there, closed = f"127.0.0.1:{listener.getsockname()[1]}", f"127.0.0.1:{free_port()}"
+        reached = [evolve(other(name), address=where) for name, where in (("b", there), ("c", closed), ("d", "a b"))]
+        found = said(nodes(config(tmp_path), reached))
+    told = [text for state, _, text in found if state == WARN]
+
+    assert [f"is not reached at {closed}: Connection refused", "is not reached at a b: must be HOST"] == [
+        text.partition(" or HOST")[0] for text in told
+    ]
+
+
 class Watched:
     """A database whose sessions go on with time: b renews after a second, c never does."""
 
@@ -189,7 +204,7 @@ class Watched:
         beats = 1 + (self.now >= 101)
         told = write(Told(about=About("1", NOW + 7)))
         return (
-            Session("s1", "b", beats, Head(1, 1), {"g": CountsOn("b", "x")}, told),
+            Session("s1", "b", beats, Head(1, 1), {"g": CountsOn("b", "x")}, told, "b:8091"),
             Session("s2", "c", 5, Head(1, 1), None, told),
         )
 
@@ -202,7 +217,7 @@ def test_clocks_are_compared_when_a_node_says_its_time():
     world = Watched()
     b, c = watched(world, lambda: NOW, lambda: world.now, world.pause)
 
-    assert ("b", 7, {"g": CountsOn("b", "x")}) == (b.name, b.skew, b.gateways)
+    assert ("b", 7, {"g": CountsOn("b", "x")}, "b:8091") == (b.name, b.skew, b.gateways, b.address)
     assert ("c", None, {}) == (c.name, c.skew, c.gateways)
     assert world.now == pytest.approx(100 + cli_doctor_cluster.RENEWED_WITHIN, abs=0.2)
 

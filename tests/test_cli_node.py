@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.wire.processes import free_port
+from twgw import cli_node
 from twgw.cli_node import checked_url
 from twgw.logins import Login, keep_login
 
@@ -17,10 +18,11 @@ def answer():
     """A server that gives one answer to everything, and notes what it was asked."""
     servers = []
 
-    def serve(status, text, **fields):
+    def serve(status, text, *, wait=None, **fields):
         class Answer(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 asked.append(self.headers.get("Authorization"))
+                assert wait is None or wait.wait(30)
                 self.send_response(status)
                 for name, value in fields.items():
                     self.send_header(name.replace("_", "-"), value)
@@ -42,6 +44,17 @@ def answer():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def test_what_is_waited_for_is_said(desk, answer, monkeypatch):
+    """A change may take until what a node that was killed holds has ended; nobody is left to guess."""
+    said = threading.Event()
+    monkeypatch.setattr(cli_node, "SLOW", 0)
+    monkeypatch.setattr(cli_node, "_say_waiting", said.set)
+    url, _ = answer(403, '{"title": "Forbidden"}', wait=said)
+
+    assert "Forbidden" in desk.refused("revoke", "AbCdEfGh", TWGW_URL=url, TWGW_TOKEN="t")
+    assert said.is_set()
 
 
 # --- which node ---

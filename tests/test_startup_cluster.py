@@ -200,7 +200,7 @@ def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
     take_part(node, Clock(), gateway, FakeClock(), execute, MemoryLog(), metrics)
 
     assert gateway.links is node.services[0]
-    assert 4 == len(node.services), "its certificate is looked at, too"
+    assert 5 == len(node.services), "its certificate and its lease are looked at, too"
     found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
     assert 0 == found["twgw_cluster_connections"]
     assert gateway.links.tls.ends_at == found["twgw_cluster_certificate_expires_at"]

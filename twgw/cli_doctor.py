@@ -91,9 +91,10 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
     answer = _node(config)
     yield from _data_dir(config)
     yield from _files_open(config)
-    yield from _state(config)
-    if config.state.file is None:
-        yield from _database(config, wall)
+    database = [] if config.state.file is not None or config.cluster.keymanagers else list(_database(config, wall))
+    if all(each.state != FAIL for each in database):
+        yield from _state(config)  # else nobody knows it
+    yield from database
     yield from stores(config)
     yield from certificate(config, wall())
     yield from key_managers(config)
@@ -291,7 +292,8 @@ def _ports(config: Config, *, runs: bool) -> Iterator[Finding]:
 def _sections(config: Config) -> list[str]:
     """The sections whose listeners this node has."""
     roles = set(config.node.roles)
-    control = roles & {"keymanager", "publisher", "store"} and config.state.file is None
+    own = config.state.file is None and not config.cluster.keymanagers
+    control = own and roles & {"keymanager", "publisher", "store"}
     return [*roles & {"gateway", "admin"}, *["control"] * bool(control)]
 
 

@@ -5,9 +5,11 @@ which one changes is when it was said: so clocks of machines are compared withou
 """
 
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -15,6 +17,7 @@ from attrs import frozen
 from twgw import __version__
 from twgw.cli_config import nearby
 from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
+from twgw.cluster.settings import Address
 from twgw.config import Config
 
 RENEWED_WITHIN = 3.0
@@ -40,6 +43,8 @@ class Other:
     """Processes that count limits with a lease of it, and where."""
     skew: float | None = None
     """Seconds by which its clock is ahead of ours; None: it did not renew its session while we looked."""
+    address: str = ""
+    """Where other nodes reach it, as it says; empty: nowhere."""
 
 
 def certificate(config: Config, now: float) -> Iterator[Finding]:
@@ -85,7 +90,7 @@ def key_managers(config: Config) -> Iterator[Finding]:
     for address in config.cluster.keymanagers:
         what = f"key manager {address}"
         try:
-            socket.create_connection((address.host, address.port), PATIENCE).close()
+            _greet(config, address)
         except OSError as error:
             way = "is it up?  Look at [cluster] listen there, and at the firewall between the two"
             yield Finding(FAIL, what, error.strerror or str(error), way)
@@ -121,9 +126,13 @@ def counters(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
 def _same(what: str, mark: str, other: Other, theirs: str | None) -> Iterator[Finding]:
     """The same words may mean another machine elsewhere."""
     if theirs == "":
-        yield Finding(FAIL, what, f"does not answer {other.name}", "look at the network between the two")
+        way = f"look at the network between the two; once it is well, {other.name} says so within a minute"
+        yield Finding(FAIL, what, f"does not answer {other.name}", way)
     elif theirs is not None and mark and theirs != mark:
-        way = "write an address that means the same machine on all nodes, not localhost; or it lost its data just now"
+        way = (
+            "write an address that means the same machine on all nodes, not localhost; "
+            f"where it was just started anew, {other.name} says so within a minute"
+        )
         yield Finding(FAIL, what, f"is another server for {other.name}: they do not count together", way)
     elif theirs is not None and mark:
         yield Finding(OK, what, f"{other.name} sees the same counters")
@@ -170,6 +179,41 @@ def nodes(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
             yield Finding(OK, what, f"lives, version {__version__}")
         if other.skew is not None and other.about.at:
             yield skewed(f"clock of {other.name}", other.skew)
+        if other.skew is not None and other.address:
+            yield from _reached(config, what, other.address)
+
+
+def _reached(config: Config, what: str, where: str) -> Iterator[Finding]:
+    """Whether a node that lives answers where it says that others reach it."""
+    try:
+        _greet(config, Address.from_text(where))
+    except (OSError, ValueError) as error:
+        text = f"is not reached at {where}: {getattr(error, 'strerror', '') or error}"
+        way = "set [cluster] advertise there to what others reach it by, and look at the firewall between the two"
+        yield Finding(WARN, what, text, way)
+
+
+def _greet(config: Config, address: Address) -> None:
+    """Come and go as a node does: whoever comes without TLS is refused, and counted as such.  Raises OSError."""
+    with socket.create_connection((address.host, address.port), PATIENCE) as plain:
+        if (context := _context(config)) is not None:
+            with context.wrap_socket(plain) as met, suppress(OSError):
+                met.unwrap()
+
+
+def _context(config: Config) -> ssl.SSLContext | None:
+    """TLS with the certificate of this node; None where it cannot be used, which is said elsewhere."""
+    ca, certificate, key = config.cluster.files
+    try:
+        context = ssl.create_default_context(cafile=str(ca))
+        context.check_hostname = False  # a node is known by its authority
+        try:
+            context.load_cert_chain(certificate, key)
+        except ssl.SSLError:
+            context.load_cert_chain(certificate)  # it was renewed: both stand there
+    except OSError:
+        return None
+    return context
 
 
 def watched(
@@ -192,6 +236,6 @@ def watched(
             break
         pause(POLL)
     return [
-        Other(each.node, read(each.report).about, each.counting or {}, skews.get(each.id))
+        Other(each.node, read(each.report).about, each.counting or {}, skews.get(each.id), each.address)
         for each in sorted(found.values(), key=lambda each: (each.node, each.id))
     ]

@@ -10,8 +10,10 @@ import json
 import os
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,6 +33,9 @@ from twgw.logins import LoginsError, find_login
 PREFIX = "/admin/v1"
 PATIENCE = 60
 """Seconds: a node holds an answer for ten, until what was changed is in force."""
+SLOW = 3
+"""Seconds after which it is said what is waited for."""
+WAITING = "Waiting until every node has it, or what a silent one holds is good no longer ([cluster] session) ..."
 SECRET = "admin.secret"
 ANYWHERE = "http://GATEWAY"
 """Stands for the address of a gateway whose configuration is not here."""
@@ -113,9 +118,10 @@ class Node:
         place = urlsplit(self.url)
         connection = connection_to(self.url)
         try:
-            connection.request(method, place.path + path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read()
+            with nullcontext() if method == "GET" else _patient():
+                connection.request(method, place.path + path, None if body is None else json.dumps(body), headers)
+                answer = connection.getresponse()
+                text = answer.read()
         except OSError as error:
             raise failure([self._not_there(error)]) from error
         except http.client.HTTPException as error:
@@ -168,6 +174,22 @@ class Node:
             yield "Who you are there, and in which roles: twgw whoami"
         if answer.status in (429, 503) and (seconds := answer.getheader("Retry-After")):
             yield f"Try again in {seconds} s"
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Say what is waited for where the answer to a change takes its time."""
+    timer = threading.Timer(SLOW, _say_waiting)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _say_waiting() -> None:
+    click.echo(WAITING, err=True)
 
 
 def _path(parts: tuple[str, ...], query: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from twgw.cluster.drift import Comparison
 from twgw.cluster.handover import told
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
-from twgw.cluster.lease import Lease
+from twgw.cluster.lease import Lease, Watch
 from twgw.cluster.links import Links
 from twgw.cluster.membership import Membership, Rounds
 from twgw.cluster.mesh import Mesh, connecting
@@ -339,6 +339,8 @@ def take_part(
     if leases is None:
         return
     services: list[Any] = [leases]
+    if not isinstance(backing, FromDatabase) or (backing.membership is not None and backing.membership.lends):
+        services.append(_each_second(Watch(lease.valid, log), reactor))
     if isinstance(backing, FromDatabase) and backing.membership is not None:
         introduction = Introduction(backing.config.memcached, in_thread, clock.wall, log)
         backing.membership.about = introduction.about
@@ -372,8 +374,8 @@ def renewing(
     return Renewing(Renewal(ends.tls, backing.config.cluster.files, ask, in_thread, clock.wall, log), reactor)
 
 
-def _each_second(part: Links | Listening | Mesh, reactor: Any) -> TimerService:
-    """Has it look after its connections."""
+def _each_second(part: Links | Listening | Mesh | Watch, reactor: Any) -> TimerService:
+    """Has it look after its connections, or its lease."""
     rounds = TimerService(1, part.look)
     rounds.clock = reactor
     return rounds

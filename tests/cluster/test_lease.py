@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.cluster.conftest import HandClocks
-from twgw.cluster.lease import MOST_ASKED, Lease
+from twgw.cluster.lease import MOST_ASKED, Lease, Watch
 from twgw.cluster.messages import LeaseAsked, LeaseGiven, LeaseReturned
 from twgw.registry import Head
 
@@ -29,6 +29,41 @@ def test_nothing_is_trusted_before_a_lease_was_given(lease):
     assert not lease.valid()
     assert lease.ask() == LeaseAsked("g", 1, Head(0, 0))
     assert not lease.valid()
+
+
+class Said:
+    """A log that keeps what stands in it."""
+
+    def __init__(self):
+        self.lines = []
+
+    def info(self, text, **_fields):
+        self.lines.append(f"info: {text}")
+
+    def error(self, text, **_fields):
+        self.lines.append(f"error: {text}")
+
+
+def test_the_log_says_once_that_there_is_none(lease, clocks):
+    """Not before the first one: a node that begins is not ready, and refuses nobody that was served before."""
+    log = Said()
+    watch = Watch(lease.valid, log)
+    watch.look()
+    assert [] == log.lines
+
+    asked = lease.ask()
+    lease.advance(Head(1, 0))
+    lease.take(given(asked))
+    watch.look()
+    clocks.go(5)
+    for _ in range(3):
+        watch.look()
+    assert ["error: the lease has ended"] == [line.partition(",")[0] for line in log.lines]
+
+    lease.take(given(lease.ask()))
+    for _ in range(3):
+        watch.look()
+    assert ["info: there is a lease again: everybody is served"] == log.lines[1:]
 
 
 def test_a_lease_counts_from_when_it_was_asked_for(lease, clocks):

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_the_second_box_is_told_what_it_needs(tmp_path, start, servers):
     written = tomllib.loads((other / "twgw.toml").read_text())
     assert (url, 10) == (written["database"]["url"], written["cluster"]["session"])
     start("--config", "twgw.toml", folder=other).wait_for("memory only")
-    b = SimpleNamespace(port=traffic, admin=admin)
+    b = SimpleNamespace(host="127.0.0.1", port=traffic, admin=admin)
     call = lambda one: Node.get(b, "/hello", **{"X-API-Key": one})[0]
 
     assert 200 == call(key)
@@ -112,6 +113,8 @@ def test_the_second_box_is_told_what_it_needs(tmp_path, start, servers):
     assert f"lives, version {__version__}" == by_name["node " + socket.gethostname()]["text"]
     assert "ok" == by_name["clock of " + socket.gethostname()]["state"]
     assert "b of twgw, gateway, keymanager: " in by_name["cluster TLS"]["text"]
+    with urlopen(f"http://127.0.0.1:{shop.node.admin}/metrics", timeout=PATIENCE) as answer:
+        assert b"twgw_cluster_refused_total{" not in answer.read(), "doctor comes as a node does"
     late = shop.key()
     assert (200, 200) == (call(late), shop.call("/hello", late))
     shop.ask("POST", "/revocations", {"key": key}, status=200)

@@ -8,16 +8,41 @@ Pure; ``cache.py`` asks ``valid`` at each use of a fact, ``membership.py`` bring
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from math import inf
 
 from twgw.cluster.clocks import Clocks, Moment
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned
 from twgw.cluster.reports import Report
+from twgw.policy.interfaces import Log
 from twgw.registry import Head
 from twgw.throttle.others import CountsOn
 
 MOST_ASKED = 64
 """Questions whose answer is still taken; older ones came to nothing."""
+
+
+class Watch:
+    """Says in the log when the lease of a gateway ends with no other after it, and when there is one again."""
+
+    def __init__(self, valid: Callable[[], bool], log: Log) -> None:
+        self._valid = valid
+        self._log = log
+        self._had = False
+        self._told = False
+
+    def look(self) -> None:
+        """Called every second.  Before the first lease there is nothing to say: the node is not ready yet."""
+        if self._valid():
+            if self._told:
+                self._log.info("there is a lease again: everybody is served")
+            self._had, self._told = True, False
+        elif self._had and not self._told:
+            self._told = True
+            self._log.error(
+                "the lease has ended, and what others revoked is not known here: requests are refused with 503 until "
+                "it is, but for APIs with when_isolated: stale"
+            )
 
 
 class Lease:
