@@ -29,7 +29,7 @@ class Storage:
         self._storage = storage
         self._engine = create_engine("sqlite://")
         with self._engine.begin() as connection:
-            metadata.create_all(connection, [cluster_head, km_session])
+            metadata.create_all(connection)
             connection.execute(cluster_head.insert().values(id=1, epoch=1, pos=0))
 
     def register(self, head, known):
