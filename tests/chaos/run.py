@@ -106,6 +106,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=30, help="of faults (default: %(default)s)")
     parser.add_argument("--seed", default=str(time_ns() % 10**9), help="of all that is chosen (default: another one)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of faults, with commas (default: %(default)s)")
+    parser.add_argument("--targets", default="", help="to which alone something is done, with commas (default: all)")
     parser.add_argument("--longest", type=float, default=30, help="seconds of a fault (default: %(default)s)")
     parser.add_argument("--database", choices=sorted(SERVERS), default="postgresql", help="(default: %(default)s)")
     parser.add_argument("--standby", action="store_true", help="a PostgreSQL that takes over, too (in namespaces)")
@@ -123,6 +124,10 @@ def main():
         parser.error("a standby is for PostgreSQL in namespaces")
     lacks = NETWORKS[options.network].lacks | (set() if options.standby else {"failover"})
     kinds = tuple(kind for kind in options.kinds.split(",") if kind not in lacks)
+    known = {target for kind in kinds for target in KINDS[kind][1]}
+    only = set(options.targets.split(",")) if options.targets else known
+    if not only <= known:
+        parser.error(f"targets are {', '.join(sorted(known))}")
     print(f"seed {options.seed}, {options.database}, {options.network}{why and f' ({why})'}", flush=True)
     with tempfile.TemporaryDirectory(prefix="twgw-chaos-") as folder:
         world = World(
@@ -133,7 +138,7 @@ def main():
             world.start()
             began = monotonic()
             load = Load(world, options.seed).start()
-            faults = draw(options.seed, kinds, options.longest)
+            faults = (it for it in draw(options.seed, kinds, options.longest) if it.target in only)
             say = lambda it: print(f"{monotonic() - began:7.1f} s  {it}", flush=True)
             chaos = Chaos(world, load, faults, options.lanes, say).run(began + 60 * options.minutes)
             kept = chaos.end()
