@@ -268,7 +268,7 @@ def test_two_boxes_become_a_cluster(tmp_path, start, upstream, port):
     assert "is there already" in typed(two, "join", f"127.0.0.1:{port}", "--token", token, status=1)
 
     start("--config", "twgw.toml", folder=two).wait_for("memory only")
-    client = SimpleNamespace(port=places["n2"][0])
+    client = SimpleNamespace(host="127.0.0.1", port=places["n2"][0])
     until(lambda: Node.get(client, "/pets/7", **{"X-API-Key": key})[0] == 200)
     until(lambda: [0, 0] == [each["lag"] for each in json.loads(typed(one, "status", "--json"))["nodes"]])
     assert ["n2", "gateway"] in [line.split()[:2] for line in typed(two, "status").splitlines()]
