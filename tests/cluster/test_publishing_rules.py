@@ -173,7 +173,8 @@ def test_the_promises_hold(world):
 
 def nobody_waits(patch):
     patch.setattr(Membership, "tried", lambda self, position: succeed(self._outcome(
-        membership_module.Wait(self.grants.known, membership_module.Moment.now(self._clocks), self.roll(), None)
+        membership_module.Wait(self.grants.known, membership_module.Moment.now(self._clocks), self.roll(), None),
+        self.roll(),
     )))  # fmt: skip
 
 

@@ -108,6 +108,8 @@ class Membership:
         self._log = log
         self._published = self._said = Head(0, 0)
         """With what others know that we are done: from the database, from messages."""
+        self._announced = Head(0, 0)
+        """How far others were told that the log is."""
         self._forgotten = 0
         """Up to there a position may be one of those that the database has lost; a new epoch begins far behind it."""
         self._is_out = False
@@ -232,6 +234,7 @@ class Membership:
         """The gateway in this process has more in force, and has read who was taken out by then."""
         if self.lease.applied.epoch:  # at the start it has read what is served, and no more
             self.removals.reached(head)
+        self.grants.learn(head)
         self.lease.report = evolve(report or self.lease.report, counters=self.counters())
         self.lease.advance(head)
         if self.lends:
@@ -341,14 +344,22 @@ class Membership:
         done: Deferred[Reached] = Deferred(self._give_up)
         wait = Wait(wanted, Moment.now(self._clocks), roll, done)
         if self.completion.done >= wanted:
-            return succeed(self._outcome(wait))
+            return succeed(self._outcome(wait, roll))
         self._waits.append(wait)
         self.grants.learn(wanted)
-        for message in (News(wanted), Relay(wanted)):
-            self.tell(message)
-        self.behind()
-        self.renew()
+        self._announce(wanted)
+        if wanted > self.lease.applied:
+            self.behind()
+        if wanted > self.completion.view.head:
+            self.renew()
         return done
+
+    def _announce(self, wanted: Head) -> None:
+        """Others are to read up to a position.  Of many who wait at once few say something: it is all that is known."""
+        if wanted > self._announced:
+            self._announced = self.grants.known
+            for message in (News(self._announced), Relay(self._announced)):
+                self.tell(message)
 
     def tried(self, position: int) -> "Deferred[Reached]":
         """The same, for as long as a lease may last at most: then it fires, too, with who has said nothing by then."""
@@ -356,7 +367,7 @@ class Membership:
         wait = next((each for each in self._waits if each.done is done), None)
         if wait is not None:
             done.addTimeout(
-                self._terms.wait(self._terms.lease) + HASTE, self._reactor, lambda *_: self._outcome(wait),
+                self._terms.wait(self._terms.lease) + HASTE, self._reactor, lambda *_: self._outcome(wait, self.roll()),
             )  # fmt: skip
         return done
 
@@ -367,17 +378,18 @@ class Membership:
         """Tell those whose wait is over."""
         done, epoch = self.completion.done, self.completion.view.head.epoch
         waits, self._waits = self._waits, []
+        roll = self.roll() if waits else {}
         for wait in waits:
             if wait.wanted.epoch < epoch:
                 wait.done.errback(Lost("the database has lost what it had committed"))
             elif wait.wanted <= done or self.completion.has_passed(wait.committed):
-                wait.done.callback(self._outcome(wait))
+                wait.done.callback(self._outcome(wait, roll))
             else:
                 self._waits.append(wait)
 
-    def _outcome(self, wait: Wait) -> Reached:
+    def _outcome(self, wait: Wait, roll: Roll) -> Reached:
         seconds = Moment.now(self._clocks).raw - wait.committed.raw
-        return reached(wait.roll, self.roll(), wait.wanted, seconds, self._terms.lease)
+        return reached(wait.roll, roll, wait.wanted, seconds, self._terms.lease)
 
 
 class Rounds(TimerService):

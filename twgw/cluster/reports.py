@@ -9,6 +9,7 @@ Pure; ``membership.py`` keeps them, ``rollcall.py`` reads them.
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from attrs import evolve, field, frozen
 from attrs.validators import max_len
@@ -147,6 +148,7 @@ def write(told: Told) -> str:
     return text
 
 
+@lru_cache(64)
 def read(text: str) -> Told:
     """The same again; of another version, what is understood of it."""
     try:

@@ -97,11 +97,12 @@ class Listening(Service):
     def look(self) -> None:
         """See after every connection, and whether somebody else let the log go on; called every second."""
         self.here.look()
-        if self.gateways():
-            self.advanced()
+        self.advanced()
 
     def advanced(self) -> None:
         """The log went on, or may have: tell all gateways."""
+        if not self.gateways():
+            return
         if self._reading:
             self._again = True
             return
