@@ -5,6 +5,8 @@ The row of the head is locked from ``append`` to the end of the transaction, so 
 """
 
 from collections.abc import Iterable
+from itertools import takewhile
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
@@ -14,6 +16,8 @@ from twgw.storage.schema import cluster_head, cluster_log
 
 KEPT_SECONDS = 15 * 60
 KEPT_ROWS = 100_000
+FEW = 8
+"""Records that are read at once where one is looked for."""
 
 
 def head(connection: Connection) -> Head:
@@ -41,18 +45,26 @@ def append(connection: Connection, records: Iterable[Record], now: float) -> int
 
 
 def since(connection: Connection, pos: int, limit: int = 1000) -> list[Record]:
-    """The records after a position, in order, at most so many."""
-    rows = connection.execute(
-        select(cluster_log).where(cluster_log.c.pos > pos).order_by(cluster_log.c.pos).limit(limit)
-    )
-    return [Record(row.kind, row.tag, row.data, row.epoch, row.pos, row.at) for row in rows]
+    """The records of this epoch after a position, in order, at most so many."""
+    query = select(cluster_log).where(_OF_NOW, cluster_log.c.pos > pos).order_by(cluster_log.c.pos)
+    return [_record(row) for row in connection.execute(query.limit(limit))]
 
 
 def written(connection: Connection, pos: int, at: float, limit: int = 1000) -> list[Record]:
     """What one call has appended: up to a position, without a gap and at one moment."""
-    found = [each for each in since(connection, max(0, pos - limit), limit) if each.pos <= pos]
-    own = next((number for number, each in enumerate(reversed(found)) if each.at != at), len(found))
-    return found[len(found) - own :]
+    found: list[Record] = []
+    while len(found) < limit:
+        query = select(cluster_log).where(_OF_NOW, cluster_log.c.pos <= pos - len(found))
+        rows = connection.execute(query.order_by(cluster_log.c.pos.desc()).limit(FEW))
+        own = list(takewhile(lambda row: row.at == at, rows))
+        found += map(_record, own)
+        if len(own) < FEW:  # mostly it was one, and the lock is held: no more is read than that takes
+            break
+    return found[::-1]
+
+
+def _record(row: Any) -> Record:
+    return Record(row.kind, row.tag, row.data, row.epoch, row.pos, row.at)
 
 
 def first(connection: Connection) -> int:
@@ -111,3 +123,5 @@ KEYS = Record("key", "key")
 
 
 _HEAD = select(cluster_head.c.epoch, cluster_head.c.pos)
+_OF_NOW = cluster_log.c.epoch == select(cluster_head.c.epoch).scalar_subquery()
+"""The index of the log begins with the epoch."""
