@@ -139,6 +139,20 @@ def test_another_node_is_waited_for_until_it_says_that_it_is_done(member):
     assert "done" == result(done)
 
 
+def test_of_many_who_wait_at_once_others_are_told_once(member):
+    """Of all that is known by then; a gateway that has read further need not be told to read."""
+    a = member("a")
+    member("b")
+    first, *_, last = [append(a) for _ in range(5)]
+    a.told.clear()
+    for position in range(first, last + 1):
+        a.it.reached(position)
+
+    assert [News(Head(1, first)), Relay(Head(1, first)), News(Head(1, last)), Relay(Head(1, last))] == [
+        each for each in a.told if isinstance(each, News | Relay)
+    ]  # fmt: skip
+
+
 def test_another_node_may_say_so_itself(member):
     """When there is a connection; messages are what it sends."""
     a, b = member("a"), member("b")

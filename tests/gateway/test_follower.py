@@ -12,6 +12,7 @@ from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import Nack
 from twgw.faults import InvalidFileError
 from twgw.gateway import follower
+from twgw.gateway.deployment import Compiler
 from twgw.memory import MemoryGateway
 from twgw.model import Lifecycle, Limit, Policy, Tier
 from twgw.policy.exchange import Problem
@@ -269,6 +270,39 @@ def test_what_can_be_prepared_changes_nothing(gateway, registry, call, told_to):
 
     assert (200, 404) == (call(), call(path="/animals/7"))
     assert (position, ()) == (told_to()[0], told_to()[1].unprepared)
+
+
+def test_what_was_prepared_is_not_compiled_again(gateway, registry, call, told_to, monkeypatch):
+    """When the same comes to be in force; anything else is compiled."""
+    seen, whole = [], Compiler.whole
+    monkeypatch.setattr(Compiler, "whole", lambda it, api, *more: seen.append(api.base_path) or whole(it, api, *more))
+    gateway.follower.reached(prepare(registry, base_path="/animals"))
+    gateway.follower.reached(edited(registry, base_path="/animals"))
+
+    assert (["/animals"], 200) == (seen, call(path="/animals/7"))
+
+    gateway.follower.reached(prepare(registry, base_path="/fish"))
+    gateway.follower.reached(edited(registry, base_path="/birds"))
+
+    assert (["/animals", "/fish", "/birds"], 200) == (seen, call(path="/birds/7"))
+
+
+def test_what_was_prepared_meets_a_lease_like_anything_else(gateway, registry, call, told_to):
+    """It is guarded when it is put in force, as it was not when it was compiled."""
+    gateway.follower.reached(prepare(registry, base_path="/animals"))
+    gateway.follower.reached(edited(registry, base_path="/animals"))
+    gateway.follower._trusted = lambda: False
+    gateway.follower.reload()
+
+    assert 503 == call(path="/animals/7")
+
+
+def test_what_was_prepared_for_nothing_is_forgotten(gateway, registry, told_to, monkeypatch):
+    """At the latest when others take its place."""
+    monkeypatch.setattr(follower, "MOST_SPARE", 0)
+    gateway.follower.reached(prepare(registry, base_path="/animals"))
+
+    assert {} == gateway.follower._spare
 
 
 def test_what_cannot_be_prepared_is_told_and_holds_nothing_up(gateway, registry, call, told_to):

@@ -2,7 +2,7 @@
 
 from tests.storage.conftest import NOW
 from twgw.registry import Head, Record
-from twgw.storage.log import append, first, head, prune, since, token_record, token_tag, written
+from twgw.storage.log import FEW, append, first, head, prune, since, token_record, token_tag, written
 
 
 def test_a_new_log_is_empty(read):
@@ -62,6 +62,12 @@ def test_what_one_call_has_written_is_found_again(database, write, read):
     assert ["api:b"] == [record.tag for record in read(written, 2, NOW + 1)]
     assert ["tier:a"] == [record.tag for record in read(written, 1, NOW)]
     assert [] == read(written, 3, NOW) == read(written, 0, NOW)
+
+    many = [Record("token", f"tok:{number}") for number in range(2 * FEW + 1)]
+    database.call(append, many, NOW + 2, write=True)
+
+    assert [each.tag for each in many] == [record.tag for record in read(written, 3 + len(many), NOW + 2)]
+    assert 2 * FEW == len(read(written, 3 + len(many), NOW + 2, FEW + 1))
 
 
 def test_old_records_are_deleted_but_not_the_last_ones(write, read, database):

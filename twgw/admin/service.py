@@ -1,5 +1,6 @@
 """The admin REST of a node, put together, on the listener that also tells how the node is.  Made by ``tap.py``."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -32,6 +33,8 @@ KNOWN = {
 }  # fmt: skip
 """What storage and the pure parts of the roles raise, and the status of each."""
 PREFIX = "/admin/v1"
+KNOWN_RIGHT = 16
+"""Changes that are remembered until they are in force."""
 VIEWS = tuple(views.at(PREFIX) for views in (*PUBLISHER, *STORE, *rest.ROLE, login.views))
 """Everything that there is: the views of the publisher and of the store too."""
 
@@ -89,14 +92,22 @@ def served(reactor: Any, stands_on: Ground, reached: Callable[[int], Awaitable[o
 
 
 def check_by(plugins: Callable[[], Mapping[str, Plugin]], gateway: Gateway, make_call: MakeCall) -> Check:
-    """What says, by compiling it as the gateway does, what is wrong with an API; the paths are the API's own."""
+    """What says, by compiling it as the gateway does, what is wrong with an API; the paths are the API's own.
+
+    A change is looked at when it is saved, when it is put in force, and once more when every node has tried it: what
+    was found right is not compiled again.
+    """
+    right: deque[tuple[State, Mapping[str, Plugin]]] = deque(maxlen=KNOWN_RIGHT)
 
     def check(policies: Sequence[Policy], api: Api | None) -> Sequence[Fault]:
-        state = State(policies=tuple(policies), apis=() if api is None else (api,))
+        asked = (State(policies=tuple(policies), apis=() if api is None else (api,)), plugins())
+        if asked in tuple(right):
+            return ()
         try:
-            deploy(state, plugins(), gateway, make_call)
+            deploy(*asked, gateway, make_call)
         except SettingsError as error:
             return [Fault(fault.path.removeprefix("apis[0]").removeprefix("."), fault.text) for fault in error.faults]
+        right.append(asked)
         return ()
 
     return check

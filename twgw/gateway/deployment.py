@@ -58,6 +58,10 @@ class Compiled:
     whole: bool = True
     """Whether it is served; else every call of it is refused, as it cannot be had."""
 
+    def is_of(self, api: Api, common: Sequence[Policy], plugins: Sequence[Plugin | None]) -> bool:
+        """Whether compiling it anew would make the same."""
+        return self.whole and (self.api, self.common, self.plugins) == (api, common, plugins)
+
 
 @define(eq=False)
 class Deployment:
@@ -163,8 +167,12 @@ def deploy(
     make_call: MakeCall,
     previous: Deployment | None = None,
     broken: Collection[str] = (),
+    spare: Mapping[str, Compiled] | None = None,
 ) -> Deployment:
-    """Compile a state; calls of ``broken`` APIs are refused.  Raises SettingsError with every fault and its path."""
+    """Compile a state; calls of ``broken`` APIs are refused.  Raises SettingsError with every fault and its path.
+
+    What is the same in ``previous``, or in ``spare``, is not compiled again.
+    """
     faults: list[Fault] = []
     limits = [limit for tier in state.tiers for limit in (*tier.limits, tier.burst)]
     counts_bytes = any(limit is not None and limit.unit is Unit.BYTES for limit in limits)
@@ -174,12 +182,13 @@ def deploy(
     for number, api in enumerate(state.apis):
         if not EFFECTS[api.state].found:
             continue
-        kept = previous.compiled.get(api.id) if previous is not None else None
         used = _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes)
+        known = [source.get(api.id) for source in (previous.compiled if previous is not None else {}, spare or {})]
+        kept = next((one for one in known if one is not None and one.is_of(api, state.policies, used)), None)
         if api.id in broken:
             plan = compiler.refusing(common, _unavailable, api, api.id)
             compiled[api.id] = Compiled(api, state.policies, used, (plan,) if plan else (), (), whole=False)
-        elif kept is not None and kept.whole and (kept.api, kept.common, kept.plugins) == (api, state.policies, used):
+        elif kept is not None:
             compiled[api.id] = kept
         else:
             plans = compiler.whole(api, common, f"apis[{number}]")

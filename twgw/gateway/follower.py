@@ -24,7 +24,7 @@ from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import MOST_NACKS, Nack, Report
 from twgw.faults import Fault, InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.deployment import Deployment, MakeCall, deploy, nothing
+from twgw.gateway.deployment import Compiled, Deployment, MakeCall, deploy, nothing
 from twgw.gateway.guard import guard
 from twgw.gateway.registry import Facts, Rights
 from twgw.gateway.stale import served_stale
@@ -33,12 +33,15 @@ from twgw.model import State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
 from twgw.reader import Reader
-from twgw.registry import Head, News, Record, Served
+from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage.errors import Unavailable
 from twgw.storage.served import PREPARE, candidate_of
 
 MANY = 100
 """APIs that change at once from which on the collector is told that they stay."""
+
+MOST_SPARE = 100
+"""APIs that were prepared and are kept; one whose change is given up stays until others take its place."""
 
 _OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
 
@@ -58,11 +61,12 @@ def compiled(
     gateway: Gateway,
     make_call: MakeCall,
     previous: Deployment | None,
+    spare: Mapping[str, Compiled] | None = None,
 ) -> Ready:
     """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
 
     Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
-    refused.
+    refused.  What is ``spare`` was compiled before, and not put in force.
     """
     faults: dict[str, tuple[str, ...]] = {}
     broken: set[str] = set()
@@ -70,7 +74,7 @@ def compiled(
     while True:
         state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
         try:
-            return Ready(deploy(state, plugins, gateway, make_call, previous, broken), faults)
+            return Ready(deploy(state, plugins, gateway, make_call, previous, broken, spare or {}), faults)
         except SettingsError as error:
             found = _by_api(error.faults, list(apis))
             if "" in found:
@@ -152,6 +156,12 @@ class Follower:
         self._served = Served()
         """What is to be in force, whether it could be had or not."""
         self._blocks = Blocks(gateway.clock.wall)
+        self._blocked: Sequence[Block] = ()
+        """What they were made of."""
+        self._guarded: Mapping[str, Compiled] = {}
+        """What meets them."""
+        self._spare: dict[str, Compiled] = {}
+        """What was prepared, by API."""
         self._faults: Mapping[str, tuple[str, ...]] = {}
         self._refused: Mapping[str, Nack] = {}
         self._unprepared: tuple[Nack, ...] = ()
@@ -252,6 +262,7 @@ class Follower:
 
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
+        self._guarded = {}
         self._facts.cache.reset(head.epoch, head.pos)
         await self._read_keys()
         try:
@@ -290,7 +301,7 @@ class Follower:
 
     def _compiled(self, served: Served, changed: int) -> Ready:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
-        ready = compiled(served, self._plugins, self._gateway, self._make_call, self.deployment)
+        ready = compiled(served, self._plugins, self._gateway, self._make_call, self.deployment, self._spare)
         if self._trusted is not None:
             ready = attrs.evolve(ready, digest=self._digest_of(ready))
         if changed >= MANY:
@@ -311,8 +322,9 @@ class Follower:
             candidate = candidate_of(record)
             wanted = candidate.over(served)
             ready = await self._in_thread(
-                compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment
+                compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment, self._spare
             )  # fmt: skip
+            self._keep(ready.deployment.compiled, candidate.apis)
             found = {
                 name: texts for name, texts in ready.faults.items()
                 if name in candidate.apis or texts != self._faults.get(name)
@@ -326,6 +338,15 @@ class Follower:
             self._gateway.log.warn("cannot be prepared: {fault}", fault=nack.text)  # noqa: G010 - not logging's
         self._unprepared = (*self._unprepared, *nacks)[-MOST_NACKS:]
 
+    def _keep(self, prepared: Mapping[str, Compiled], names: Iterable[str]) -> None:
+        """What was prepared is not compiled again when it comes to be in force."""
+        for name in names:
+            self._spare.pop(name, None)
+            if name in prepared:
+                self._spare[name] = prepared[name]
+        while len(self._spare) > MOST_SPARE:
+            del self._spare[next(iter(self._spare))]
+
     def _install(self, served: Served, ready: Ready, position: int, records: Iterable[Record] = ()) -> None:
         """Put it in force, in this turn of the reactor.  ``records`` led to it, up to a position."""
         self._refused = _nacks(ready.faults, self._refused, position, list(records))
@@ -335,6 +356,7 @@ class Follower:
         self.deployment = ready.deployment
         self._block()
         self._swap(ready.deployment)
+        self._spare = {name: one for name, one in self._spare.items() if ready.deployment.compiled.get(name) is not one}
         for name, texts in ready.faults.items():
             if texts != self._faults.get(name):
                 for text in texts:
@@ -347,10 +369,15 @@ class Follower:
         )  # fmt: skip
 
     def _block(self) -> None:
-        """Put the blocks in force."""
-        before, self._blocks = self._blocks, Blocks.of(self._served.blocks, self._gateway.clock.wall)
+        """Put the blocks in force; while they are the same, before what is new."""
+        before, guarded = self._blocks, self._guarded
+        if self._served.blocks != self._blocked:
+            self._blocks, guarded = Blocks.of(self._served.blocks, self._gateway.clock.wall), {}
+            self._blocked = self._served.blocks
         if self.deployment is not None and (before or self._blocks or self._trusted is not None):
-            guard(self.deployment, self._gateway, self._blocks, self._trusted)
+            guard(self.deployment, self._gateway, self._blocks, self._trusted, guarded)
+        if self.deployment is not None:
+            self._guarded = self.deployment.compiled
         for fault in self._blocks.faults:
             if fault not in before.faults:
                 self._gateway.log.error("{fault}", fault=fault)

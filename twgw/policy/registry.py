@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 import traceback
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -85,9 +85,9 @@ def find_plugins(directories: Iterable[Path] = ()) -> Mapping[str, Plugin]:
     Raises PluginConflict when a name is taken twice.
     """
     found: dict[str, Plugin] = {}
-    points = sorted(entry_points(group=ENTRY_POINT_GROUP))
-    plugins = [_from_entry_point(point) for point in points]
-    installed = {_file_of(point) for point in points}
+    points = _points(entry_points, *map(_changed, sys.path))
+    plugins = [_from_entry_point(point, package) for point, package in points]
+    installed = {_file_of(point) for point, _ in points}
     for directory in directories:
         plugins += _from_directory(directory, installed)
     for plugin in plugins:
@@ -100,8 +100,21 @@ def find_plugins(directories: Iterable[Path] = ()) -> Mapping[str, Plugin]:
     return dict(sorted(found.items()))
 
 
-def _from_entry_point(point: EntryPoint) -> Plugin:
-    package = point.dist.name if point.dist else "?"
+def _changed(directory: str) -> tuple[str, int]:
+    """When something was installed in a folder that code is imported from."""
+    try:
+        return directory, Path(directory).stat().st_mtime_ns
+    except OSError:
+        return directory, 0
+
+
+@lru_cache(1)
+def _points(find: Callable[..., Iterable[EntryPoint]], *_changed: tuple[str, int]) -> list[tuple[EntryPoint, str]]:
+    """The entry points, each with the package that it is of; the metadata of packages are read when they changed."""
+    return [(point, point.dist.name if point.dist else "?") for point in sorted(find(group=ENTRY_POINT_GROUP))]
+
+
+def _from_entry_point(point: EntryPoint, package: str) -> Plugin:
     origin = f"{package} ({point.value})"
     try:
         module = point.load()
@@ -166,6 +179,7 @@ def _line(error: Exception, origin: str) -> str:
     return f" ({Path(origin).name}, line {lines[-1]})" if lines else ""
 
 
+@lru_cache(256)
 def _misuse(module: Any) -> str:
     """What keeps code that loads from being a policy, in words for its author; empty when nothing does."""
     settings = getattr(module, "Settings", NoSettings)
