@@ -198,7 +198,7 @@ def anything_may_be_written(patch):
 
 def whoever_cannot_have_it_has_nothing(patch):
     compiled = follower.compiled
-    patch.setattr(follower, "compiled", lambda *args: compiled(*args[:-1], None))
+    patch.setattr(follower, "compiled", lambda *args: compiled(*args[:4], None))
 
 
 def half_a_revision(patch):
