@@ -1,9 +1,15 @@
 """Tests of twgw.keymanager.revocation."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.keymanager.conftest import LOGIN
+from twgw.keymanager import revocation
+from twgw.keymanager.revocation import Ending
+from twgw.registry import Token
 from twgw.storage import log
+from twgw.storage.errors import Unavailable
 
 
 def test_a_revocation_is_answered_when_it_is_in_force(any_km):
@@ -27,6 +33,27 @@ def test_a_revocation_that_is_repeated_waits_too(km):
 
     assert (200, 200) == (first.status_code, second.status_code)
     assert first.headers["Twgw-Position"] == second.headers["Twgw-Position"]
+
+
+def test_many_tokens_are_revoked_at_once(any_km):
+    """Each is void when its call returns, and waits for a position at which it is; others stay good."""
+    shown = [any_km.token().json["access_token"] for _ in range(9)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda token: any_km.post("/oauth2/revoke", {"token": token}), shown[1:]))
+
+    assert 8 * [200] == [each.status_code for each in answers]
+    assert all("Twgw-Position" in each.headers for each in answers)
+    assert [True, *8 * [False]] == [any_km.active(token) for token in shown]
+
+
+def test_one_that_is_not_begun_in_time_is_not_kept(monkeypatch):
+    """Which is said, with when to try again."""
+    monkeypatch.setattr(revocation, "PATIENCE", 0)
+    ending = Ending(lambda function: None)
+    ending._together._led = True  # somebody who does not come to an end
+
+    with pytest.raises(Unavailable):
+        ending(Token("access", "v1:aa", "batch", expires_at=9e9), 1.0)
 
 
 def test_a_jwt_is_revoked_by_its_id(km):

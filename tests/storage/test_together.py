@@ -8,7 +8,7 @@ from contextvars import ContextVar
 import pytest
 
 from twgw.storage.errors import Conflict, Unavailable
-from twgw.storage.together import MOST, Together
+from twgw.storage.together import MOST, Together, Turn
 
 WAIT = 30
 WHO = ContextVar("WHO")
@@ -108,6 +108,29 @@ def test_who_fails_fails_alone(transactions):
 
     assert {"a": "a's", "b": wrong, "c": "c's"} == got
     assert [["first"], ["a"], ["c"]] == transactions.done
+
+
+def test_what_is_of_one_kind_is_done_with_few_statements():
+    """The work is told what all of them want; when that fails, each is done by itself."""
+    seen = []
+
+    def work(connection, wanted):
+        seen.append([connection, *wanted])
+        if len(wanted) > 1 and "bad" in wanted:
+            raise Conflict("no")
+        return [each.upper() for each in wanted]
+
+    transactions = Transactions()
+    transactions.together._work = work
+    transactions.transact = transactions.together._transact = lambda function: function("c")
+    turns = [Turn("a"), Turn("b")], [Turn("a"), Turn("bad")]
+    for some in turns:
+        transactions.together._do(some)
+
+    assert [["A", "B"], ["A", "BAD"]] == [[turn.result for turn in some] for some in turns]
+    assert [["c", "a", "b"], ["c", "a", "bad"], ["c", "a"], ["c", "bad"]] == seen
+    assert "X" == transactions.together.share("x")
+    transactions.threads.shutdown()
 
 
 def test_when_the_database_is_away_everybody_is_told(transactions):

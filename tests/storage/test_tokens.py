@@ -15,6 +15,7 @@ from twgw.storage.tokens import (
     find_token,
     prune_tokens,
     revoke_family,
+    revoke_shown,
     revoke_token,
     tokens_of,
     use_once,
@@ -97,6 +98,21 @@ def test_a_revoked_token_is_void_for_ever(batch, write, read):
 
     assert not is_valid(read, token)
     assert [f"tok:{'a' * 32}"] == [record.tag for record in read(log.since, 0)]
+
+
+def test_tokens_that_are_shown_are_void_together(batch, write, read):
+    """With a record for each; one that was void stays so since when it was, and what nobody knows is nothing."""
+    old, one, two = (write(add_token, a_token(mark=mark, family="")) for mark in "abc")
+    renewal = write(add_token, a_token("refresh", mark="d"))
+    assert 1 == write(revoke_token, "access", old.digest)
+
+    digests = [each.digest for each in (two, old, one, renewal, two)]
+    assert [3, 1, 3, None, 3] == write(revoke_shown, digests)
+    assert [log.token_tag(each.digest) for each in (old, one, two)] == [each.tag for each in read(log.since, 0)]
+    assert [False, False, False, True] == [is_valid(read, each) for each in (old, one, two, renewal)]
+    assert [3, 1] == write(revoke_shown, [one.digest, old.digest])
+    assert [None] == write(revoke_shown, ["v1:unknown"])
+    assert 3 == read(log.head).pos
 
 
 def test_a_revoked_refresh_token_takes_its_family_along(batch, write, read):

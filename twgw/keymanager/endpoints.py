@@ -9,6 +9,7 @@ have it in force is nothing for clients to know.
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import flask
@@ -21,6 +22,7 @@ from twgw.keymanager import form
 from twgw.keymanager.form import Malformed, Shown
 from twgw.keymanager.jwks import CACHE_SECONDS
 from twgw.keymanager.metadata import metadata
+from twgw.keymanager.revocation import Ending
 from twgw.keymanager.server import Reply, Request, Server, World
 from twgw.registry import User
 from twgw.storage.errors import Unavailable
@@ -53,6 +55,10 @@ class KeyManager:
     login: Callable[[str, str, str, float], User | None]
     """Who that is: name, password, address, time.  Raises a Refusal for too many attempts."""
     warn: Callable[..., None] = field(default=lambda *_, **__: None)
+    _end: Ending = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._end = Ending(partial(self.store.call, write=True))
 
     def blueprint(self) -> Blueprint:
         """The endpoints."""
@@ -88,7 +94,8 @@ class KeyManager:
         return self._asked(self._revoke)
 
     def _revoke(self, request: Request, now: float) -> Reply:
-        return self._transacted(now, lambda server: server.create_endpoint_response("revocation", request))
+        asked = self._transacted
+        return asked(now, lambda server: server.create_endpoint_response("revocation", request), write=False)
 
     def introspect(self) -> Response:
         """What a token says (RFC 7662)."""
@@ -106,9 +113,11 @@ class KeyManager:
             return answer(server), server
 
         reply: Reply
-        reply, server = self.store.call(run, write=write)
+        reply, server = self.store.call(run, write=write, snapshot=write)
         if server.known_client:
             self.rate.known(server.known_client, now)
+        if server.ended is not None:
+            server.position = self._end(server.ended, now)
         if server.position is not None:
             held = (("Twgw-Position", f"{server.position};503;{WAIT}"), ("Twgw-Untold", "1"))
             return Reply(reply.status, reply.body, (*reply.headers, *held))

@@ -96,6 +96,8 @@ class Server(AuthorizationServer):
         """Position of the log before anything else was read: who revokes what is read here has a later one."""
         self.position: int | None = None
         """Of the log record that was written: the answer is held until gateways have applied it."""
+        self.ended: Token | None = None
+        """That is to be voided, when the transaction has ended."""
         self.known_client = ""
         """The client that has shown who it is."""
         self.register_grant(ClientCredentials)

@@ -2,13 +2,17 @@
 
 SQLite lets one write at a time, and each commit waits for the disk, some milliseconds.  Whoever comes while another
 writes waits; then the first of those who wait does the work of all, in their order, and commits once.  When one of them
-fails, all of it is undone and each is done by itself, so nobody notices the others.  Used by ``database.py`` alone.
+fails, all of it is undone and each is done by itself, so nobody notices the others.  Used by ``database.py``.
+
+Where what they want is of one kind (``work``), as tokens to be voided, it is done with a few statements for all; on
+every database, as whoever appends to the log keeps all others from it until its commit.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -20,13 +24,20 @@ MOST = 32
 
 Function = Callable[[Any], Any]
 """Of a connection."""
+Work = Callable[[Any, Sequence[Any]], Sequence[Any]]
+"""What is done for some who wait, given a connection and what each of them wants: a result for each."""
+
+
+def one_by_one(connection: Any, functions: Sequence[Function]) -> list[Any]:
+    """Each wants a function called."""
+    return [function(connection) for function in functions]
 
 
 @define(eq=False)
 class Turn:
     """A call that waits."""
 
-    function: Function
+    wanted: Any
     result: Any = None
     error: BaseException | None = None
     leads: bool = False
@@ -41,8 +52,9 @@ class Together:
         patience: seconds after which a call that is not begun is given up.
     """
 
-    def __init__(self, transact: Callable[[Function], Any], patience: float) -> None:
+    def __init__(self, transact: Callable[[Function], Any], patience: float, work: Work = one_by_one) -> None:
         self._transact = transact
+        self._work = work
         self._patience = patience
         self._lock = threading.Lock()
         self._waiting: deque[Turn] = deque()
@@ -56,7 +68,11 @@ class Together:
         to it.
         """
         context = copy_context()
-        turn = Turn(lambda connection: context.run(function, connection))
+        return self.share(lambda connection: context.run(function, connection))
+
+    def share(self, wanted: Any) -> Any:
+        """What the work makes of what is wanted, in the same way."""
+        turn = Turn(wanted)
         with self._lock:
             self._waiting.append(turn)
             turn.leads, self._led = not self._led, True
@@ -96,7 +112,7 @@ class Together:
     def _do(self, turns: Sequence[Turn]) -> None:
         if len(turns) > 1:
             try:
-                results = self._transact(lambda connection: [turn.function(connection) for turn in turns])
+                results = self._transact(partial(self._work_for, turns))
             except Unavailable as error:
                 for turn in turns:
                     turn.error = error
@@ -109,6 +125,9 @@ class Together:
                 return
         for turn in turns:
             try:
-                turn.result = self._transact(turn.function)
+                (turn.result,) = self._transact(partial(self._work_for, [turn]))
             except BaseException as error:  # noqa: BLE001 - its caller raises it
                 turn.error = error
+
+    def _work_for(self, turns: Sequence[Turn], connection: Any) -> Sequence[Any]:
+        return self._work(connection, [turn.wanted for turn in turns])

@@ -3,6 +3,7 @@
 All that came of one login is a *family*: a code or refresh token that is used twice takes all of it with it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -89,6 +90,18 @@ def revoke_token(connection: Connection, kind: str, digest: str, *, now: float) 
     pos = log.append(connection, [log.token_record(digest)], now)
     connection.execute(update(table).where(table.c.digest == digest).values(revoked_pos=pos))
     return pos
+
+
+def revoke_shown(connection: Connection, digests: Sequence[str], *, now: float) -> list[int | None]:
+    """Void tokens that gateways are shown, all with the same statements: the position at which each was, as above."""
+    wanted = and_(table.c.digest.in_(sorted(set(digests))), table.c.kind.in_(SHOWN))
+    query = select(table.c.digest, table.c.revoked_pos).where(wanted).order_by(table.c.digest)
+    found: dict[str, int | None] = {row.digest: row.revoked_pos for row in connection.execute(query.with_for_update())}
+    if fresh := [digest for digest, pos in found.items() if pos is None]:
+        last = log.append(connection, map(log.token_record, fresh), now)
+        connection.execute(update(table).where(table.c.digest.in_(fresh)).values(revoked_pos=last))
+        found |= dict.fromkeys(fresh, last)
+    return [found.get(digest) for digest in digests]
 
 
 def revoke_family(connection: Connection, family: str, *, now: float) -> int:
