@@ -124,6 +124,7 @@ TOLD = {
     "tiers.delete_tier": (lambda c: tiers.delete_tier(c, "iron", now=NOW), "tier:iron"),
     "tokens.revoke_token": (lambda c: tokens.revoke_token(c, "access", D, now=NOW), f"tok:{'t' * 32}"),
     "tokens.revoke_family": (lambda c: tokens.revoke_family(c, "f1", now=NOW), f"tok:{'t' * 32}"),
+    "tokens.revoke_shown": (lambda c: tokens.revoke_shown(c, [D], now=NOW), f"tok:{'t' * 32}"),
     "tokens.use_once": (
         lambda c: tokens.use_once(c, "code", f"v1:{'u' * 64}", client="c1", now=NOW), f"tok:{'t' * 32}",
     ),

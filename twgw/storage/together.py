@@ -28,7 +28,7 @@ Work = Callable[[Any, Sequence[Any]], Sequence[Any]]
 """What is done for some who wait, given a connection and what each of them wants: a result for each."""
 
 
-def one_by_one(connection: Any, functions: Sequence[Function]) -> list[Any]:
+def _one_by_one(connection: Any, functions: Sequence[Function]) -> list[Any]:
     """Each wants a function called."""
     return [function(connection) for function in functions]
 
@@ -52,7 +52,7 @@ class Together:
         patience: seconds after which a call that is not begun is given up.
     """
 
-    def __init__(self, transact: Callable[[Function], Any], patience: float, work: Work = one_by_one) -> None:
+    def __init__(self, transact: Callable[[Function], Any], patience: float, work: Work = _one_by_one) -> None:
         self._transact = transact
         self._work = work
         self._patience = patience
