@@ -124,6 +124,9 @@ LONG = {
     "twgw/gateway/edge.py": "one state machine: what a client's connection does in each state belongs on one page",
     "twgw/gateway/http1.py": "one law over both heads: what is accepted has one meaning",
     "twgw/gateway/upstream.py": "one state machine: what an upstream's connection does in each state",
+    "twgw/cluster/membership.py": "one order of events: what session, lease and waits mean to each other",
+    "twgw/gateway/deployment.py": "one way from what is declared to what serves requests",
+    "twgw/gateway/follower.py": "one order of events: what is applied, tried, in force and told",
 }
 """Modules over 400 lines, with the reason why there is only one reason for them to exist."""
 
