@@ -175,11 +175,12 @@ def test_a_key_manager_listens_where_it_is_told_to(config):
         MemoryLog(), Registry(), None,
     )  # fmt: skip
     backing.begin()
-    found = listening(backing, FakeClock(), execute, MemoryLog(), Registry())
+    found, told = listening(backing, FakeClock(), execute, MemoryLog(), Registry()), []
+    found.gateways = lambda: [SimpleNamespace(tell=lambda _command, **fields: told.append(fields))]
     backing.reached(1)
 
     assert found.head.pos > 0
-    assert found.head == Head(found.head.epoch, found.head.pos)
+    assert [{"epoch": found.head.epoch, "position": found.head.pos}] == told
     backing.close()
 
 
