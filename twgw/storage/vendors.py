@@ -24,6 +24,11 @@ from twgw.storage.errors import Unavailable
 
 PATIENCE = 5
 """Seconds that a server has beyond its own time limit before the connection is given up."""
+UNHEARD = 5
+"""Seconds after which a connection is given up whose other end acknowledges nothing.
+
+Else the kernel sends what is lost again and again, ever more seldom: also when the network is back for long.
+"""
 TRIES = 20
 """How often a SQLite file is asked to write ahead, which others may be doing at the same moment."""
 
@@ -166,6 +171,9 @@ def _postgresql(
     arguments = {
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         "connect_timeout": max(2, round(connect_timeout)),  # libpq knows no less
+        "tcp_user_timeout": UNHEARD * 1000,
+        "keepalives_idle": UNHEARD,
+        "keepalives_interval": 1,
         "application_name": "twgw",
     }
     engine = create_engine(place, connect_args=arguments, **options)
@@ -218,17 +226,16 @@ def _mysql(
 
     @event.listens_for(engine, "do_connect")
     def connect_socket(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-        """PyMySQL leaves the socket open when a server does not answer there."""
-        if "unix_socket" not in kwargs:
-            return None
+        """PyMySQL leaves the socket open when a server does not answer there, and does not watch over it."""
+        connection = pymysql.connect(*args, **kwargs, defer_connect=True)
+        path = str(connection.unix_socket or "")
         with ExitStack() as opened:
-            place = opened.enter_context(socket.socket(socket.AF_UNIX))
-            place.settimeout(kwargs["connect_timeout"])
             try:
-                place.connect(kwargs["unix_socket"])
+                place = _opened(path, connection.host, connection.port, kwargs["connect_timeout"])
             except OSError as error:
-                raise pymysql.OperationalError(2003, f"cannot connect to {kwargs['unix_socket']}: {error}") from error
-            connection = pymysql.connect(*args, **kwargs, defer_connect=True)
+                where = path or f"{connection.host}:{connection.port}"
+                raise pymysql.OperationalError(2003, f"cannot connect to {where}: {error}") from error
+            opened.enter_context(place)
             connection.connect(place)
             opened.pop_all()
             return connection
@@ -247,6 +254,27 @@ def _mysql(
                 cursor.execute("SET SESSION TRANSACTION READ ONLY")
 
     return engine
+
+
+def _opened(path: str, host: str, port: int, timeout: float) -> socket.socket:
+    """A connection that is given up when the other end is gone."""
+    if path:
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(timeout)
+        try:
+            made.connect(path)
+        except OSError:
+            made.close()
+            raise
+        return made
+    made = socket.create_connection((host, port), timeout)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_USER_TIMEOUT, UNHEARD * 1000), (socket.TCP_KEEPIDLE, UNHEARD), (socket.TCP_KEEPINTVL, 1),
+    ):  # fmt: skip
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def lock_schema(connection: Connection) -> None:
