@@ -67,11 +67,12 @@ def test_a_node_joins_anew_when_its_certificates_are_taken_away(join):
     assert "s3cret" == found.database.password
 
 
-def test_a_node_without_the_database_asks_the_first(join):
+def test_a_node_without_the_database_asks_all_that_have_it(join):
     """It is no key manager, whatever its file said before, and counts where the others do."""
-    found = join({"gateway"}, {"memcached": SHARED["memcached"]})
+    told = {"memcached": SHARED["memcached"], "cluster": {"keymanagers": ["a:8091", "c:8091"]}}
+    found = join({"gateway"}, told)
 
-    assert (["a:8091"], None) == (list(map(str, found.cluster.keymanagers)), found.cluster.listen)
+    assert (["a:8091", "c:8091"], None) == (list(map(str, found.cluster.keymanagers)), found.cluster.listen)
     assert "keymanager" not in found.node.roles
     assert ["a:11211", "b:11211"] == list(map(str, found.memcached.servers))
 

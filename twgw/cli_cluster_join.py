@@ -115,7 +115,8 @@ def _settle(file: Path, config: Config, where: Address, found: Any, named: Mappi
         kept: list[str] = [role for role in config.node.roles if role != "keymanager"]
         if kept != list(config.node.roles):
             put(file, {"roles": kept}, "node")
-        put(file, {**mine, "keymanagers": [str(where)]})
+        others = [each for each in mine.pop("keymanagers", ()) if each != str(where)]
+        put(file, {**mine, "keymanagers": [str(where), *others]})
     for section, values in told.items():
         if getattr(config, section) == getattr(Config(), section):  # what stands here already counts
             put(file, values, section)

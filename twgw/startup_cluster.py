@@ -223,7 +223,10 @@ def listening(
     tls.check(where.name, KEY_MANAGER)
     tls.let_strangers_join()
     here = Here.of(tls.identity, clock, log, metrics, {})
-    door = Door(backing.database, where.name, clock.wall, here.refusals, log, partial(told, backing.config))
+    door = Door(
+        backing.database, where.name, clock.wall, here.refusals, log,
+        lambda roles: told(backing.config, member.others, roles),
+    )  # fmt: skip
     renewals = Renewals(backing.database, clock.wall, log)
     here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer, Renew: renewals.answer}
     here.abilities = (RENEWS,)

@@ -18,7 +18,7 @@ BOTH = frozenset({"gateway", "keymanager"})
 
 def test_a_key_manager_is_told_everything():
     """What differs from the default, and all that can."""
-    found = json.loads(told(load(None, SECRET, SET), BOTH))
+    found = json.loads(told(load(None, SECRET, SET), {"km2:8091"}, BOTH))
 
     assert {
         "database": {"url": "postgresql://gw@db/twgw", "password": "s3cret"},
@@ -32,16 +32,17 @@ def test_a_key_manager_is_told_everything():
 
 def test_a_gateway_is_not_told_where_the_database_is():
     """It needs no access, so it gets no password."""
-    found = told(load(None, SECRET, SET), frozenset({"gateway"}))
+    found = told(load(None, SECRET, SET), {"km3:8091", "km2:8091"}, frozenset({"gateway"}))
 
     assert "database" not in json.loads(found)
     assert "s3cret" not in found
+    assert ["km2:8091", "km3:8091"] == read(found)["cluster"]["keymanagers"]
 
 
 def test_a_file_is_of_one_node_alone():
     """Nobody else has it."""
-    assert "{}" == told(load(None, {}, {"database.url": "sqlite:////srv/twgw.db"}), BOTH)
-    assert "{}" == told(Config(), BOTH)
+    assert "{}" == told(load(None, {}, {"database.url": "sqlite:////srv/twgw.db"}), (), BOTH)
+    assert "{}" == told(Config(), (), BOTH)
 
 
 def test_what_is_not_known_here_is_left_out():

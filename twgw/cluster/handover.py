@@ -6,7 +6,7 @@ the database is, only a node is told that is to be a key manager itself.  Called
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twgw.cluster.commands import KEY_MANAGER
@@ -19,12 +19,14 @@ SHARED = {
     "control": ("public_url",),
 }
 """By section; those of the first are for key managers."""
+READ = {**SHARED, "cluster": (*SHARED["cluster"], "keymanagers")}
+"""And what a node is told that asks key managers: where the others are."""
 
 Sections = dict[str, dict[str, str | float | list[str]]]
 
 
-def told(config: Config, roles: frozenset[str]) -> str:
-    """What a node with these roles is told: all that is not as it is by default."""
+def told(config: Config, others: Iterable[str], roles: frozenset[str]) -> str:
+    """What a node with these roles is told: all that is not as it is by default, and where other key managers are."""
     found: Sections = {}
     for section, names in SHARED.items():
         if section == "database" and (KEY_MANAGER not in roles or config.database_place.file is not None):
@@ -33,6 +35,8 @@ def told(config: Config, roles: frozenset[str]) -> str:
         values = {name: _plain(getattr(ours, name)) for name in names if getattr(ours, name) != getattr(default, name)}
         if values:
             found[section] = values
+    if KEY_MANAGER not in roles and (known := sorted(others)):
+        found.setdefault("cluster", {})["keymanagers"] = known
     return json.dumps(found)
 
 
@@ -44,7 +48,7 @@ def read(text: str) -> Sections:
     if not isinstance(given, Mapping):
         raise ValueError("is no object")  # noqa: TRY004 - of the text, not of a type
     found: Sections = {}
-    for section, names in SHARED.items():
+    for section, names in READ.items():
         values = given.get(section, {})
         if not isinstance(values, Mapping) or not all(_is_plain(values[name]) for name in names if name in values):
             raise ValueError(f"has no settings under {section}")

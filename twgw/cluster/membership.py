@@ -296,6 +296,11 @@ class Membership:
         there = {name: it for name, it in self.roll().items() if it.holds or not self.removals.is_out(it.node)}
         return {**there, self.session: Standing("", self._node, self._roles, self.grants.known)}
 
+    @property
+    def others(self) -> set[str]:
+        """Where other key managers are reached."""
+        return {each.address for each in self.completion.there} - {"", self.address}
+
     def anew(self, gateway: str) -> None:
         """Have a gateway read everything anew."""
         if gateway == self.lease.gateway:
