@@ -60,21 +60,23 @@ OF_EPOCHS = {
 
 
 def load(name=None, parts=PARTS, mutants=MUTANTS):
-    """The parts as they are, or without one rule; each after those that it imports.
+    """The parts as they are, or without one rule, in one place or several; each after those that it imports.
 
-    A part is named by its path in ``twgw/``, without that where it is in ``twgw/cluster/``.
+    A part is named by its path in ``twgw/``, with a slash in it; one in ``twgw/cluster/`` by its name alone.
     """
-    part, before, after = mutants.get(name, ("", "", ""))
-    paths = {each: each if "/" in each else f"cluster/{each}" for each in parts}
+    changes = mutants.get(name, ())
+    changes = [changes] if changes and isinstance(changes[0], str) else changes
+    paths = {each: each.removeprefix("/") if "/" in each else f"cluster/{each}" for each in parts}
     names = {each: f"twgw.{path}".replace("/", ".") for each, path in paths.items()}
     kept = {key: sys.modules.pop(key) for key in names.values() if key in sys.modules}
     made = {}
     try:
         for each in parts:
             source = (FOLDER / f"{paths[each]}.py").read_text()
-            if each == part:
-                assert 1 == source.count(before), name
-                source = source.replace(before, after)
+            for part, before, after in changes:
+                if each == part:
+                    assert 1 == source.count(before), name
+                    source = source.replace(before, after)
             module = sys.modules[names[each]] = ModuleType(names[each])
             exec(compile(source, f"{each}.py", "exec"), module.__dict__)  # noqa: S102 - it is our own text
             made[each.rpartition("/")[2]] = module
