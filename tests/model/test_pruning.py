@@ -1,4 +1,4 @@
-"""Every history of a log that is pruned while it is followed: nothing that was changed is believed; each rule counts."""
+"""Every history of a log that is pruned while it is followed: nothing that was changed is believed."""
 
 import pytest
 
@@ -13,7 +13,8 @@ MUTANTS = {
     "what was read before everything was read anew is kept": ("/cache", " or position < self.floor:", ":"),
     "what a record names is believed on": ("/cache", "if last.get(tag, 0) > position:", "if False:"),
     "records that are no longer remembered change nothing":
-        ("/cache", "= max(self.floor, last.popitem(last=False)[1])\n", "= self.floor + 0 * last.popitem(last=False)[1]\n"),
+        ("/cache", "= max(self.floor, last.popitem(last=False)[1])\n",
+         "= self.floor + 0 * last.popitem(last=False)[1]\n"),
     "what was read in an epoch before is good in the next, and is kept":
         (("/cache", "if fact.epoch != self.epoch or position < self.floor:", "if False:"),),
 }  # fmt: skip

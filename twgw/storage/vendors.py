@@ -167,6 +167,10 @@ def _postgresql(
         "idle_in_transaction_session_timeout": f"{given_up * 1000:.0f}",
         "default_transaction_isolation": r"repeatable\ read" if reading else r"read\ committed",
         "default_transaction_read_only": "on" if reading else "off",
+        # the server gives it up, too, and lets go of what a node has locked that is gone
+        "tcp_user_timeout": f"{UNHEARD * 1000}",
+        "tcp_keepalives_idle": f"{UNHEARD}",
+        "tcp_keepalives_interval": "1",
     }
     arguments = {
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
@@ -244,7 +248,8 @@ def _mysql(
     def connect(connection: Any, _: Any) -> None:
         limit = f"max_execution_time = {statement_timeout * 1000:.0f}"
         if "MariaDB" in connection.get_server_info():
-            limit = f"max_statement_time = {statement_timeout:.0f}"
+            limit = f"max_statement_time = {statement_timeout:.0f}, "
+            limit += f"idle_transaction_timeout = {statement_timeout + PATIENCE:.0f}"  # as PostgreSQL's above
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SET SESSION {limit}, innodb_lock_wait_timeout = {max(1, round(statement_timeout))}, "
