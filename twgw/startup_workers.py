@@ -97,6 +97,7 @@ class Workers:
         here.answers = {Part: part, Reserve: reserving.answering(self.numbers, clock.wall), **self._for_gateways()}
         self.listening = Listening(self.reactor, Listen("tcp", 0, LOOPBACK), tls, here, self._head)
         here.arrived = lambda _peer: None  # each says itself in the log that it serves
+        here.turns.share = None  # this process has nothing else to do
         if isinstance(self.backing, FromDatabase):
             tell_of_news(self.backing, self.listening)
         self.total = sums.Sums(self.metrics.collect, self.metrics.of_all)

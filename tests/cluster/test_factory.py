@@ -40,3 +40,16 @@ def test_there_is_less_room_for_those_who_said_nothing_yet(km, node, wire):
 def test_our_own_connections_always_have_room(km):
     """They are to the few key managers that are named."""
     assert PeerFactory(km.here, "control", 0, 0).buildProtocol(ADDRESS) is not None
+
+
+def test_one_address_does_not_take_the_room_of_all_strangers(km):
+    """So nobody keeps a node out from one machine."""
+    factory = PeerFactory(km.here, most_strangers=10, most_of_one=2)
+    for _ in range(2):
+        stranger = factory.buildProtocol(ADDRESS)
+        stranger.transport = SimpleNamespace(getPeer=lambda: ADDRESS)
+        km.here.peers.add(stranger)
+
+    assert factory.buildProtocol(ADDRESS) is None
+    assert factory.buildProtocol(SimpleNamespace(host="192.0.2.10")) is not None
+    assert {"full": 1} == km.refused

@@ -6,7 +6,7 @@ from twisted.protocols.amp import AmpBox, StartTLS
 from twisted.python.failure import Failure
 
 from tests.cluster.wires import Anonymous, Cable, Foreign, Node, Raw, tls
-from twgw.cluster import protocol
+from twgw.cluster import protocol, turns
 from twgw.cluster.commands import (
     Advanced,
     Away,
@@ -415,7 +415,7 @@ def test_a_flood_of_questions_is_answered_as_fast_as_it_can_be(km, answers, raw,
     answers[Part] = lambda peer, **_part: waiting.append(Deferred()) or waiting[-1]
     attack = raw(greeting(), *(box("Part", b"%d" % n, answer=b"1", offset=b"0") for n in range(1000)))
 
-    assert protocol.MOST_RUNNING == len(waiting)
+    assert turns.MOST_RUNNING == len(waiting)
     assert not attack.ends[0].reading
     assert is_undisturbed(neighbour)
 
@@ -622,6 +622,70 @@ def test_a_flood_of_refusals_does_not_fill_the_log(km, raw):
 
     assert {"command": 100} == km.refused
     assert 1 == len(km.lines)
+
+
+@pytest.mark.parametrize("ask", [b"", b"1"])
+@pytest.mark.parametrize("name", ["unknown", "x" * 65_000])
+def test_a_flood_of_unknown_commands_does_not_fill_it_either(km, raw, ask, name):
+    """Also of those that nobody waits for, and of names that AMP cannot repeat."""
+    attack = raw(greeting(), *[box(name, ask)] * 50)
+
+    assert {"command": 50} == km.refused
+    assert 1 == len(km.lines)
+    assert attack.is_open
+    assert len(attack.client.received) < 10_000
+
+
+def test_a_flood_of_questions_that_fail_does_not_fill_it_either(km, answers, gw, wire, raw):
+    """Whatever the fault is, ours or of what was asked: a traceback a second; nor does it lie on the stack."""
+    waiting = [Deferred()] * (turns.MOST_RUNNING - 1)
+    answers[ReadFacts] = lambda peer, wanted: waiting.pop() if waiting else {}["wanted"]
+    attack = raw(greeting(), *[box("ReadFacts", wanted=b"")] * 1000)
+
+    assert {"fault": 1000 - turns.MOST_RUNNING + 1} == km.refused
+    assert ["error"] == [level for level, _ in km.here.log.lines]
+    assert attack.is_open
+
+
+def test_the_connections_of_a_node_count_together(km, answers, raw, neighbour):
+    """However many it opens: so many questions are answered at a time, the others of it wait, and nobody else."""
+    waiting = []
+    answers[Part] = lambda peer, **_part: waiting.append(Deferred()) or waiting[-1]
+    flood = [box("Part", b"%d" % n, answer=b"1", offset=b"0") for n in range(1000)]
+    attacks = [raw(greeting(), *flood) for _ in range(3)]
+    neighbour.client.ask(Part, answer=1, offset=0)
+    neighbour.pump()
+
+    assert turns.MOST_RUNNING + 1 == len(waiting), "and the neighbour's"
+    while waiting:
+        waiting.pop().callback({"piece": b""})
+        for attack in attacks:
+            attack.pump()
+    assert [1000] * 3 == [attack.client.received.count(b"_answer") - 1 for attack in attacks]
+
+
+def test_a_node_has_its_share_of_each_second(clock, km, answers, raw, neighbour):
+    """What it sends beyond waits for the next one, and nobody else does."""
+    heard = []
+    answers[Tell] = lambda peer, **_tell: heard.append(clock.advance(0.25)) or {}
+    attack = raw(greeting(), *[box("Tell", b"", kind=b"x", body=b"")] * 20)
+
+    assert 2 == len(heard)
+    assert {"flood": 1} == km.refused
+    assert is_undisturbed(neighbour)
+    km.here.look()
+    attack.pump()
+    assert 4 == len(heard)
+
+
+def test_a_node_has_so_many_connections(km, raw, neighbour, monkeypatch):
+    """It takes no room of others."""
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 2)
+    attacks = [raw(greeting()) for _ in range(3)]
+
+    assert b"2 connections of this node are open" in attacks[2].client.received
+    assert [True, True, False] == [attack.server.greeted for attack in attacks]
+    assert is_undisturbed(neighbour)
 
 
 def test_hello_is_said_by_every_version(km):

@@ -11,6 +11,7 @@ from twgw.cluster.authority import Identity
 from twgw.cluster.commands import VERSIONS
 from twgw.cluster.refusals import Refusals
 from twgw.cluster.removals import Removals
+from twgw.cluster.turns import Turns
 from twgw.policy.interfaces import Clock, Log, Metrics
 
 Answer = Callable[..., Any]
@@ -40,6 +41,10 @@ class Here:
     """Whose certificates are refused although they are good."""
     peers: set[Any] = field(factory=set)
     """All that are connected, also those who said nothing yet."""
+    turns: Turns = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.turns = Turns(self.refusals)
 
     @classmethod
     def of(
@@ -58,3 +63,4 @@ class Here:
         """See who is too slow or silent; called every second."""
         for peer in list(self.peers):
             peer.look()
+        self.turns.look()

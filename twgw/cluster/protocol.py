@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.protocols import amp
@@ -24,13 +24,12 @@ from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, 
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
 from twgw.cluster.tls import JOIN, peer_of
+from twgw.cluster.turns import MOST_CONNECTIONS
 
 MOST_KEYS, LARGEST_BOX = 32, 256 * 1024
 """Of one box."""
 STRANGER_BOX = 4 * 1024
 """Of the first box, when nobody has said hello."""
-MOST_RUNNING = 64
-"""Questions that are being answered; then no more are read."""
 MOST_UNSENT = 1 << 20
 """Bytes that a peer does not take."""
 STALLED, SILENT, HELLO_WITHIN, PATIENCE, ALIVE = 2.0, 30.0, 10.0, 10.0, 3.0
@@ -95,7 +94,6 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         self._outlet = _Outlet(here.now)
         self._since = self._heard = here.now()
         self._keys = self._size = 0
-        self._running = 0
         self._owed: list[tuple[float, Deferred[Any]]] = []
         self._secure = False
         self._gone = False
@@ -110,6 +108,11 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             return self.identity.node
         address: Any = self.transport.getPeer() if self.transport is not None else None
         return f"{address.host}:{address.port}" if hasattr(address, "port") else "a peer"
+
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return str(getattr(self.transport.getPeer() if self.transport is not None else None, "host", ""))
 
     # --- the connection --------------------------------------------------------------------------------------
 
@@ -182,6 +185,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             raise Removed(TAKEN_OUT)
         if self.greeted or link not in LINKS or not 0 < len(boot) <= 64:
             raise Refused("such a hello is not understood here")
+        if sum(peer.greeted and peer.name == node for peer in here.peers) >= MOST_CONNECTIONS:
+            raise Refused(f"{MOST_CONNECTIONS} connections of this node are open")
         version = min(newest, here.versions[1])
         if version < max(oldest, here.versions[0]):
             spoken = "{} to {}".format(*here.versions)
@@ -275,9 +280,21 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         return True
 
     def ampBoxReceived(self, box: AmpBox) -> None:  # noqa: N802 - Twisted's name
-        """A whole box: a question, or the answer to one of ours."""
+        """A whole box."""
+        here, who = self._here, self.name
         self._keys = self._size = 0
-        self._heard = self._here.now()
+        self._heard = here.now()
+        self._take(box)
+        here.turns.used(who, here.now() - self._heard)
+        here.turns.heed(self)
+
+    def go_on(self) -> None:
+        """It is its turn again: read."""
+        if not self._gone:
+            self.resumeProducing()
+
+    def _take(self, box: AmpBox) -> None:
+        """A question, or the answer to one of ours."""
         answered = box.get(amp.ANSWER, box.get(amp.ERROR))
         if self.greeted and self._here.removals.refuses(self.identity):
             self.drop("removed", TAKEN_OUT)
@@ -289,7 +306,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             super().ampBoxReceived(box)
 
     def locateResponder(self, name: bytes) -> Any:  # noqa: N802 - Twisted's name
-        """What answers a command; None of those that are unknown.  AMP's own (StartTLS and others) are."""
+        """What answers a command, or refuses those that are unknown.  AMP's own (StartTLS and others) are."""
         if name == Hello.commandName:
             return partial(self._respond, Hello, lambda _peer, **arguments: self._hello(**arguments))
         if name == Ping.commandName:
@@ -298,7 +315,12 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             if command.commandName == name:
                 return partial(self._respond, command, answer)
         self._here.refusals.add("command", self.name, f"unknown command {name[:40]!r}")
-        return None
+        return self._unknown
+
+    def _unknown(self, box: AmpBox) -> Deferred[AmpBox]:
+        """AMP itself would repeat the name, however long, and log what nobody waits for."""
+        unhandled = amp.RemoteAmpError(amp.UNHANDLED_ERROR_CODE, "unknown command", False)
+        return fail(unhandled) if amp.ASK in box else succeed(AmpBox())
 
     def _respond(self, command: type[Command], answer: Answer, box: AmpBox) -> Deferred[AmpBox]:
         """Answer, and let nothing out but what every peer understands."""
@@ -314,12 +336,11 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         except Refused as error:
             self._here.refusals.add("command", self.name, f"{command.__name__}: {error}")
             return fail(told(error))
-        self._running += 1
-        if self._running >= MOST_RUNNING:
-            self.pauseProducing()
+        who = self.name
+        self._here.turns.begin(who)
         done = maybeDeferred(answer, self, **arguments)
         done.addCallback(partial(self._boxed, command))
-        return done.addErrback(partial(self._failed, command)).addBoth(self._done)
+        return done.addErrback(partial(self._failed, command)).addBoth(self._done, who)
 
     def _check(self, command: type[Any]) -> None:
         """Raises Refused unless the certificate of the peer allows a command."""
@@ -339,19 +360,15 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
     def _failed(self, command: type[Command], failure: Failure) -> Failure:
         error = failure.value
         if not isinstance(error, tuple(ERRORS)):
-            self._here.log.error(
-                "{command} of {name} could not be answered: {error}", command=command.__name__, name=self.name,
-                error=failure.getTraceback(),
-            )  # fmt: skip
+            text = f"{command.__name__} could not be answered: {failure.getTraceback()}"
+            self._here.refusals.add("fault", self.name, text, ours=True)
             error = Broken(f"{command.__name__} failed here; the log of the node says why")
         if isinstance(error, Refused):
             self._here.refusals.add(error.reason, self.name, f"{command.__name__}: {error}")
         return Failure(told(error))
 
-    def _done(self, result: Any) -> Any:
-        self._running -= 1
-        if self.paused and not self._gone and self._running < MOST_RUNNING:
-            self.resumeProducing()
+    def _done(self, result: Any, who: str) -> Any:
+        self._here.turns.end(who)
         return result
 
     # --- what goes -------------------------------------------------------------------------------------------
@@ -388,7 +405,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
 
     def unhandledError(self, failure: Failure) -> None:  # noqa: N802 - Twisted's name
         """What nobody took care of is a fault of ours, and no reason to end the connection."""
-        self._here.log.error("an answer of {name} was not used: {error}", name=self.name, error=failure.getTraceback())
+        text = f"an answer of it was not used: {failure.getTraceback()}"
+        self._here.refusals.add("fault", self.name, text, ours=True)
 
 
 def _arguments(command: type[Command], box: AmpBox, peer: Peer) -> dict[str, Any]:

@@ -28,8 +28,11 @@ class Refusals:
     _said: dict[str, float] = field(factory=dict)
     _unsaid: dict[str, int] = field(factory=dict)
 
-    def add(self, reason: str, who: str, why: str) -> None:
-        """Count one, and say so, unless another for this reason was said a moment ago."""
+    def add(self, reason: str, who: str, why: str, *, ours: bool = False) -> None:
+        """Count one, and say so, unless another for this reason was said a moment ago.
+
+        ``ours``: it should have been done, and the fault is here.
+        """
         self.counter.add((reason,))
         last, now = self._said.get(reason), self.now()
         if last is not None and now - last < EVERY:
@@ -38,4 +41,5 @@ class Refusals:
         self._said[reason] = now
         more = self._unsaid.pop(reason, 0)
         others = f" ({more} more like it before)" if more else ""
-        self.log.warn("refused {who}: {why}{others}", who=who, why=why, others=others)  # noqa: G010 - not logging's
+        say = self.log.error if ours else self.log.warn
+        say("refused {who}: {why}{others}", who=who, why=why, others=others)
