@@ -77,6 +77,19 @@ def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeyp
     assert found == json.loads(cluster("status", "-c", config, "--json")[1])
 
 
+def test_what_other_nodes_say_of_themselves_does_not_reach_the_terminal_as_it_is(config, monkeypatch):
+    """A node of an earlier version may pass on what a gateway said."""
+    Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
+    monkeypatch.setattr("twgw.cluster.tls.load", lambda *_: None)
+    evil = "\x1b]0;x\x07"
+    node = NODES[1] | {"digest": evil, "counters": evil, "refused": [{"reason": evil}]}
+    document = json.dumps({"cluster": evil, "nodes": [node]}).encode()
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda *_: document)
+
+    assert "\x1b" not in cluster("status", "-c", config)[1]
+    assert "\x07" not in cluster("status", "-c", config, "--json")[1]
+
+
 def test_status_needs_the_files_of_the_node(config):
     """They are named."""
     Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")

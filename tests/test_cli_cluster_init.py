@@ -1,5 +1,6 @@
 """Tests of twgw.cli_cluster_init; tests/wire/test_two_boxes.py starts the nodes afterwards."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.storage.conftest import NOW
 from tests.test_cli_cluster import cluster
 from twgw import cli_cluster_init
-from twgw.cli_cluster_init import advertised, own_address
+from twgw.cli_cluster_init import advertised, own_address, put
 from twgw.cluster.authority import Identity
 from twgw.cluster.joining import JoinToken
 from twgw.cluster.tls import load
@@ -288,3 +289,15 @@ def test_an_address_is_that_of_a_network(monkeypatch):
     assert "" == own_address(["192.0.2.1", "192.0.2.2"])
     assert {"advertise": "[2001:db8::1]:8091"} == advertised(Config(), "2001:db8::1")
     assert {} == advertised(Config(), "")
+
+
+def test_what_is_written_into_a_configuration_is_never_open_to_more_than_that_is(config, monkeypatch):
+    """Also not for the moment until it has taken its place: there may be secrets in it."""
+    seen = []
+    replace, chmod = os.replace, Path.chmod
+    Path(config).chmod(0o640)
+    monkeypatch.setattr("os.replace", lambda draft, file: (seen.append(draft.stat().st_mode), replace(draft, file)))
+    monkeypatch.setattr(Path, "chmod", lambda path, mode: (seen.append(path.stat().st_mode), chmod(path, mode)))
+    put(Path(config), {"listen": "tcp:8091"})
+
+    assert [0o600, 0o640] == [mode & 0o777 for mode in seen]

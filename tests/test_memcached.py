@@ -60,6 +60,7 @@ def liar():
 class Liar:
     def __init__(self, version=b"VERSION 1.6.18\r\n"):
         self.version, self.pieces, self.asked, self.connections = version, [], b"", 0
+        self.endless = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.name = f"127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -74,6 +75,9 @@ class Liar:
             with client, suppress(OSError):
                 client.recv(65536)
                 client.sendall(self.version)
+                while self.endless is not None:
+                    client.sendall(self.endless[0])
+                    threading.Event().wait(self.endless[1])
                 while data := client.recv(1 << 20):
                     self.asked += data
                     for piece in self.pieces:
@@ -263,3 +267,26 @@ def test_a_server_that_is_not_there_is_not_seen():
     """In words."""
     with pytest.raises(OSError, match="Connection refused"):
         see(ServerAddress("127.0.0.1", 1), 1, "twgw")
+
+
+@pytest.mark.parametrize(("piece", "pause"), [(b"1", 0.005), (b"1" * 65536, 0)])
+def test_a_server_whose_first_answer_never_ends_is_not_waited_for(piece, pause):
+    """However slowly or fast it comes: neither a thread nor the memory is its own."""
+    liar = Liar(b"VERSION 1.6.")
+    liar.endless = piece, pause
+    made = Door(liar.name, timeout=0.2)
+    assert made.ask(Add("a", 1, 1, 0)) is None
+    assert made.memcached.fault in {"it did not answer in time", "the answer is longer than any that memcached gives"}
+    with pytest.raises(OSError, match=r"not answer in time|longer than any"):
+        see(ServerAddress.from_text(liar.name), 0.2, "twgw")
+    made.memcached.stop()
+    liar.close()
+
+
+@pytest.mark.parametrize("said", [b"END\r\nEND\r\nVERSION \x1b[2J\r\n", b"VERSION 1.6.18\r\n", b"ERROR\r\n"])
+def test_what_says_something_else_is_not_seen(said):
+    """Nothing of it reaches a terminal."""
+    liar = Liar(said)
+    with pytest.raises(OSError, match="none that memcached gives"):
+        see(ServerAddress.from_text(liar.name), PATIENCE, "twgw")
+    liar.close()

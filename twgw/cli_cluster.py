@@ -13,7 +13,7 @@ from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_cluster_remove import remove
 from twgw.cli_config import config_option, configured, failure
-from twgw.cli_show import show_list
+from twgw.cli_show import in_words, show_list
 from twgw.cluster.settings import Address
 
 EXAMPLES = """\b
@@ -78,11 +78,11 @@ def status(file: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    click.echo(f"Cluster {found['cluster']}, as {where} says:\n")
+    click.echo(in_words(f"Cluster {found['cluster']}, as {where} says:\n"))
     columns = ("node", "roles", "position", "serves", "lease", "limits")
     show_list(columns, map(_row, found["nodes"]), "No node is there.")
     for line in (line for each in found["nodes"] for line in _alarms(each)):
-        click.echo(line)
+        click.echo(in_words(line))
 
 
 def _row(each: dict[str, Any]) -> tuple[Any, ...]:

@@ -197,7 +197,8 @@ def put(file: Path, values: Mapping[str, str | float | list[str]], section: str 
     try:
         made = with_settings(file.read_text("utf-8"), section, values)
         draft = file.with_name(f".{file.name}.new")
-        draft.write_text(made, "utf-8")
+        draft.unlink(missing_ok=True)
+        create(draft, made)
         draft.chmod(file.stat().st_mode & 0o777)
         os.replace(draft, file)  # noqa: PTH105 - as it is called everywhere
     except (OSError, ValueError) as error:

@@ -27,6 +27,18 @@ _VALUE = re.compile(rb"VA (\d{1,9})((?: [a-zA-Z]\S*)*)\Z")
 _COUNTED = re.compile(rb"^VA (\d{1,2}) c(\d{1,20}) O(\d{1,9})\r\n( *\d{1,20} *)\r\n", re.MULTILINE)
 """The whole answer to an ``Add``, as it nearly always is: two lines."""
 _NUMBER = re.compile(rb" *[0-9]{1,20} *")
+_SEEN = re.compile(
+    rb"(?:VALUE [^\r\n]*\r\n(?P<mark>[^\r\n]{0,40})\r\n)?END\r\n(?P<settings>(?:STAT [^\r\n]*\r\n)*)END\r\n"
+    rb"VERSION (?P<version>[ -~]{0,40})\r\n"
+)
+_END_OF_SEEN = re.compile(rb"(?:VERSION|ERROR)[^\n]*\n\Z")
+_VERSION = re.compile(rb"VERSION ((\d{1,5})\.(\d{1,5})\.(\d{1,5})[ -~]{0,20})\r\n")
+_LINE = re.compile(rb"\n\Z")
+_DONE = re.compile(rb"(?:\A|\n)MN\r\n\Z")
+LONGEST_END = 100
+"""Bytes in which the end of an answer is looked for."""
+LARGEST = 64 << 10
+"""Bytes of what a server says of itself."""
 
 
 class Get(NamedTuple):
@@ -115,16 +127,19 @@ class Seen:
 def see(address: ServerAddress, timeout: float, namespace: str) -> Seen:
     """Look at a server, and change nothing.  Raises OSError, with words that say why it cannot be seen."""
     client = Client(address.place, connect_timeout=timeout, timeout=timeout, no_delay=True)
+    asked = f"get {namespace}:mark\r\nstats settings\r\nversion\r\n".encode()
     try:
-        mark = client.get(f"{namespace}:mark") or b""
-        settings = {bytes(name): value for name, value in client.stats("settings").items()}
-        version = client.version().decode("ascii", "replace")[:40]
-    except (OSError, MemcacheError, ValueError) as error:
+        client._connect()  # noqa: SLF001 - what it offers reads an answer of any length, for ever
+        data = _received(client.sock, asked, time.monotonic() + timeout, LARGEST, _END_OF_SEEN)
+    except (OSError, MemcacheError, GarbledError) as error:
         raise OSError(_words(error)) from error
     finally:
         client.close()
-    evicts = settings.get(b"evictions") not in (b"off", False)
-    return Seen(version, mark.decode("ascii", "replace").strip()[:40], evicts)
+    if not (found := _SEEN.fullmatch(data)):
+        raise OSError("the answer is none that memcached gives")
+    mark, settings, version = found["mark"] or b"", found["settings"], found["version"]
+    evicts = b"STAT evictions off\r\n" not in settings
+    return Seen(version.decode("ascii", "replace"), mark.decode("ascii", "replace").strip(), evicts)
 
 
 def values_written(commands: Sequence[Get | Store]) -> bytes:
@@ -220,31 +235,37 @@ class Memcached:
     def _exchange(self, commands: Sequence[Any]) -> list[Any]:
         deadline = time.monotonic() + self._timeout
         if self._client.sock is None:
-            self._connect()
-        data = bytearray()
-        sock: Any = self._client.sock
-        sock.sendall(self._language.written(commands))
+            self._connect(deadline)
         most = self._language.most * (len(commands) + 1)
-        while not data.endswith(END) or (len(data) > len(END) and not data.endswith(b"\n" + END)):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
-            piece = sock.recv(65536)
-            if not piece:
-                raise ConnectionError("it closed the connection")
-            data += piece
-            if len(data) > most:
-                raise GarbledError("the answer is longer than any that memcached gives")
-        return self._language.read(bytes(data), commands)
+        data = _received(self._client.sock, self._language.written(commands), deadline, most, _DONE)
+        return self._language.read(data, commands)
 
-    def _connect(self) -> None:
-        version = self._client.version()
-        self.version = version.decode("ascii", "replace")[:40]
-        numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", self.version)
-        if not numbers or tuple(map(int, numbers.groups())) < OLDEST:
+    def _connect(self, deadline: float) -> None:
+        self._client._connect()  # noqa: SLF001 - what it offers reads an answer of any length, for ever
+        answer = _received(self._client.sock, b"version\r\n", deadline, LARGEST, _LINE)
+        found = _VERSION.fullmatch(answer)
+        self.version = found[1].decode("ascii") if found else ""
+        if not found or tuple(map(int, found.groups()[1:])) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             raise GarbledError(f"it is {self.version or 'of no version'}; memcached {oldest} or newer is needed")
+
+
+def _received(sock: Any, asked: bytes, deadline: float, most: int, end: re.Pattern[bytes]) -> bytes:
+    """The answer to what is asked, up to its end: all of it in time, and not more than ``most`` bytes."""
+    sock.sendall(asked)
+    data = bytearray()
+    while not end.search(data, max(len(data) - LONGEST_END, 0)):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        piece = sock.recv(65536)
+        if not piece:
+            raise ConnectionError("it closed the connection")
+        data += piece
+        if len(data) > most:
+            raise GarbledError("the answer is longer than any that memcached gives")
+    return bytes(data)
 
 
 def _words(error: Exception) -> str:

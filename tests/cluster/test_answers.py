@@ -8,7 +8,17 @@ from tests.cluster.test_protocol import outcome
 from twgw.cluster import answers as module
 from twgw.cluster import remote as asking
 from twgw.cluster.answers import Answers
-from twgw.cluster.commands import PIECE, KeepCounted, Part, ReadAll, ReadFacts, ReadKeys, Refused
+from twgw.cluster.commands import (
+    PIECE,
+    KeepCounted,
+    Part,
+    ReadAll,
+    ReadCounted,
+    ReadFacts,
+    ReadKeys,
+    ReadNews,
+    Refused,
+)  # fmt: skip
 from twgw.cluster.remote import Remote
 from twgw.memory_world import EPOCH
 from twgw.model import Api, Credential, Lifecycle, Target, Upstream
@@ -246,3 +256,24 @@ def test_a_piece_is_what_the_protocol_says():
     """Both ends mean the same."""
     assert PIECE == module.PIECE
     assert asking.LARGEST > PIECE
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (ReadNews, {"epoch": 1, "position": 1 << 63}), (ReadNews, {"epoch": -1, "position": 0}),
+        (ReadNews, {"epoch": 10**4000, "position": 0}), (ReadCounted, {"place": "a\0"}),
+        (ReadCounted, {"place": "a" * 101}), (ReadFacts, {"wanted": b'[["key", "api-key", ["\\u0000"]]]'}),
+        (ReadFacts, {"wanted": b'[["right", "\\ud800", "pets:1"]]'}),
+        (KeepCounted, {"place": "a", "values": b'[["\\u0000", 1, 2e9]]'}),
+        (KeepCounted, {"place": "a", "values": b'[["k", true, 2e9]]'}),
+        (KeepCounted, {"place": "a", "values": b'[["k", 1, NaN]]'}),
+    ],
+)  # fmt: skip
+def test_what_no_database_takes_is_refused(opened, command, arguments):
+    """It is no fault of ours, and does not stand in the log as one."""
+    asked = opened.client.ask(command, **arguments)
+    opened.pump()
+
+    assert isinstance(outcome(asked), Refused)
+    assert not [line for line in opened.server._here.log.lines if "Traceback" in str(line)]

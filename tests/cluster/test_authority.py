@@ -2,7 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import CertificateSigningRequestBuilder, Name
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,13 +87,15 @@ def test_a_request_that_its_key_did_not_sign_is_refused():
         authority.issue(OURS, "\n".join(lines), Identity("c1", "gw1"), EPOCH)
 
 
-def test_a_request_is_of_a_key_on_a_curve():
-    """Others are refused."""
-    key = rsa.generate_private_key(65537, 2048)
+@pytest.mark.parametrize(
+    "key", [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP192R1())], ids=["RSA", "P-192"]
+)
+def test_a_request_is_of_a_key_on_a_curve(key):
+    """Others, and weak ones, are refused."""
     asked = CertificateSigningRequestBuilder().subject_name(Name([])).sign(key, hashes.SHA256())
     text = asked.public_bytes(serialization.Encoding.PEM).decode()
 
-    with pytest.raises(CertificateError, match="on an elliptic curve"):
+    with pytest.raises(CertificateError, match="on P-256"):
         authority.issue(OURS, text, Identity("c1", "gw1"), EPOCH)
 
 

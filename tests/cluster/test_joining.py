@@ -1,15 +1,16 @@
 """A node joins by a token: once, in time, and only the cluster that the token is of."""
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from tests.cluster.test_protocol import box, outcome
 from tests.cluster.wires import NOW, OTHER_AUTHORITY, Anonymous, Node, Raw, certified
 from twgw.cluster import authority, protocol
-from twgw.cluster.commands import Join, Ping, ReadKeys, Refused
+from twgw.cluster.commands import Away, Join, Ping, ReadKeys, Refused
 from twgw.cluster.joining import LASTS, Door, JoinError, JoinToken, ensure_authority, join, new_token
 from twgw.cluster.tls import Stranger, Tls
 from twgw.memory_world import MemoryLog
+from twgw.storage.errors import Unavailable
 from twgw.storage.keys import KEPT, prune_keys
 
 
@@ -213,6 +214,16 @@ def test_a_stranger_may_join_and_nothing_else(km, wire):
     assert b"secret" not in stranger.client.received
     assert 3 == stranger.client.received.count(b"REFUSED")
     assert {"command": 3} == km.refused
+
+
+def test_a_stranger_is_not_told_where_the_database_is(joined, token, sqlite, monkeypatch):
+    """When that does not answer, either."""
+    why = Unavailable("postgresql://twgw@10.0.0.5/twgw: connection refused")
+    monkeypatch.setattr(sqlite, "run", lambda *_, **__: fail(why))
+    told = joined(token)
+
+    assert isinstance(told, Away)
+    assert "postgresql" not in str(told)
 
 
 def test_a_stranger_does_not_stay(clock, km, wire, token):

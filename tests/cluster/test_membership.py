@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 from tests.cluster.conftest import EXACT, HandClocks
 from tests.storage.conftest import NOW
 from twgw.cluster import membership as module
+from twgw.cluster import reports
 from twgw.cluster.commands import Refused
 from twgw.cluster.membership import EVERY, HASTE, Lost, Membership, Rounds
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
@@ -475,6 +476,32 @@ def test_a_gateway_in_the_name_of_another_is_refused(member):
     a.go(HASTE)
 
     assert outcome(done) is None
+
+
+def test_a_node_has_so_many_gateways(member, monkeypatch):
+    """Invented ones hold up no more than its own, push out nobody's, and find room when those before have ended."""
+    monkeypatch.setattr(reports, "MOST_OF_NODE", 3)
+    a = member()
+    for name in "xyz":
+        assert a.it.heard(LeaseAsked(name, 1, Head(1, 0)), "evil", ("gateway",)) is not None
+    for message in (LeaseAsked("w", 1, Head(1, 0)), Ack("w", Head(1, 0))):
+        with pytest.raises(Refused, match="of too many"):
+            a.it.heard(message, "evil", ("gateway",))
+    assert a.it.heard(LeaseAsked("x", 2, Head(1, 0)), "evil", ("gateway",)) is not None
+    assert a.it.heard(LeaseAsked("g", 1, Head(1, 0)), "gw", ("gateway",)) is not None
+
+    a.go(5)
+    assert a.it.heard(LeaseAsked("w", 1, Head(1, 0)), "evil", ("gateway",)) is not None
+    assert {"g", "w", "y", "z"} == {each.gateway for each in a.it.reports.standings({})} - {a.it.lease.gateway}
+
+
+@pytest.mark.parametrize(
+    "said", [{"gateway": "x" * 65}, {"counts": CountsOn("x" * 256)}, {"counts": CountsOn("a\x1b[2J", "s")}]
+)
+def test_no_gateway_calls_itself_what_fills_a_session_or_moves_a_terminal(said):
+    """What it says is no message."""
+    with pytest.raises(ValueError, match=r"<= 64|no name of a node"):
+        LeaseAsked(**{"gateway": "g", "number": 1, "applied": Head(1, 0), **said})
 
 
 def test_old_messages_that_come_again_change_nothing(member):

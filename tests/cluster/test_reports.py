@@ -89,6 +89,15 @@ def test_a_report_that_is_too_large_is_none(wrong):
         structure(Report, wrong)
 
 
+def test_what_is_told_can_be_seen():
+    """It reaches logs, the fields of answers, and terminals."""
+    evil = "a\x1b[2J\r\nb\x07\u202e\ud800c"
+    made = Report(evil, (Nack(evil, 1, evil),), (), evil)
+
+    assert {"a [2J  b   c"} == {made.digest, made.counters, made.refused[0].api, made.refused[0].text}
+    assert made == structure(Report, as_written(made))
+
+
 def test_a_nack_is_cut_to_what_is_taken():
     """However much is wrong."""
     nack = Nack.of("pets:1.0" * 100, 7, ["x" * 400] * 100)
@@ -110,7 +119,7 @@ def test_what_stands_in_a_session_is_read_as_it_was(told):
     assert told == read(write(told))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"weather": "fine"}', '{"gateways": 7}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"weather": "fine"}', '{"gateways": 7}', "[" * 60_000])
 def test_what_is_not_understood_says_nothing(text):
     """A later version may have written it."""
     assert Told() == read(text)

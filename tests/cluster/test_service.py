@@ -154,3 +154,14 @@ def test_at_the_stop_everybody_is_let_go(listening, connected):
 
     assert not opened.is_open
     assert not listening.here.peers
+
+
+def test_a_node_that_comes_again_and_again_does_not_fill_the_log(listening, clock, km, connected):
+    """A line a second."""
+    for _ in range(5):
+        connected()
+    connected("gw2")
+    clock.advance(1)
+    connected()
+
+    assert ["gw1 is connected", "gw2 is connected", "gw1 is connected"] == km.lines

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.storage.conftest import NOW
+from twgw.storage import joins
 from twgw.storage.joins import add_join, find_join, use_join
 from twgw.storage.keys import KEPT, prune_keys
 
@@ -28,6 +29,19 @@ def test_it_is_used_once(database, write, read):
     with ThreadPoolExecutor(8) as threads:
         assert [True] == [used for used in threads.map(use, range(16)) if used]
     assert None is read(find_join, "d1", now=NOW)
+    assert frozenset({"gateway"}) == read(find_join, "d2", now=NOW)
+
+
+def test_what_was_seen_before_others_used_it_is_no_later_token(write, read, monkeypatch):
+    """Its number may be given anew between the two statements of a transaction."""
+    write(add_join, "d1", ["gateway"], seconds=60)
+    seen = read(lambda connection: list(joins._found(connection, "d1", NOW)))
+    assert True is write(use_join, "d1")
+    write(add_join, "d2", ["gateway"], seconds=60)
+    monkeypatch.setattr(joins, "_found", lambda *_: seen)
+    assert False is write(use_join, "d1")
+    monkeypatch.undo()
+
     assert frozenset({"gateway"}) == read(find_join, "d2", now=NOW)
 
 

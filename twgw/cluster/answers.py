@@ -65,6 +65,7 @@ class Answers:
         }  # fmt: skip
 
     async def _counted(self, place: str) -> bytes:
+        _check_place(place)
         written: bytes = await self.in_thread(
             encoding.write_counted, await self.reader.counted(place, self.wall())
         )  # fmt: skip
@@ -74,8 +75,7 @@ class Answers:
         return Deferred.fromCoroutine(self._kept(place, values))
 
     async def _kept(self, place: str, values: bytes) -> dict[str, Any]:
-        if len(place) > LONGEST_PLACE:
-            raise Refused("keeps it at a place that no node is called")
+        _check_place(place)
         try:
             await self.reader.keep_counted(place, encoding.read_counted(values, small=True), self.wall())
         except encoding.Garbled as error:
@@ -102,6 +102,8 @@ class Answers:
             waiter.callback(result)  # a Failure too
 
     async def _news(self, epoch: int, position: int) -> bytes:
+        if min(epoch, position) < 0 or max(epoch, position) >= 1 << 63:
+            raise Refused("there is no such position")
         news = await self.reader.news(Head(epoch, position))
         if news is None or not news.about_apis:
             return encoding.write_news(news)
@@ -118,6 +120,11 @@ class Answers:
     async def _secrets(self) -> bytes:
         found = await self.reader.secrets(self.wall())
         return encoding.write_secrets(attrs.evolve(found, issuer=self.issuer))
+
+
+def _check_place(place: str) -> None:
+    if len(place) > LONGEST_PLACE or not encoding.is_text(place):
+        raise Refused("no node is called so")
 
 
 def _answered(read: Callable[..., Awaitable[bytes]], peer: Peer, **arguments: Any) -> Deferred[dict[str, Any]]:

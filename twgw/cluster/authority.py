@@ -24,6 +24,8 @@ DAY = 86_400
 EARLY = timedelta(hours=1)
 """Certificates begin so long ago, as the clocks of nodes differ."""
 LONGEST_SUBJECT = 64
+CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+"""Of keys that are certified: with a weak one, others could become the node that made it."""
 _IDENTITY = re.compile(rf"twgw://({NAME})/({NAME})(?:\?(role=[a-z]+(?:&role=[a-z]+)*))?", re.ASCII)
 
 
@@ -124,8 +126,8 @@ def issue(authority: Authority, request: str, identity: Identity, now: float, da
         valid = wanted.is_signature_valid and isinstance(public, ec.EllipticCurvePublicKey)
     except (ValueError, TypeError) as error:
         raise CertificateError("is no request for a certificate") from error
-    if not valid or not isinstance(public, ec.EllipticCurvePublicKey):
-        raise CertificateError("a request must be signed with its own key, on an elliptic curve")
+    if not valid or not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, CURVES):
+        raise CertificateError("a request must be signed with its own key, on P-256, P-384 or P-521")
     signer, key = _certificate(authority.certificate), private(authority.key)
     days = min(days, (signer.not_valid_after_utc.timestamp() - now) / DAY)
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]

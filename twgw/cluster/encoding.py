@@ -6,6 +6,7 @@ here, and nothing of that is guessed.
 """
 
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -28,12 +29,18 @@ MOST_COUNTED, LONGEST_KEY = 500, 48
 """Values that are told at once of what was counted, and the length of their names."""
 LATEST = 2**40
 """UNIX time; nothing lasts until then."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 TOGETHER, DIGESTS = 64, 8
 """Things that may be asked for at once, and digests of one of them."""
 
 
 class Garbled(ValueError):
     """What came is not understood."""
+
+
+def is_text(text: str) -> bool:
+    """Whether a database takes it."""
+    return not _NO_TEXT.search(text)
 
 
 def write_everything(head: Head, served: Served) -> bytes:
@@ -73,10 +80,11 @@ def read_wanted(data: bytes) -> list[Key | Right]:
 
 def _wanted(entry: Any) -> Key | Right:
     match entry:
-        case ["right", str(application), str(api)]:
+        case ["right", str(application), str(api)] if is_text(application + api):
             return Right(application, api)
         case ["key", str(kind), [*digests]] if len(digests) <= DIGESTS and all(isinstance(it, str) for it in digests):
-            return Key(b"", kind, tuple(digests))
+            if is_text("".join((kind, *digests))):
+                return Key(b"", kind, tuple(digests))
     raise Garbled("asks for something that is not known")
 
 
@@ -174,8 +182,8 @@ def read_counted(data: bytes, *, small: bool = False) -> list[Counted]:
 
 def _counted(entry: Any) -> Counted:
     match entry:
-        case [str(key), int(used), float() | int() as ends] if len(key) <= LONGEST_KEY and 0 <= used < 1 << 63:
-            if 0 <= ends < LATEST:  # so it is a number
+        case [str(key), int(used), float() | int() as ends] if len(key) <= LONGEST_KEY and is_text(key):
+            if used is not True and 0 <= used < 1 << 63 and 0 <= ends < LATEST:  # so it is a number
                 return Counted(key, used, float(ends))
     raise Garbled("tells something that is not known")
 

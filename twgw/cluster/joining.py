@@ -161,7 +161,7 @@ class Door:
                 let_in, self.cluster, secret, request, node, roles, self.wall(), write=True, most=most
             )  # fmt: skip
         except Unavailable as error:
-            raise Away(str(error)) from error
+            raise Away("the database does not answer; try again") from error  # where it is, a stranger need not know
         except Refused as error:
             self.refusals.add("join", peer.name, f"it wants to join: {error}")
             raise

@@ -32,7 +32,7 @@ from twgw.storage import cluster
 from twgw.storage.errors import Unavailable
 from twgw.throttle.others import CountsOn
 
-FOREIGN = "it speaks in the name of another node's gateway"
+FOREIGN = "it speaks in the name of another node's gateway, or of too many"
 EVERY = 1.0
 """Seconds between two renewals when nobody waits."""
 HASTE = 0.05
@@ -272,7 +272,7 @@ class Membership:
 
     def _note(self, message: LeaseAsked | Ack, node: str, roles: tuple[str, ...]) -> None:
         standing = Standing(message.gateway, node, roles, message.applied, report=message.report)
-        if not self.reports.said(standing):
+        if not self.reports.said(standing, lambda: self.grants.holders):
             raise Refused(FOREIGN)
 
     @property

@@ -6,23 +6,32 @@ Each of them may be lost, come late, twice, or in another order; what they mean 
 from functools import partial
 
 from attrs import field, frozen
+from attrs.validators import max_len
 
 from twgw.cluster.reports import Report
 from twgw.registry import Head
 from twgw.throttle.others import CountsOn, Others
+
+LONGEST_NAME = 64
+"""Characters by which a gateway calls itself."""
+
+
+def _is_small(_message: object, _attribute: object, counts: CountsOn) -> None:
+    if max(len(counts.node), len(counts.servers)) > 255 or not (counts.node + counts.servers).isprintable():
+        raise ValueError("is no name of a node")
 
 
 @frozen
 class LeaseAsked:
     """A gateway asks a key manager for a lease."""
 
-    gateway: str
+    gateway: str = field(validator=max_len(LONGEST_NAME))
     """Made anew at each start of a process."""
     number: int
     """Of the question: the gateway knows when it asked, and a lease counts from then."""
     applied: Head
     """What the gateway has in force."""
-    counts: CountsOn = field(factory=CountsOn)
+    counts: CountsOn = field(factory=CountsOn, validator=_is_small)
     """Where it counts limits."""
     report: Report = field(factory=Report)
 
@@ -44,7 +53,7 @@ class LeaseGiven:
 class LeaseReturned:
     """A gateway uses no lease any more that answered a question up to a number: it stops."""
 
-    gateway: str
+    gateway: str = field(validator=max_len(LONGEST_NAME))
     number: int
 
 
@@ -66,7 +75,7 @@ class News:
 class Ack:
     """A gateway tells its key managers what it has in force."""
 
-    gateway: str
+    gateway: str = field(validator=max_len(LONGEST_NAME))
     applied: Head
     report: Report = field(factory=Report)
 

@@ -8,7 +8,7 @@ Pure; ``membership.py`` keeps them, ``rollcall.py`` reads them.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 
 from attrs import evolve, field, frozen
@@ -28,18 +28,26 @@ LARGEST = 200_000
 LARGEST_AT_ONCE = 20_000
 """Characters of such a text that are told in a message; a longer one is read in the database."""
 
+MOST_OF_NODE = 250
+"""Gateways of one node: its processes, and those before them."""
+
 BEGINNING = Head(0, 0)
+
+
+def plain(text: str) -> str:
+    """A text that reaches logs and terminals: of what a gateway says, nothing but what can be seen."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 @frozen
 class Nack:
     """What a gateway cannot have in force."""
 
-    api: str = field(default="", validator=max_len(300))
+    api: str = field(default="", converter=plain, validator=max_len(300))
     """Empty for the global policies."""
     position: int = 0
     """Of the record that asked for it, or of a later one in the same turn."""
-    text: str = field(default="", validator=max_len(LONGEST))
+    text: str = field(default="", converter=plain, validator=max_len(LONGEST))
 
     @classmethod
     def of(cls, api: str, position: int, texts: Iterable[str]) -> "Nack":
@@ -51,13 +59,13 @@ class Nack:
 class Report:
     """What a gateway says of what it has in force at a position."""
 
-    digest: str = field(default="", validator=max_len(64))
+    digest: str = field(default="", converter=plain, validator=max_len(64))
     """Over all that is served; see ``digests.py``.  Empty: it does not say."""
     refused: tuple[Nack, ...] = field(default=(), validator=max_len(MOST_NACKS))
     """What should be in force and cannot be had: what was in force of it before stays."""
     unprepared: tuple[Nack, ...] = field(default=(), validator=max_len(MOST_NACKS))
     """What it was asked to prepare and cannot."""
-    counters: str = field(default="", validator=max_len(LONGEST))
+    counters: str = field(default="", converter=plain, validator=max_len(LONGEST))
     """How limits are counted: ``shared``, or why not; empty: by this process alone."""
 
 
@@ -103,8 +111,11 @@ class Reports:
     def __init__(self) -> None:
         self._known: dict[str, Standing] = {}
 
-    def said(self, standing: Standing) -> bool:
-        """A gateway says how it stands; False when it speaks in the name of another node's."""
+    def said(self, standing: Standing, holders: Callable[[], Collection[str]] = tuple) -> bool:
+        """A gateway says how it stands; False when it speaks in the name of another node's, or of too many.
+
+        ``holders``: who may hold a lease.
+        """
         before = self._known.get(standing.gateway)
         if before is not None:
             if before.node != standing.node:
@@ -113,10 +124,23 @@ class Reports:
                 return True
             drifted = before.drifted and before.report.digest == standing.report.digest
             standing = evolve(standing, drifted=drifted)
+        elif not self._has_room(standing.node, holders):
+            return False
         self._known[standing.gateway] = standing
         while len(self._known) > MOST_GATEWAYS:
             del self._known[next(iter(self._known))]
         return True
+
+    def _has_room(self, node: str, holders: Callable[[], Collection[str]]) -> bool:
+        """Whether a node may have another gateway; its oldest one without a lease makes room."""
+        own = [name for name, each in self._known.items() if each.node == node]
+        if len(own) < MOST_OF_NODE:
+            return True
+        held = holders()
+        oldest = next((name for name in own if name not in held), None)
+        if oldest is not None:
+            del self._known[oldest]
+        return oldest is not None
 
     def is_of(self, gateway: str, node: str) -> bool:
         """Whether a gateway may be that of a node: it is, or nothing is known of it."""
@@ -153,5 +177,5 @@ def read(text: str) -> Told:
     """The same again; of another version, what is understood of it."""
     try:
         return understood(Told, json.loads(text)) if text else Told()
-    except (SettingsError, ValueError):
+    except (SettingsError, ValueError, RecursionError):
         return Told()

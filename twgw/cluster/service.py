@@ -5,6 +5,7 @@ Made by ``tap.py`` where ``[cluster] listen`` says so.
 
 import json
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,6 +19,7 @@ from twgw.cluster.factory import PeerFactory
 from twgw.cluster.here import Here
 from twgw.cluster.overview import Row, rows
 from twgw.cluster.protocol import Peer
+from twgw.cluster.refusals import EVERY
 from twgw.cluster.rollcall import Roll
 from twgw.cluster.tls import Tls, TlsFactory
 from twgw.gateway.transport import bind
@@ -44,6 +46,8 @@ class Listening(Service):
         self._read_head = head
         self._reading = False
         self._again = False
+        self._said: dict[str, float] = {}
+        """When it was said of each node that it is connected."""
         self._port: Any = None
         here.arrived = self._arrived
         here.answers = {**here.answers, Status: self._status}
@@ -130,7 +134,9 @@ class Listening(Service):
 
     def _arrived(self, peer: Peer) -> None:
         identity = peer.identity
-        if peer.link == "control" and identity is not None:
+        now = self.here.now()
+        if peer.link == "control" and identity is not None and now - self._said.get(identity.node, -inf) >= EVERY:
+            self._said[identity.node] = now
             self.here.log.info("{name} is connected", name=identity.node)
 
 

@@ -28,20 +28,23 @@ def add_join(connection: Connection, digest: str, roles: Iterable[str], *, secon
 
 def find_join(connection: Connection, digest: str, *, now: float) -> frozenset[str] | None:
     """The roles that a token lets a node in with; None for one that is unknown, used or too old."""
-    return next((roles for _, roles in _found(connection, digest, now)), None)
+    return next((roles for _, roles, _ in _found(connection, digest, now)), None)
 
 
 def use_join(connection: Connection, digest: str, *, now: float) -> bool:
     """Use a token up; whether this use is the first."""
-    for version, _ in _found(connection, digest, now):
-        gone = connection.execute(delete(table).where(table.c.kind == KIND, table.c.version == version))
-        return gone.rowcount == 1
-    return False
+    return any(_take(connection, version, material) for version, _, material in _found(connection, digest, now))
 
 
-def _found(connection: Connection, digest: str, now: float) -> Iterable[tuple[int, frozenset[str]]]:
+def _take(connection: Connection, version: int, material: str) -> bool:
+    """Whether it was there still; its number may be that of a later token by now."""
+    which = (table.c.kind == KIND, table.c.version == version, table.c.material == material)
+    return connection.execute(delete(table).where(*which)).rowcount == 1
+
+
+def _found(connection: Connection, digest: str, now: float) -> Iterable[tuple[int, frozenset[str], str]]:
     query = select(table.c.version, table.c.material).where(table.c.kind == KIND, table.c.retire_at > now)
     for row in connection.execute(query):
         kept = json.loads(row.material)
         if kept["digest"] == digest:
-            yield row.version, frozenset(kept["roles"])
+            yield row.version, frozenset(kept["roles"]), row.material

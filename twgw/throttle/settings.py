@@ -2,7 +2,7 @@
 
 import re
 
-from attrs import frozen
+from attrs import frozen, validators
 
 from twgw.faults import Fault, SettingsError
 from twgw.model import positive
@@ -73,5 +73,7 @@ class Memcached:
         validator=positive,
     )
     namespace: str = setting(
-        "Tells the counters of several clusters apart that use the same servers.", default="twgw"
+        "Tells the counters of several clusters apart that use the same servers.",
+        default="twgw",
+        validator=validators.matches_re(r"[A-Za-z0-9._-]{0,100}"),
     )
