@@ -204,6 +204,18 @@ def test_a_poisoned_value_is_none(registry, spoil):
     assert {"refused": 1} == gateway.counted()
 
 
+def test_who_was_in_the_cluster_once_makes_no_entries(registry):
+    """It has the pepper of then, under which keys are good still, but no entry is."""
+    shelf, older = Shelf(), PEPPERS.known[0]
+    gateway = Gateway(registry, shelf)
+    gateway.it.peppers = Peppers((Pepper("v2", b"q" * 32), older))
+    gateway.ask()
+    registry.scopes = ("read",)  # so that one sees who answered
+    shelf.spoil = lambda name, value: seal(older, name, value[16:])
+    assert ("read",) == gateway.ask()[0].scopes
+    assert 1 == gateway.counted()["refused"]
+
+
 def test_the_value_of_another_key_is_none(registry):
     """Also one that a node has sealed: an entry is good under its own name alone."""
     shelf = Shelf()

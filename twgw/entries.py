@@ -6,7 +6,6 @@ the log to say (``cache.py``).  The key is made of the pepper that all nodes hav
 """
 
 import hmac
-from collections.abc import Sequence
 from hashlib import sha256
 
 from twgw.credentials import Pepper
@@ -35,10 +34,10 @@ def seal(pepper: Pepper, name: str, data: bytes) -> bytes | None:
     return _code(pepper, _SEAL, name.encode(), data) + data if len(data) <= LARGEST - SEAL_BYTES else None
 
 
-def opened(peppers: Sequence[Pepper], name: str, entry: bytes) -> bytes | None:
-    """What an entry says; None for one that no node has made, or made under another name."""
-    seal, data = entry[:SEAL_BYTES], entry[SEAL_BYTES:]
-    for pepper in peppers:
-        if hmac.compare_digest(seal, _code(pepper, _SEAL, name.encode(), data)):
-            return data
-    return None
+def opened(pepper: Pepper, name: str, entry: bytes) -> bytes | None:
+    """What an entry says; None for one that no node has made, or made under another name or pepper.
+
+    Names are of the newest pepper, so is the seal: an older one is known to whoever was in the cluster once.
+    """
+    data = entry[SEAL_BYTES:]
+    return data if hmac.compare_digest(entry[:SEAL_BYTES], _code(pepper, _SEAL, name.encode(), data)) else None

@@ -121,7 +121,7 @@ class KeyCache:
         if value is None:
             self.counter.add(("miss",))
             return None
-        data = opened(self.peppers.known, name, value)
+        data = opened(self.peppers.known[0], name, value)
         try:
             found = read_facts(data, [one])[0] if data is not None else None
         except Garbled:  # of another version
