@@ -46,7 +46,7 @@ LAYERS = {
     2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,guard,pipeline}",
     # doors: each with its one library, Twisted foremost
     3: """clock config ldap log memcached state threads storage/*
-          cluster/{commands,factory,here,outcomes,protocol,tls}
+          cluster/{commands,factory,here,outcomes,outlet,protocol,tls}
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
           web/{application,lent,listener,resource}""",
     # roles

@@ -6,14 +6,13 @@ ends the connection.  A peer that oversteps is cut off, counted and logged; when
 Made by ``factory.py``; ``here.py`` calls ``look`` every second, as nothing here has a timer.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.protocols import amp
 from twisted.protocols.amp import AmpBox, Command
 from twisted.python.failure import Failure
@@ -23,6 +22,7 @@ from twgw.cluster.authority import CertificateError, Identity
 from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, Lost, Ping, Refused, Removed
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
+from twgw.cluster.outlet import Outlet
 from twgw.cluster.tls import JOIN, peer_of
 from twgw.cluster.turns import MOST_CONNECTIONS
 
@@ -39,28 +39,6 @@ TAKEN_OUT = "the node was taken out of the cluster; it comes back by: twgw clust
 LINKS = ("control", "bulk", "relay")
 """What a connection is for: leases, what is large, what key managers tell each other."""
 _OF_ERRORS = {amp.ERROR_CODE, amp.ERROR_DESCRIPTION}
-
-
-@implementer(IPushProducer)
-class _Outlet:
-    """Hears whether the peer takes what is sent."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self.blocked_since: float | None = None
-        self.unsent = 0
-
-    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """It does not."""
-        if self.blocked_since is None:
-            self.blocked_since = self._now()
-
-    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """It does again."""
-        self.blocked_since, self.unsent = None, 0
-
-    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """The connection ended."""
 
 
 @implementer(IHandshakeListener)
@@ -91,7 +69,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         """How far it has the log in force, as it said itself."""
         self.answers = 0
         """Answers of that kind so far."""
-        self._outlet = _Outlet(here.now)
+        self._outlet = Outlet(here.now)
         self._since = self._heard = here.now()
         self._keys = self._size = 0
         self._owed: list[tuple[float, Deferred[Any]]] = []
