@@ -20,6 +20,7 @@ from twgw.cluster.commands import (
     Refused,
 )  # fmt: skip
 from twgw.cluster.remote import Remote
+from twgw.cluster.turns import MOST_RUNNING
 from twgw.memory_world import EPOCH
 from twgw.model import Api, Credential, Lifecycle, Target, Upstream
 from twgw.reader import Key, Right
@@ -162,12 +163,12 @@ def test_who_asks_for_everything_at_once_shares_one_read(sqlite, opened, monkeyp
     """However many do, and also when it fails; the next one reads anew."""
     reads, run = [], sqlite.run
     monkeypatch.setattr(sqlite, "run", lambda *args: reads.append(Deferred()) or reads[-1])
-    asked = [opened.client.ask(ReadAll) for _ in range(20)]
+    asked = [opened.client.ask(ReadAll) for _ in range(MOST_RUNNING)]
     opened.pump()
     assert 1 == len(reads)
     reads[0].errback(Unavailable("away"))
     opened.pump()
-    assert ["away"] * 20 == [str(outcome(each)) for each in asked]
+    assert ["away"] * MOST_RUNNING == [str(outcome(each)) for each in asked]
 
     again = opened.client.ask(ReadAll)
     opened.pump()

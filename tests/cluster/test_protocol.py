@@ -410,7 +410,7 @@ def test_whoever_says_nothing_is_gone_after_ten_seconds(clock, km, raw):
 
 
 def test_a_flood_of_questions_is_answered_as_fast_as_it_can_be(km, answers, raw, neighbour):
-    """64 at a time; the rest is not read before, and nothing of it is lost."""
+    """Some at a time; the rest is not read before, and nothing of it is lost."""
     waiting = []
     answers[Part] = lambda peer, **_part: waiting.append(Deferred()) or waiting[-1]
     attack = raw(greeting(), *(box("Part", b"%d" % n, answer=b"1", offset=b"0") for n in range(1000)))

@@ -24,7 +24,7 @@ from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
 from twgw.cluster.outlet import Outlet
 from twgw.cluster.tls import JOIN, peer_of
-from twgw.cluster.turns import MOST_CONNECTIONS
+from twgw.cluster.turns import MOST_CONNECTIONS, Who
 
 MOST_KEYS, LARGEST_BOX = 32, 256 * 1024
 """Of one box."""
@@ -86,6 +86,11 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             return self.identity.node
         address: Any = self.transport.getPeer() if self.transport is not None else None
         return f"{address.host}:{address.port}" if hasattr(address, "port") else "a peer"
+
+    @property
+    def who(self) -> Who:
+        """Whose turn it takes."""
+        return self.name, self.link
 
     @property
     def host(self) -> str:
@@ -259,11 +264,11 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
 
     def ampBoxReceived(self, box: AmpBox) -> None:  # noqa: N802 - Twisted's name
         """A whole box."""
-        here, who = self._here, self.name
+        here, name = self._here, self.name
         self._keys = self._size = 0
         self._heard = here.now()
         self._take(box)
-        here.turns.used(who, here.now() - self._heard)
+        here.turns.used(name, here.now() - self._heard)
         here.turns.heed(self)
 
     def go_on(self) -> None:
@@ -314,7 +319,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         except Refused as error:
             self._here.refusals.add("command", self.name, f"{command.__name__}: {error}")
             return fail(told(error))
-        who = self.name
+        who = self.who
         self._here.turns.begin(who)
         done = maybeDeferred(answer, self, **arguments)
         done.addCallback(partial(self._boxed, command))
@@ -345,7 +350,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
             self._here.refusals.add(error.reason, self.name, f"{command.__name__}: {error}")
         return Failure(told(error))
 
-    def _done(self, result: Any, who: str) -> Any:
+    def _done(self, result: Any, who: Who) -> Any:
         self._here.turns.end(who)
         return result
 
