@@ -121,6 +121,22 @@ def test_a_body_that_is_too_large_is_refused_as_it_comes(fields, body, more):
     wire.channel.connectionLost(Failure(ConnectionDone()))
 
 
+@pytest.mark.parametrize(("fields", "status"), [
+    ("Transfer-Encoding: identity", 501), ("Transfer-Encoding: chunked\nTransfer-Encoding: identity", 501),
+    ("Transfer-Encoding: identity\nTransfer-Encoding: chunked", 501), ("X: y\nHost: b", 400),
+])  # fmt: skip
+def test_what_a_proxy_may_read_in_another_way_is_refused(fields, status):
+    """And nothing that follows on the connection is read: it may be meant for the body."""
+    world = World()
+    wire = world.ask(f"POST /admin/v1/x HTTP/1.1\nHost: a\n{fields}", b"GET /admin/v1/y HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert status == wire.answer()[0]
+    assert 1 == wire.transport.value().count(b"HTTP/1.1 ")
+    assert wire.transport.disconnecting
+    assert [] == world.pool.waiting
+    wire.channel.connectionLost(Failure(ConnectionDone()))
+
+
 def test_a_body_of_the_size_that_is_allowed_is_taken():
     """The bound is the last that passes."""
     world = World(max_body=10)

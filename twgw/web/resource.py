@@ -192,25 +192,33 @@ class BoundRequest(Request):
     _untold = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
-        """Refuse a body that says that it is too long."""
+        """Refuse a body that says that it is too long, or whose end a proxy may see somewhere else."""
         super().gotLength(length)
         self._received = 0
-        if length is not None and length > self.served.max_body:
-            self._refuse()
+        get = self.requestHeaders.getRawHeaders
+        if [coding.lower() for coding in get(b"transfer-encoding", ())] not in ([], [b"chunked"]):
+            self._refuse(501, "Not Implemented", "of transfer codings, chunked is known")
+        elif len(get(b"host", ())) > 1:
+            self._refuse(400, "Bad Request", "there is more than one Host")
+        elif length is not None and length > self.served.max_body:
+            self._refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Keep a piece of the body, or refuse it when it is too much."""
         self._received += len(data)
         if self._received > self.served.max_body:
-            self._refuse()
+            self._refuse_body()
         if not self._refused:
             super().handleContentChunk(data)
 
-    def _refuse(self) -> None:
+    def _refuse_body(self) -> None:
+        self._refuse(413, "Content Too Large", f"{self.served.max_body} bytes are taken at most")
+
+    def _refuse(self, status: int, reason: str, detail: str) -> None:
         if not self._refused:
             self._refused = True
-            body = _problem(413, "Body too large", f"{self.served.max_body} bytes are taken at most")
-            head = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
+            body = _problem(status, reason, detail)
+            head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
             connection: Any = self.channel.transport
             connection.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             self.channel.loseConnection()
