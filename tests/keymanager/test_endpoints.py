@@ -24,12 +24,14 @@ class Away:
 def test_what_is_not_kept_is_not_promised(sqlite, path):
     """503 and Retry-After unless it was committed (CVE-2020-15223); the log says why, the client does not learn it."""
     fill(sqlite)
+    asked = {"grant_type": "client_credentials"}
+    shown = Caller(manager(sqlite), Log()).post("/oauth2/token", asked).json["access_token"]
     warned = []
     one = manager(Away(sqlite))
     one.warn = lambda text, **fields: warned.append(text.format(**fields))
     km = Caller(one, Log())
 
-    answer = km.post(path, {"grant_type": "client_credentials", "token": "x"})
+    answer = km.post(path, {**asked, "token": shown})
 
     assert (503, "temporarily_unavailable", "5") == (
         answer.status_code, answer.json["error"], answer.headers["Retry-After"],

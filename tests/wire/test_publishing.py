@@ -103,7 +103,9 @@ class Cluster:
     def join(self, name, **more):
         """One more node with the database, or a gateway without it."""
         more = more if "asks" in more else {"url": self.url, **more}
-        return Member(self.folder / name, self.start, self.signer, **more)
+        member = Member(self.folder / name, self.start, self.signer, **more)
+        wait_for(lambda: member.readiness()[0] == 200)  # until then it answers 503, and nobody waits for it
+        return member
 
     def publish(self, body, *policies, by=None, **fields):
         """Save and publish a revision that answers this."""
