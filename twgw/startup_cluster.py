@@ -226,6 +226,7 @@ def listening(
     door = Door(
         backing.database, where.name, clock.wall, here.refusals, log,
         lambda roles: told(backing.config, member.others, roles),
+        lambda: {each.node for each in member.nodes().values()},
     )  # fmt: skip
     renewals = Renewals(backing.database, clock.wall, log)
     here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer, Renew: renewals.answer}

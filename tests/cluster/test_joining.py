@@ -36,12 +36,20 @@ def signer(sqlite):
 
 
 @pytest.fixture
-def km(sqlite, signer, node, time):
+def there():
+    """Names of nodes that are there."""
+    return {"km1"}
+
+
+@pytest.fixture
+def km(sqlite, signer, node, time, there):
     """A key manager that lets strangers in who have a token."""
     made = node("km1", "keymanager", answers={ReadKeys: lambda peer: {"answer": 1, "size": 1, "piece": b"secret"}})
     made.tls = Tls(signer.certificate, *certified("km1", "keymanager", signer=signer))
     made.tls.let_strangers_join()
-    door = Door(sqlite, "c1", time.wall, made.here.refusals, MemoryLog(), lambda roles: " ".join(sorted(roles)))
+    door = Door(
+        sqlite, "c1", time.wall, made.here.refusals, MemoryLog(), lambda roles: " ".join(sorted(roles)), lambda: there
+    )
     made.here.answers[Join] = door.answer
     return made
 
@@ -103,6 +111,15 @@ def test_a_token_is_good_once(km, joined, token):
     assert "unknown, used, or older than 15 minutes" in str(again)
     assert 1 == km.refused["join"]
     assert any("it wants to join" in line for line in km.lines)
+
+
+def test_a_name_that_somebody_has_is_given_to_nobody(there, joined, token):
+    """Two machines may be called the same; the token is good still, and only whoever has one learns of names."""
+    there.add("gw1")
+    assert "a node called gw1 is there; give this one another name" in str(joined(token))
+    assert "unknown, used" in str(joined(JoinToken(b"x" * 20, token.fingerprint)))
+
+    assert "gw2" == joined(token, name="gw2").identity.node
 
 
 def test_two_at_once_are_one(km, token, sqlite):

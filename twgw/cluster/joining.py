@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from attrs import define, field, frozen
@@ -98,11 +98,11 @@ def new_token(connection: Any, roles: Iterable[str], *, now: float) -> JoinToken
 
 def let_in(
     connection: Any, cluster: str, secret: bytes, request: str, node: str, roles: frozenset[str], now: float,
-    *, most: bool = False,
+    *, most: bool = False, there: Collection[str] = (),
 ) -> tuple[str, frozenset[str]]:  # fmt: skip
     """The certificate of a node that shows a token, which is used up by that, and the roles in it.  Raises Refused.
 
-    ``most``: as many of the roles as the token allows are enough.
+    ``most``: as many of the roles as the token allows are enough.  ``there``: names of nodes that are.
     """
     if not 0 < len(roles) <= MOST_ROLES or not all(_ROLE.fullmatch(role) for role in roles):
         raise Refused("such roles are not known")
@@ -114,6 +114,8 @@ def let_in(
     if missing := roles - allowed:
         wanted = " ".join(f"--role {role}" for role in sorted(roles))
         raise Refused(f"the token is not for {', '.join(sorted(missing))}; make one with: twgw cluster token {wanted}")
+    if node in there:
+        raise Refused(f"a node called {node} is there; give this one another name ([node] name), or stop that one")
     kept = keys_of(connection, AUTHORITY, now=now)
     if not kept:
         raise Refused("this database has no cluster yet")
@@ -135,7 +137,10 @@ def note(connection: Any, certificate: str, *, now: float) -> None:
 
 @define(eq=False)
 class Door:
-    """Lets strangers in who have a token; ``wall`` is UNIX time, ``told`` gives the settings for roles."""
+    """Lets strangers in who have a token.
+
+    ``wall`` is UNIX time, ``told`` gives the settings for roles, ``there`` the names of nodes that are there.
+    """
 
     database: Database
     cluster: str
@@ -143,6 +148,7 @@ class Door:
     refusals: Refusals
     log: Log
     told: Callable[[frozenset[str]], str] = lambda _roles: ""
+    there: Callable[[], Collection[str]] = tuple
 
     def answer(
         self, peer: Peer, secret: bytes, request: str, node: str, roles: list[str], most: bool | None = None
@@ -158,7 +164,8 @@ class Door:
             raise Refused("one attempt for each connection")
         try:
             made, given = await self.database.run(
-                let_in, self.cluster, secret, request, node, roles, self.wall(), write=True, most=most
+                let_in, self.cluster, secret, request, node, roles, self.wall(), write=True, most=most,
+                there=self.there(),
             )  # fmt: skip
         except Unavailable as error:
             raise Away("the database does not answer; try again") from error  # where it is, a stranger need not know
