@@ -287,6 +287,7 @@ def test_an_address_is_that_of_a_network(monkeypatch):
 
     assert "2001:db8::1" == own_address(["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::2"])
     assert "" == own_address(["192.0.2.1", "192.0.2.2"])
+    assert "" == own_address(["", f"{'a' * 64}.lan", "no name"])
     assert {"advertise": "[2001:db8::1]:8091"} == advertised(Config(), "2001:db8::1")
     assert {} == advertised(Config(), "")
 

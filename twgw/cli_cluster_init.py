@@ -216,7 +216,7 @@ def advertised(config: Config, host: str) -> dict[str, str]:
 def own_address(hosts: Iterable[str]) -> str:
     """By which address this machine speaks to others: to the first of them that is not itself; else empty."""
     for host in hosts:
-        with suppress(OSError):
+        with suppress(OSError, UnicodeError):  # the latter of what can be no name of a host
             for family, kind, number, _, where in socket.getaddrinfo(host, PORT, type=socket.SOCK_DGRAM):
                 with socket.socket(family, kind, number) as probe:
                     probe.connect(where)  # which sends nothing

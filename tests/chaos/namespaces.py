@@ -45,10 +45,21 @@ def run(*words, text=None):
 
 def missing():
     """Why there can be no namespaces here; empty when there can."""
+    return forbidden() or lacking()
+
+
+def lacking():
+    """Which program for it is not there; empty when all are."""
+    names = [name for name in ("ip", "nft", "nsenter") if shutil.which(name) is None]
+    return f"{names[0]} is missing: make .venv/developed installs it" if names else ""
+
+
+def forbidden():
+    """Why nobody may make them here; empty where one may, and where it cannot be tried as a program is missing."""
     if os.geteuid() != 0:
         return "only root may make network namespaces"
-    if lacking := [name for name in ("ip", "nft", "nsenter") if shutil.which(name) is None]:
-        return f"{lacking[0]} is missing: make .venv/developed installs it"
+    if lacking():
+        return ""
     try:
         Namespaces(("a", "b")).close()
     except (OSError, subprocess.CalledProcessError) as error:

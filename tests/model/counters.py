@@ -7,12 +7,12 @@ the server loses everything, and when old data come back.  A batch that nobody w
 Time goes through ``World.times``; clocks of nodes differ from it.
 """
 
-from collections import deque
 from math import inf
 from typing import NamedTuple
 
 from attrs import frozen
 
+from tests.model.walk import walk
 from twgw.model import Limit
 from twgw.throttle.asking import Asking
 
@@ -95,18 +95,11 @@ class Explorer:
 
     def run(self, most=1_000_000):
         """How many states there are, and the shortest way to one in which too much was let pass; None without one."""
-        seen = {self.begin: None}
-        todo = deque([self.begin])
-        while todo:
-            state = todo.popleft()
-            for name, after in self.steps(state):
-                if after not in seen:
-                    seen[after] = (state, name)
-                    if max(after.passed) > self.world.amount:
-                        return len(seen), way(seen, after)
-                    todo.append(after)
-            assert len(seen) < most
-        return len(seen), None
+        return walk(self.begin, self.steps, self.is_wrong, most)
+
+    def is_wrong(self, state):
+        """Whether more was let pass than the limit."""
+        return max(state.passed) > self.world.amount
 
     # --- objects of a state ------------------------------------------------------------------------------------
 
@@ -245,12 +238,3 @@ def put_back(it, names, values):
     for name, value in zip(names, values or (), strict=values is not None):
         setattr(it, name, list(value) if isinstance(value, tuple) else value)
     return it
-
-
-def way(seen, state):
-    """The steps to a state."""
-    steps = []
-    while seen[state] is not None:
-        state, name = seen[state]
-        steps.append(name)
-    return steps[::-1]

@@ -11,12 +11,12 @@ one that never moves again, its successor being another one, and a revocation th
 nobody else notices, and what is wrong later is wrong then too.
 """
 
-from collections import deque
 from functools import cache
 from typing import NamedTuple
 
 from attrs import frozen
 
+from tests.model.walk import walk
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven
 from twgw.registry import Head
 
@@ -171,25 +171,7 @@ class Explorer:
 
     def run(self, most=5_000_000):
         """How many states there are, and the shortest way to one that must not be; None when there is none."""
-        seen = {self.begin: None}
-        todo = deque([self.begin])
-        while todo:
-            state = todo.popleft()
-            for name, after in self.steps(state):
-                if after not in seen:
-                    seen[after] = (state, name)
-                    if self.is_wrong(after):
-                        return len(seen), self.way(seen, after)
-                    todo.append(after)
-            assert len(seen) < most
-        return len(seen), None
-
-    def way(self, seen, state):
-        steps = []
-        while seen[state] is not None:
-            state, name = seen[state]
-            steps.append(name)
-        return steps[::-1]
+        return walk(self.begin, self.steps, self.is_wrong, most)
 
     def is_wrong(self, state):
         """Whether somebody may trust what was revoked, after that was said to be done."""

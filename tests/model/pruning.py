@@ -6,13 +6,13 @@ possible way: what is changed, how much of the log is deleted, when the gateway 
 log is gone by then and all is read anew, when a key is read and when that lands, and when a new epoch begins.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import NamedTuple
 
 from attrs import frozen
 from sqlalchemy import create_engine, delete, update
 
-from tests.model.counters import way
+from tests.model.walk import walk
 from twgw.registry import Head
 from twgw.storage.schema import cluster_head, cluster_log, metadata
 
@@ -77,18 +77,7 @@ class Explorer:
 
     def run(self, most=1_000_000):
         """How many states there are, and the shortest way to one in which what was changed is believed; or None."""
-        seen = {self.begin: None}
-        todo = deque([self.begin])
-        while todo:
-            state = todo.popleft()
-            for name, after in self.steps(state):
-                if after not in seen:
-                    seen[after] = (state, name)
-                    if self.is_wrong(after):
-                        return len(seen), way(seen, after)
-                    todo.append(after)
-            assert len(seen) < most
-        return len(seen), None
+        return walk(self.begin, self.steps, self.is_wrong, most)
 
     def is_wrong(self, state):
         """Whether something is usable although the log is in force up to a later change of it."""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.chaos.namespaces import Namespaces, missing
+from tests.chaos.namespaces import Namespaces
 from tests.databases import SERVERS
 from twgw.storage.database import Database
 
@@ -23,7 +23,7 @@ def hold(connection):
 
 Database(sys.argv[1], statement_timeout=float(sys.argv[2])).call(hold, write=True)
 """
-WHERE = [] if missing() else [("postgresql", 60), ("mariadb", 5)]
+WHERE = [("postgresql", 60), ("mariadb", 5)]
 """Each server, and how long a statement of the node may take: PostgreSQL has to notice long before that."""
 
 
@@ -40,6 +40,7 @@ def read(connection):
     return connection.exec_driver_sql("SELECT n FROM held").scalar_one()
 
 
+@pytest.mark.namespaces
 @pytest.mark.parametrize(("kind", "seconds"), WHERE)
 def test_what_a_node_has_locked_that_is_gone_is_let_go(kind, seconds):
     """Others wait for it no longer than a statement may take; what it had not committed was not done."""
