@@ -167,6 +167,14 @@ class Namespaces:
         self.links[name] = Link(self, name, port)
         return self.links[name]
 
+    def unplug(self, member):
+        """Pull the plug of a member: it reaches nobody, nobody reaches it, and nobody is told."""
+        run("ip", "-n", self._name("hub"), "link", "set", "dev", member, "down")
+
+    def plug_in(self, member):
+        """Put it back."""
+        run("ip", "-n", self._name("hub"), "link", "set", "dev", member, "up")
+
     def close(self):
         """Take everything away, and whoever is still in there."""
         atexit.unregister(self.close)

@@ -45,7 +45,7 @@ class Pair:
     """A member that asks another one, which sends back what it gets."""
 
     def __init__(self, network):
-        self.link = network.link("a-b", 7)
+        self.network, self.link = network, network.link("a-b", 7)
         host = network.host("b")
         self._server = started(network, "b", ECHO, host)
         assert self._server.stdout.readline() == "listens\n"
@@ -100,6 +100,16 @@ def test_a_bad_line_loses_some(pair):
     assert 8 <= sum(pair.answered(30) for _ in range(8))
     pair.link.heal()
     assert 0 < pair.link.held
+
+
+@pytest.mark.namespaces
+def test_a_plug_that_is_out_carries_nothing(pair):
+    """Neither side is told; what was sent comes when it is put back."""
+    assert 1 == pair.answered()
+    pair.network.unplug("a")
+    assert 0 == pair.answered(0.3)
+    pair.network.plug_in("a")
+    assert 0 < pair.answered(30)
 
 
 @pytest.mark.namespaces

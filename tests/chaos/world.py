@@ -107,11 +107,12 @@ def broken(lines):
 
 
 class World:
-    """All of it.  ``mutant`` is the name of a rule that is taken out of every node (``mutant.py``)."""
+    """All of it, or some of the nodes.  ``mutant`` is the name of a rule that is taken out of them (``mutant.py``)."""
 
     def __init__(
-        self, folder, lease=4.0, session=15.0, mutant=None, *, database="postgresql", network="links", standby=False
-    ):
+        self, folder, lease=4.0, session=15.0, mutant=None, *, database="postgresql", network="links", standby=False,
+        nodes=NODES,
+    ):  # fmt: skip
         self.folder, self.lease, self.session = Path(folder), lease, session
         self.skewed = set()
         """Nodes whose clock is wrong just now: what time it is there, the driver does not know."""
@@ -123,7 +124,7 @@ class World:
         self.database = SERVERS[database](durable=True, **self._place("database"))
         self.standby = None
         """A PostgreSQL that has everything that was committed, and takes over when it is told to."""
-        self._stands_by = standby
+        self._stands_by, self._nodes = standby, nodes
         self.memcached = MemcachedServer(**self._place("memcached"))
         self.members = {}
         self._program = (TWISTD,) if mutant is None else (
@@ -176,7 +177,7 @@ class World:
             self.follow(self._place("standby"))
         signer = authority.new_authority("twgw", time())
         listening = {name: free_port() for name in KEY_MANAGERS}
-        for name in NODES:
+        for name in self._nodes:
             (self.folder / name).mkdir()
             counters = self.network.link(f"{name}-memcached", self.memcached.port, self.folder / name / "memcached")
             memcached = {"servers": [counters.address if self.apart else COUNTERS], "timeout": 0.25}
