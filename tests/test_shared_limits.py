@@ -11,7 +11,7 @@ from twgw.gateway.running import Running
 from twgw.memory_world import MemoryLog
 from twgw.metrics import Registry
 from twgw.model import Algorithm, Charge, Limit
-from twgw.shared_limits import EVERY, SharedLimits, faults_of, shared_limits
+from twgw.shared_limits import EVERY, TRIES, SharedLimits, faults_of, shared_limits
 from twgw.throttle.kept import Kept
 from twgw.throttle.others import Others
 from twgw.throttle.settings import Memcached, ServerAddress
@@ -123,6 +123,29 @@ def look(reactor, *nodes):
         node._look()
         for server in node.servers:
             del server.tick
+
+
+def test_a_first_answer_that_is_late_is_nothing_to_tell(memcached):
+    """A node that begins is slow to read; a server that has never answered after some tries is told of."""
+    reactor = Turns()
+    node = made(reactor, memcached.name)
+    memcached.stop()
+    look(reactor, node)
+    assert node.servers[0].down
+    memcached.start()
+    look(reactor, node)
+    assert not node.servers[0].down
+    assert [] == node._log.lines
+    memcached.stop()
+    look(reactor, node)
+    assert 1 == len(node._log.lines), "it has answered, and does not any more"
+    node.stop()
+
+    other = made(reactor, memcached.name)
+    for tries in range(1, TRIES + 1):
+        look(reactor, other)
+        assert (tries == TRIES) == ("degraded" in str(other._log.lines))
+    other.stop()
 
 
 def test_a_loss_and_an_outage_are_told_once(memcached):

@@ -24,6 +24,8 @@ PARENT = "parent"
 """What a worker calls the process that counts for it."""
 EVERY = 0.25
 """Seconds between two looks at what the servers owe."""
+TRIES = 3
+"""Batches to a server that has never answered before that is told: a node that begins is slow to read an answer."""
 
 
 def _in_words(server: CounterServer) -> str:
@@ -84,7 +86,7 @@ class SharedLimits:
         for server, door in zip(self.servers, self._doors, strict=True):
             server.tick()
             now, told = (server.down, server.losses), self._told.get(server.name, (False, 0))
-            if now != told:
+            if now != told and (server.is_known or server.failures >= TRIES):
                 self._told[server.name] = now
                 self._tell(server, door.fault, now, told)
 

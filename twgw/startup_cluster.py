@@ -106,7 +106,8 @@ class FromKeyManagers:
             here.removals = self.removals  # of nodes; a parent is none
         self.links = Links(self.reactor, where.keymanagers, tls, here, self._connected)
         name = "key manager " + ", ".join(map(str, where.keymanagers))
-        self.reader = Remote(name, partial(self.links.peers, "bulk"), lambda: self.links.why, self.in_thread)
+        links = self.links
+        self.reader = Remote(name, partial(links.peers, "bulk"), lambda: links.why, self.in_thread, links.tried)
         cache = Cache(self.config.database.cached)
         reader, self.doors = with_key_cache(
             self.reader, cache, self.config.memcached, self.peppers, self.clock, self.metrics, self.reactor

@@ -147,6 +147,44 @@ def test_each_key_manager_has_two_connections(links, door, ready):
     assert {"control", "bulk"} == {wire.server.link for wire in door.wires}
 
 
+def test_whether_somebody_answers_is_known_once_it_was_tried(links):
+    """One is enough: the first key manager is not reached, and nobody waits for it."""
+    early = links.tried()
+    links.look()
+    assert not early.called
+
+    links.startService()
+
+    assert early.called
+    assert links.tried().called
+
+
+def test_that_nobody_answers_is_known_once_all_were_tried(gw, monkeypatch):
+    """Or when the node stops: nobody waits longer than that."""
+    doors = {name: Deferred() for name in ("km0", "km1", "km2")}
+    monkeypatch.setattr(
+        module, "opened",
+        lambda _reactor, address, _tls, factory: doors[address.host] if factory._link == "bulk" else _never(),
+    )  # fmt: skip
+    made = Links(None, tuple(map(Address, doors)), gw.tls, gw.here, lambda: None)
+    made.startService()
+    waiting = made.tried()
+    for name in ("km0", "km1"):
+        doors[name].errback(Failure(Nobody("refused")))
+        assert not waiting.called
+    other = made.tried()
+
+    doors["km2"].errback(Failure(Nobody("refused")))
+    assert waiting.called
+    assert other.called
+    assert "not tried" not in made.why
+
+    cut_short = Links(None, (Address("km1"),), gw.tls, gw.here, lambda: None)
+    late = cut_short.tried()
+    cut_short.stopService()
+    assert late.called
+
+
 def test_who_is_gone_is_not_asked(links, door):
     """Until the connection is there again; at the stop all of them end."""
     links.startService()

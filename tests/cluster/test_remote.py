@@ -1,7 +1,7 @@
 """A whole gateway that follows a key manager over a connection, in memory: what it serves, and when it does not."""
 
 import pytest
-from twisted.internet.defer import execute
+from twisted.internet.defer import Deferred, execute
 
 from tests.gateway.conftest import Registry
 from twgw.cluster.answers import Answers
@@ -91,6 +91,21 @@ def test_what_it_knows_is_served_while_nobody_answers(gateway, call, registry, o
 
     assert (200, 503) == (call(), call("second"))
     assert "no key manager answers: nobody is there" == gateway.follower.outage
+
+
+def test_nobody_is_said_not_to_answer_who_was_not_tried(gateway, registry, opened, monkeypatch):
+    """Whoever asks while the first connection is made waits for that."""
+    tried = Deferred()
+    monkeypatch.setattr(gateway.follower._reader, "tried", lambda: tried)
+    monkeypatch.setattr(gateway.follower._reader, "peers", lambda: [opened.client] if tried.called else [])
+    registry.api("cats")
+    follow(gateway, opened)
+    assert ("", False) == (gateway.follower.outage, "cats:1.0" in gateway.deployment.compiled)
+
+    tried.callback(None)
+    opened.pump()
+    assert "cats:1.0" in gateway.deployment.compiled
+    assert not [text for level, text in gateway.log.lines if level in {"warn", "error"}]
 
 
 def test_a_key_is_told_by_its_digest(gateway, call, opened, monkeypatch):

@@ -525,6 +525,21 @@ def test_a_reload_finds_changed_policies(registry):
     assert 410 == gateway.get("/cats/1").status
 
 
+def test_what_is_in_force_is_said_once(gateway, registry):
+    """A start reads it twice; whoever asks for a reload is told again."""
+    lines = lambda: [text for text in told(gateway, "info") if "in force" in text]
+    (line,) = lines()
+    gateway.follower._anew = True
+    gateway.follower.poll()
+    assert [line] == lines()
+
+    gateway.follower.reload()
+    assert [line, line] == lines()
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+    assert 3 == len(lines())
+
+
 def test_policies_that_cannot_be_told_apart_stay_as_they_were(gateway, call, monkeypatch):
     """Operators are told."""
 

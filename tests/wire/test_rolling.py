@@ -9,12 +9,14 @@ from tests.chaos.world import World
 TIMES = 2
 
 
-@pytest.fixture
-def world(tmp_path):
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
     """Two nodes with the database, and a gateway without one."""
-    world = World(tmp_path).start()
-    yield world
-    world.end()
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        yield world.start()
+    finally:
+        world.end()
 
 
 def token_of(world):
@@ -23,6 +25,14 @@ def token_of(world):
     _, _, body = connection.ask("POST", "/oauth2/token", "grant_type=client_credentials", FORM)
     connection.close()
     return body.decode().partition('access_token": "')[2].partition('"')[0]
+
+
+def test_a_start_worries_nobody(world):
+    """Where nothing is wrong, the log has neither warnings nor errors, and says once what is in force."""
+    for name, member in world.members.items():
+        lines = member.process.lines
+        assert [] == [line for line in lines if "#warn" in line or "#error" in line or "Traceback" in line], name
+        assert 1 == sum("APIs in force" in line for line in lines), name
 
 
 def test_no_request_fails_while_nodes_are_restarted(world):

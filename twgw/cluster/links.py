@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.python.failure import Failure
 
@@ -29,15 +30,21 @@ LONGEST_PAUSE = 5.0
 class Link:
     """One connection, made again and again.  ``connect()`` returns a Deferred of a Peer."""
 
-    def __init__(self, name: str, connect: Callable[[], Any], here: Here, ready: Callable[[], object]) -> None:
+    def __init__(
+        self, name: str, connect: Callable[[], Any], here: Here, ready: Callable[[], object],
+        failed: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.peer: Peer | None = None
         """Whoever said hello; None while nobody does."""
+        self.tried = False
+        """Whether it is known if somebody does."""
         self.why = "it was not tried yet"
         """Why nobody does."""
         self._connect = connect
         self._here = here
         self._ready = ready
+        self._fails = failed
         self._busy = False
         self._failures = 0
         self._next = 0.0
@@ -52,7 +59,7 @@ class Link:
             self._connect().addCallback(lambda peer: peer.ready).addCallbacks(self._connected, self._failed)
 
     def _connected(self, peer: Peer) -> None:
-        self._busy, self._failures = False, 0
+        self._busy, self._failures, self.tried = False, 0, True
         if self._ended:
             peer.close()
             return
@@ -63,10 +70,11 @@ class Link:
         self._ready()
 
     def _failed(self, failure: Failure) -> None:
-        self._busy = False
+        self._busy, self.tried = False, True
         self._failures += 1
         self._next = self._here.now() + min(LONGEST_PAUSE, 0.5 * self._failures)
         self._say(words(failure))
+        self._fails()
 
     def end(self) -> None:
         """It is not wanted any more."""
@@ -118,14 +126,18 @@ class Links(Service):
     ) -> None:
         self.here = here
         self.tls = tls
+        self._ready = ready
+        self._waiting: list[Deferred[None]] = []
+        self._over = False
         self._all: Connections[tuple[Address, str]] = Connections(here)
         self._all.links = {
             (address, link): Link(
-                f"{address} ({link})", partial(opened, reactor, address, tls, PeerFactory(here, link)), here, ready
+                f"{address} ({link})", partial(opened, reactor, address, tls, PeerFactory(here, link)), here,
+                self._connected, self._settle,
             )
             for address in addresses
             for link in ("control", "bulk")
-        }
+        }  # fmt: skip
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Connect."""
@@ -136,6 +148,25 @@ class Links(Service):
         """Let go of all of them."""
         super().stopService()
         self._all.end()
+        self._over = True
+        self._settle()
+
+    def tried(self) -> "Deferred[None]":
+        """Fires when somebody can be asked, or it is known why not: not at once when the node has just begun."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._settle()
+        return waiting
+
+    def _connected(self) -> None:
+        self._settle()
+        self._ready()
+
+    def _settle(self) -> None:
+        known = self._over or self.peers("bulk") or all(it.tried for it in self._of("bulk").values())
+        waiting, self._waiting = (self._waiting, []) if known else ([], self._waiting)
+        for each in waiting:
+            each.callback(None)
 
     def look(self) -> None:
         """See after every connection; called every second."""
@@ -144,12 +175,15 @@ class Links(Service):
 
     def peers(self, link: str) -> list[Peer]:
         """Whoever can be asked, in the order of the setting."""
-        return [it.peer for (_, kind), it in self._all.links.items() if kind == link and it.peer is not None]
+        return [it.peer for it in self._of(link).values() if it.peer is not None]
+
+    def _of(self, link: str) -> dict[Address, Link]:
+        return {address: it for (address, kind), it in self._all.links.items() if kind == link}
 
     @property
     def why(self) -> str:
         """Why nobody can be asked."""
-        return "; ".join(f"{address}: {it.why}" for (address, kind), it in self._all.links.items() if kind == "bulk")
+        return "; ".join(f"{address}: {it.why}" for address, it in self._of("bulk").items())
 
 
 def opened(reactor: Any, address: Address, tls: Any, factory: PeerFactory) -> Any:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.protocols.amp import Command
 
 from twgw.cluster import encoding
@@ -39,18 +39,23 @@ LARGEST = 64 << 20
 """Bytes of an answer."""
 
 
+def _at_once() -> Awaitable[None]:
+    return succeed(None)
+
+
 @define(eq=False)
 class Remote:
     """Asks key managers.
 
     ``peers`` gives those that are connected, in the order in which they are to be asked; ``why`` says why there is
-    none.  ``in_thread(function, *args)`` runs a function off the reactor.
+    none, once it was ``tried``.  ``in_thread(function, *args)`` runs a function off the reactor.
     """
 
     name: str
     peers: Callable[[], Iterable[Peer]]
     why: Callable[[], str]
     in_thread: Callable[..., "Deferred[Any]"]
+    tried: Callable[[], Awaitable[None]] = _at_once
     whom: str = "the key manager"
 
     def at_start(self) -> None:
@@ -118,6 +123,7 @@ class Remote:
 
     async def _answer(self, ask: Callable[[Peer], Awaitable[Any]], ability: str = "") -> Any:
         why = ""
+        await self.tried()
         for peer in self.peers():
             if ability and ability not in peer.abilities:
                 why = f"{peer.name}: its version does not know how"

@@ -167,6 +167,8 @@ class Follower:
         self._unprepared: tuple[Nack, ...] = ()
         self._prints = Prints()
         self._digest = ""
+        self._said: tuple[int, int, int] | None = None
+        """Epoch, position and number of what the log of the node says is in force."""
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._busy = False
         self._again = False
@@ -217,7 +219,7 @@ class Follower:
 
     def reload(self) -> None:
         """Read and compile everything anew, as the code of a policy may have changed."""
-        self._anew = True
+        self._anew, self._said = True, None
         self.poll()
 
     def look(self) -> None:
@@ -363,10 +365,12 @@ class Follower:
                     self._gateway.log.error("{fault}; what was in force of it stays", fault=text)
         self._faults = ready.faults
         count = len(ready.deployment.compiled)
-        self._gateway.log.info(
-            "{name}: {count} {noun} in force", name=self._reader.name, count=count,
-            noun="API" if count == 1 else "APIs",
-        )  # fmt: skip
+        said, self._said = self._said, (self._facts.cache.epoch, position, count)
+        if said != self._said:
+            self._gateway.log.info(
+                "{name}: {count} {noun} in force", name=self._reader.name, count=count,
+                noun="API" if count == 1 else "APIs",
+            )  # fmt: skip
 
     def _block(self) -> None:
         """Put the blocks in force; while they are the same, before what is new."""

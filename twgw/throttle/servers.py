@@ -70,6 +70,11 @@ class CounterServer:
         self.losses = 0
         """Losses that happened while this node knew the server."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it has ever answered."""
+        return self._mark != 0
+
     def ask(self, make: Make, answered: Told) -> None:
         """Send what ``make`` makes when its turn comes; ``answered`` is told once, with None for what nobody knows."""
         self._waiting.append((make, answered))
