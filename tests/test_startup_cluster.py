@@ -216,13 +216,14 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     gateway.reactor = Clock()
     service = Asking(gateway)
     report = Report("d")
-    gateway._in_force(Head(1, 7), report)
     service.startService()
+    gateway._in_force(Head(1, 7), report)
+    first, said, asked = (message for _, message in told)
 
     assert gateway.isolated
-    assert [("control", Ack(gateway.lease.gateway, Head(1, 7), report)), ("control", told[1][1])] == told
+    assert Ack(gateway.lease.gateway, Head(1, 7), report) == said
+    assert [Head(0, 0), Head(1, 7)] == [first.applied, asked.applied], "it asks at once when it has caught up"
 
-    asked = told[1][1]
     assert not gateway.others().share
     gateway._told(LeaseGiven(asked.gateway, asked.number, 4.0, Head(1, 7), Others(3)))
 
@@ -233,7 +234,11 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
 
     assert gateway.isolated
     assert not gateway.others().share
-    assert ("control", LeaseReturned(gateway.lease.gateway, 1)) == told[-1]
+    assert ("control", LeaseReturned(gateway.lease.gateway, 2)) == told[-1]
+
+    gateway._in_force(Head(1, 8), report)
+    gateway.look()
+    assert ("control", Ack(gateway.lease.gateway, Head(1, 8), report)) == told[-1], "it asks for none after that"
 
 
 def test_a_gateway_reads_everything_anew_when_it_is_told_to(gateway, monkeypatch):

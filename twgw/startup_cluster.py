@@ -91,6 +91,7 @@ class FromKeyManagers:
     carrier: Carrier = field(init=False)
     counters: Callable[[], str] = field(default=str, init=False)
     """How limits are counted."""
+    stopped: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         where = self.config.cluster
@@ -150,12 +151,15 @@ class FromKeyManagers:
 
     def look(self) -> None:
         """Ask every key manager for a lease; called every second."""
+        if self.stopped:
+            return
         self.lease.report = evolve(self.lease.report, counters=self.counters())
         for peer in self.links.peers("control"):
             self.carrier.tell(peer, self.lease.ask())
 
     def give_back(self) -> None:
         """The gateway has stopped: nobody need wait for it."""
+        self.stopped = True
         self._tell(self.lease.give_back())
         self.company.left()
 
@@ -163,6 +167,8 @@ class FromKeyManagers:
         self.lease.report = evolve(report, counters=self.counters())
         self.lease.advance(head)
         self._tell(self.lease.ack())
+        if not self.lease.valid():  # who had not followed for long was given none
+            self.look()
 
     def _tell(self, message: Ack | LeaseReturned) -> None:
         for peer in self.links.peers("control"):

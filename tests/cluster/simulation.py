@@ -386,15 +386,20 @@ class Distant:
 
     def _look(self):
         self.gateway.follower.look()
+        self._ask()
+        self.machine.after(EVERY, self._look)
+
+    def _ask(self):
         for each in self.world.managers:
             self.world.send(self, each, self.lease.ask())
-        self.machine.after(EVERY, self._look)
 
     def _in_force(self, head, report):
         self.lease.report = report
         self.lease.advance(head)
         for each in self.world.managers:
             self.world.send(self, each, self.lease.ack())
+        if not self.lease.valid():
+            self._ask()
 
     def hear(self, _sender, message):
         """A lease, or that the log went on."""

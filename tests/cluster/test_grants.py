@@ -140,6 +140,68 @@ def test_a_hold_does_not_end_sooner_for_another_lease(clocks):
     assert grants.done == Head(1, 0)
 
 
+def test_a_gateway_that_says_nothing_holds_up_what_it_was_given_before(grants, clocks):
+    """And not what leases demand that it is given later, however often it asks."""
+    renewed(grants, clocks)
+    for second in range(12):
+        ask(grants, number=second)
+        grants.learn(Head(1, second + 1))
+        clocks.go(1)
+
+        assert grants.done == Head(1, max(0, second - 2)), "all that was known a lease ago"
+
+
+def test_a_gateway_that_has_one_in_force_is_waited_for_with_the_next(grants, clocks):
+    """As its leases from before count still."""
+    renewed(grants, clocks)
+    ask(grants)
+    clocks.go(1)
+    grants.learn(Head(1, 2))
+    ask(grants, number=2)
+    grants.acked(Ack("g", Head(1, 1)))
+
+    assert grants.done == Head(1, 1)
+
+    clocks.go(3)
+
+    assert grants.done == Head(1, 2)
+
+
+def test_whoever_has_not_followed_for_long_is_given_nothing(grants, clocks):
+    """And so delays nobody any more, under whatever name it asks; once it has caught up it is given leases again."""
+    renewed(grants, clocks)
+    waited = []
+    for second in range(50):
+        renewed(grants, clocks, second)
+        ask(grants, "follows", second, applied=second - 1)
+        grants.acked(Ack("follows", Head(1, second)))
+        waited.append((ask(grants, "does not") is not None, grants.done == grants.known))
+        if second > 45:
+            assert ask(grants, f"new {second}") is None
+        clocks.go(1)
+
+    assert waited == [(True, True)] + 29 * [(True, False)] + 3 * [(False, False)] + 17 * [(False, True)]
+    assert ask(grants, "does not", 50, applied=49) == LeaseGiven("does not", 50, 4, Head(1, 49))
+
+
+def test_no_more_leases_of_a_gateway_than_one_that_is_honest_asks_for(grants, clocks, monkeypatch):
+    """That demand what it does not have in force; once it has, or they are over, it is given others."""
+    monkeypatch.setattr(module, "MOST_LEASES", 3)
+    renewed(grants, clocks)
+    given = []
+    for number in range(1, 6):
+        grants.learn(Head(1, number))
+        given.append(ask(grants, number=number) is not None)
+
+    assert given == [True, True, True, False, False]
+
+    grants.acked(Ack("g", Head(1, 2)))
+    assert ask(grants, number=7) is not None
+    clocks.go(4)
+    grants.learn(Head(1, 9))
+    assert ask(grants, number=8) is not None
+
+
 def test_a_newcomer_holds_up_nothing_that_is_known(grants, clocks):
     """What it is given demands that much before it counts."""
     renewed(grants, clocks, 5)

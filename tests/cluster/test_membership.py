@@ -212,6 +212,21 @@ def test_a_gateway_elsewhere_is_waited_for(member):
         assert "done" == result(done)
 
 
+def test_a_gateway_that_does_not_follow_delays_by_a_lease_and_not_for_ever(member):
+    """Though it asks for another each second; after a while it is given none, and nobody waits for it."""
+    a, waited = member(), []
+    for number in range(50):
+        a.it.heard(LeaseAsked("g", number, Head(1, 0)), "gw")
+        if number % 8 == 0:
+            done, began = a.it.reached(append(a)), number
+            done.addCallback(lambda _: waited.append(number - began))  # noqa: B023 - of now
+        a.it.look()
+        a.go(EVERY)
+
+    assert [4, 4, 4, 4, 3, 0, 0] == waited
+    assert a.it.heard(LeaseAsked("g", 99, a.it.grants.known), "gw") is not None
+
+
 def test_nodes_are_told_how_many_count_limits(member):
     """A node that comes has a share of its own when no lease is good any more that does not count it."""
     a, b = member("a"), member("b")

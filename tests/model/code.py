@@ -23,13 +23,18 @@ MUTANTS = {
     "a session counts from the answer":
         ("grants", "= began.later(", "= Moment.now(self._clocks).later("),
     "a renewal does not say how far the log is": ("grants", "self.learn(head)\n", "pass\n"),
-    "a holder that asks again counts as a newcomer":
-        ("grants", "if hold is None or hold.ends.is_over(now):", "if True:"),
-    "nobody waits for holders": ("grants", "*(hold.acked for hold in holds)", ""),
+    "what a holder was given before is forgotten":
+        ("grants", "self.leases[need] = ends", "self.leases.clear()\n        self.leases[need] = ends"),
+    "of a holder's leases the last alone counts": ("grants", "*(min(hold.leases)", "*(max(hold.leases)"),
+    "leases that demand the same are over with the first":
+        ("grants", "ends.latest(self.leases.get(need, ends))", "self.leases.get(need, ends)"),
+    "what a lease demands counts as in force":
+        ("grants", "need = max(need, self.acked)", "need = self.acked = max(need, self.acked)"),
+    "nobody waits for holders": ("grants", "*(min(hold.leases) for hold in holds)", ""),
     "a key manager is done with more than it knows": ("grants", "[self.known, *(", "[Head(9, 9), *("),
     "a hold ends too early": ("grants", "self._terms.wait(seconds))", "self._terms.wait(seconds) - 1)"),
     "whoever asks has everything in force":
-        ("grants", "hold.acked = max(hold.acked, asked.applied)", "hold.acked = self.known"),
+        ("grants", "hold.said(asked.applied)", "hold.said(self.known)"),
     # of whoever waits
     "the log need not have been seen": ("completion", "[self.view.head, *(", "[Head(9, 9), *("),
     "nobody waits for sessions": ("completion", "for each in self.there)])", "for each in ())])"),

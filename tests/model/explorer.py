@@ -49,7 +49,15 @@ class Manager(NamedTuple):
     renewal: tuple[int, int, int | None] | None = None
     """Under way: for how long, what it publishes, and what it has read."""
     row: Row | None = None
-    holds: tuple[tuple[int, int] | None, ...] = ()
+    holds: "tuple[Hold | None, ...]" = ()
+
+
+class Hold(NamedTuple):
+    """Of a gateway, as a key manager knows it."""
+
+    acked: int
+    leases: tuple[tuple[int, int], ...]
+    """What each demands, and when it is over."""
 
 
 class Question(NamedTuple):
@@ -208,16 +216,23 @@ class Explorer:
         made.known = self.heads[manager.known]
         made._ends = self.at(manager.ends) if manager.ends else None
         made._holds = {
-            str(number): self.code.grants.Hold(self.at(hold[0]), self.heads[hold[1]], 0)
+            str(number): self.code.grants.Hold(
+                self.heads[hold.acked], 0, {self.heads[need]: self.at(ends) for need, ends in hold.leases}
+            )
             for number, hold in enumerate(manager.holds) if hold
         }  # fmt: skip
         return made
 
     def granted(self, manager, grants):
-        holds = [grants._holds.get(str(number)) for number in range(self.world.gateways)]
-        kept = tuple((hold.ends.raw, self.number(hold.acked)) if hold and hold.ends.raw > 0 else None for hold in holds)
+        holds = tuple(self.held(grants._holds.get(str(number))) for number in range(self.world.gateways))
         ends = max(0, grants._ends.raw) if grants._ends else 0
-        return manager._replace(ends=ends, known=self.number(grants.known), holds=kept)
+        return manager._replace(ends=ends, known=self.number(grants.known), holds=holds)
+
+    def held(self, hold):
+        if hold is None:
+            return None
+        leases = sorted((self.number(need), ends.raw) for need, ends in hold.leases.items() if ends.raw > 0)
+        return Hold(self.number(hold.acked), tuple(leases)) if leases else None
 
     def completion(self, waiter):
         made = self.code.completion.Completion(Still, self.terms)
@@ -240,7 +255,7 @@ class Explorer:
         return manager._replace(
             ends=less(manager.ends),
             renewal=renewal and (min(renewal[0] + 1, self.world.session), *renewal[1:]),
-            holds=tuple((hold[0] - 1, hold[1]) if hold and hold[0] > 1 else None for hold in manager.holds),
+            holds=tuple(hold and older_hold(hold) for hold in manager.holds),
         )
 
     def older_gateway(self, gateway):
@@ -399,7 +414,7 @@ class Explorer:
                     state._replace(managers=put(managers, number, granted), gateways=put(state.gateways, at, asked)),
                 )
             hold = manager.holds[at]
-            if hold and gateway.applied > hold[1]:
+            if hold and gateway.applied > hold.acked:
                 heard = self.hears(manager, at, gateway.applied)
                 yield f"hears of gateway {at}", state._replace(managers=put(managers, number, heard))
 
@@ -458,6 +473,11 @@ class Explorer:
             for each in state.managers
         )
         return state._replace(waiter=self.returned(state.waiter), managers=managers)
+
+
+def older_hold(hold):
+    leases = tuple((need, ends - 1) for need, ends in hold.leases if ends > 1)
+    return hold._replace(leases=leases) if leases else None
 
 
 def read(state):

@@ -45,6 +45,10 @@ class Moment:
         """So many seconds later, on both."""
         return Moment(self.raw + seconds, self.boot + seconds)
 
+    def latest(self, other: "Moment") -> "Moment":
+        """When both are over."""
+        return Moment(max(self.raw, other.raw), max(self.boot, other.boot))
+
     def left(self, now: "Moment") -> float:
         """The seconds that who holds something until then may rely on; none are left when it is not positive."""
         return min(self.raw - now.raw, self.boot - now.boot)
