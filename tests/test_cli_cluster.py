@@ -62,7 +62,7 @@ def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeyp
     Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
     monkeypatch.setattr("twgw.cluster.tls.load", lambda *_: None)
     found = {"cluster": "c1", "nodes": NODES}
-    monkeypatch.setattr("twgw.cli_cluster.answered", lambda *_: json.dumps(found).encode())
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda places, _: (places[0], json.dumps(found).encode()))
     status, said = cluster("status", "-c", config)
 
     assert (0, "Cluster c1, as km1:8091 says:") == (status, said.splitlines()[0])
@@ -77,6 +77,27 @@ def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeyp
     assert found == json.loads(cluster("status", "-c", config, "--json")[1])
 
 
+def test_a_node_that_is_not_there_is_said_to_be(config, monkeypatch):
+    """Since when, where that is known, and what to do; of one that is cut off, why."""
+    Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
+    monkeypatch.setattr("twgw.cluster.tls.load", lambda *_: None)
+    gone = NODES[1] | {"position": 0, "there": False, "seen_at": 1_700_000_000.0}
+    found = {"cluster": "c1", "cut_off": "", "nodes": [gone, gone | {"node": "c", "seen_at": None}]}
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda places, _: (places[0], json.dumps(found).encode()))
+    status, said = cluster("status", "-c", config)
+
+    assert 0 == status
+    assert "b     gateway  not there" in said
+    assert [
+        "b is not there since 2023-11-14 22:13:20 UTC: start it, or take it out by twgw cluster remove b",
+        "c is not there: start it, or take it out by twgw cluster remove c",
+    ] == said.splitlines()[-2:]
+
+    found |= {"cut_off": "the database has not answered for 9 s"}
+    said = cluster("status", "-c", config)[1]
+    assert "It is cut off from the others: the database has not answered for 9 s.\n" in said
+
+
 def test_what_other_nodes_say_of_themselves_does_not_reach_the_terminal_as_it_is(config, monkeypatch):
     """A node of an earlier version may pass on what a gateway said."""
     Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
@@ -84,7 +105,7 @@ def test_what_other_nodes_say_of_themselves_does_not_reach_the_terminal_as_it_is
     evil = "\x1b]0;x\x07"
     node = NODES[1] | {"digest": evil, "counters": evil, "refused": [{"reason": evil}]}
     document = json.dumps({"cluster": evil, "nodes": [node]}).encode()
-    monkeypatch.setattr("twgw.cli_cluster.answered", lambda *_: document)
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda places, _: (places[0], document))
 
     assert "\x1b" not in cluster("status", "-c", config)[1]
     assert "\x07" not in cluster("status", "-c", config, "--json")[1]

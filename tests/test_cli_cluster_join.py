@@ -31,7 +31,7 @@ def join(monkeypatch):
     def join(roles, settings, before="", *more):
         Path("twgw.toml").write_text(f"[node]\nname = 'n2'\ndata_dir = 'data'\n{before}")
         found = Joined(Identity("c1", "n2", frozenset(roles)), "certificate", "ca", json.dumps(settings))
-        monkeypatch.setattr(cli_cluster_join, "answered", lambda where, ask: found)
+        monkeypatch.setattr(cli_cluster_join, "answered", lambda places, ask: (places[0], found))
         status, said = cluster("join", "a:8091", "--token", TOKEN, *more)
         assert 0 == status, said
         assert "twistd -n --pidfile= twgw --config twgw.toml\n\nThen: twgw doctor --config twgw.toml\n" in said

@@ -181,6 +181,16 @@ def test_two_of_one_name_are_told(tmp_path):
     assert 1 == len([state for state, *_ in found if state == FAIL])
 
 
+def test_a_node_that_should_be_there_and_is_not(tmp_path):
+    """It has neither a session nor a lease of anybody; this one may be stopped just now."""
+    there = [other("b", gateways={"x": CountsOn("g", "")})]
+    (found,) = [each for each in nodes(config(tmp_path), there, {"a", "b", "c", "g"}) if each.what == "node c"]
+
+    assert (WARN, "is not there") == (found.state, found.text)
+    assert found.hint.endswith("twgw cluster remove c")
+    assert ["node b", "clock of b"] == [each.what for each in nodes(config(tmp_path), there, {"a", "b", "g"})]
+
+
 def test_a_node_that_is_not_where_it_says_is_told(tmp_path):
     """Its name means nothing here, or a firewall is between: others hear of its changes later."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

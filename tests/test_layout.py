@@ -31,7 +31,7 @@ LAYERS = {
           key_import later logins metrics newfile passwords reader secret_files toml_edit
           admin/{__init__,status}
           cluster/{__init__,authority,clocks,completion,counting,digests,encoding,grants,lease,messages,overview}
-          cluster/{refusals,removals,reports,rollcall,settings,turns}
+          cluster/{attendance,refusals,removals,reports,rollcall,settings,turns}
           directory/{__init__,availability,groups,login,names,settings,store,stores,wso2}
           gateway/{__init__,balancer,blocks,chunked,deadlines,echo,forwarding,health,http1,problems,routing,running}
           gateway/{settings,stale}

@@ -7,7 +7,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import execute
 from twisted.internet.task import Clock
 
-from tests.cluster.wires import AUTHORITY, certified
+from tests.cluster.wires import AUTHORITY, NOW, certified
 from twgw.cluster.authority import CertificateError, Identity
 from twgw.cluster.commands import Advanced
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned
@@ -22,7 +22,7 @@ from twgw.reader import Secrets
 from twgw.registry import Head, SecretKey
 from twgw.startup import SHORT_NOT_KEPT, FromDatabase
 from twgw.startup_cluster import Asking, FromKeyManagers, listening, preparing, renewing, take_part, tell_counters
-from twgw.storage.nodes import remove_node
+from twgw.storage.nodes import give_certificate, remove_node
 from twgw.testing import gateway as lent
 from twgw.throttle.others import Others
 
@@ -181,6 +181,28 @@ def test_a_key_manager_listens_where_it_is_told_to(config):
 
     assert found.head.pos > 0
     assert [{"epoch": found.head.epoch, "position": found.head.pos}] == told
+    backing.close()
+
+
+def test_a_key_manager_says_when_it_is_cut_off(config):
+    """By what the database answered last, or by how long it has answered nothing."""
+    backing = FromDatabase(
+        config("keymanager", TWGW_CLUSTER_LISTEN="tcp:0", TWGW_NODE_ROLES="keymanager"), FakeClock(), execute,
+        MemoryLog(), Registry(), None,
+    )  # fmt: skip
+    backing.begin()
+    found = listening(backing, FakeClock(), execute, MemoryLog(), Registry())
+    assert "" == found.cut_off()
+    assert backing.membership.grants.known == found.known()
+    backing.membership.grants.left = lambda: 5.0
+    assert "the database has not answered for 10 s" == found.cut_off()
+    backing.membership.outage = "refused"
+    assert "refused" == found.cut_off()
+
+    backing.database.call(give_certificate, "1", "n2", NOW + 1, now=NOW, write=True)
+    found.cut_off = str
+    found.look()
+    assert {"n2"} == found.attendance.nodes
     backing.close()
 
 

@@ -13,7 +13,7 @@ from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_cluster_remove import remove
 from twgw.cli_config import config_option, configured, failure
-from twgw.cli_show import in_words, show_list
+from twgw.cli_show import in_words, show_list, when
 from twgw.cluster.settings import Address
 
 EXAMPLES = """\b
@@ -60,25 +60,29 @@ def status(file: Path | None, as_json: bool) -> None:
     from twgw.cluster.tls import load
 
     config = configured(file)
-    where = next(iter(config.cluster.keymanagers), None)
-    if where is None and config.cluster.listen is not None:
-        where = Address(config.cluster.listen.interface or "127.0.0.1", config.cluster.listen.port)
-    if where is None:
+    places = list(config.cluster.keymanagers)
+    if not places and config.cluster.listen is not None:
+        places = [Address(config.cluster.listen.interface or "127.0.0.1", config.cluster.listen.port)]
+    if not places:
         raise failure(["this node is of no cluster; run: twgw cluster init, or twgw cluster join"])
     try:
         tls = load(*config.cluster.files)
     except CertificateError as error:
         raise failure([str(error)]) from error
 
-    async def asked(reactor: Any) -> bytes:
+    async def asked(reactor: Any, where: Address) -> bytes:
         mine = here(config, reactor, tls.identity)
         return await whole(await connect(reactor, where, tls, mine, "bulk"), Status)
 
-    found = json.loads(answered(where, asked))
+    where, answer = answered(places, asked)
+    found = json.loads(answer)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     click.echo(in_words(f"Cluster {found['cluster']}, as {where} says:\n"))
+    if why := found.get("cut_off"):
+        click.echo(in_words(f"It is cut off from the others: {why}."))
+        click.echo("Whether they are there is not known; what they said before is below.\n")
     columns = ("node", "roles", "position", "serves", "lease", "limits")
     show_list(columns, map(_row, found["nodes"]), "No node is there.")
     for line in (line for each in found["nodes"] for line in _alarms(each)):
@@ -87,14 +91,25 @@ def status(file: Path | None, as_json: bool) -> None:
 
 def _row(each: dict[str, Any]) -> tuple[Any, ...]:
     """A node, as it stands in the table."""
+    if _is_missing(each):
+        return each["node"], each["roles"], "not there", "", "", ""
     lag = f"{each['position']}, {each['lag']} behind" if each["lag"] else f"{each['position']}, up to date"
     node = f"{each['node']} ({each['gateways']} processes)" if each["gateways"] > 1 else each["node"]
     counted = each["counters"] if each["counters"] in ("", "shared") else "degraded"
     return node, each["roles"], lag, each["digest"], each["lease"], counted or "own"
 
 
+def _is_missing(each: dict[str, Any]) -> bool:
+    """Whether a node is not there; one of an earlier version says nothing of that."""
+    return not each.get("there", True)
+
+
 def _alarms(each: dict[str, Any]) -> Iterator[str]:
     """What is to be looked at."""
+    if _is_missing(each):
+        since = f" since {when(each['seen_at'])}" if each["seen_at"] is not None else ""
+        yield f"{each['node']} is not there{since}: start it, or take it out by twgw cluster remove {each['node']}"
+        return
     if each["lease"] == "ended":
         yield f"{each['node']} has no lease: it answers nothing until it has one again"
     if each["drifted"]:

@@ -1,8 +1,10 @@
 """Asks another node of the cluster, for the commands: over its channel, and with an end.  Used by ``cli_cluster*``."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
+
+import click
 
 from twgw.cli_config import failure
 from twgw.cluster.settings import Address
@@ -33,8 +35,8 @@ class _Silent:
     warn = error = info
 
 
-def answered(where: Address, ask: Callable[[Any], Awaitable[T]]) -> T:
-    """What comes of asking another node.  What goes wrong ends the command."""
+def answered(places: Sequence[Address], ask: Callable[[Any, Address], Awaitable[T]]) -> tuple[Address, T]:
+    """What comes of asking another node, and which: the first that answers.  What goes wrong ends the command."""
     from twisted.internet.defer import Deferred
     from twisted.internet.defer import TimeoutError as Late
     from twisted.internet.task import react
@@ -42,19 +44,26 @@ def answered(where: Address, ask: Callable[[Any], Awaitable[T]]) -> T:
     from twgw.cluster.commands import Away, Broken, Lost, Refused
     from twgw.cluster.joining import JoinError
 
-    found: list[T] = []
+    found: list[tuple[Address, T]] = []
     why: list[str] = []
 
     async def asked(reactor: Any) -> None:
-        try:
-            found.append(await Deferred.fromCoroutine(ask(reactor)).addTimeout(WAIT, reactor))  # type: ignore[arg-type]
-        except Late:
-            why.append(f"no answer in {WAIT:.0f} s")
-        except (Away, Broken, JoinError, Lost, Refused) as error:
-            why.append(str(error))
+        for where in places:
+            try:
+                asking: Deferred[T] = Deferred.fromCoroutine(ask(reactor, where))  # type: ignore[arg-type]
+                answer = await asking.addTimeout(WAIT, reactor)
+            except Late:
+                why.append(f"{where}: no answer in {WAIT:.0f} s")
+            except (Away, Broken, JoinError, Lost, Refused) as error:
+                why.append(f"{where}: {error}")
+            else:
+                found.append((where, answer))
+                return
+            if where != places[-1]:
+                click.echo(f"{why[-1]}; asking the next", err=True)
 
     with suppress(SystemExit):
         react(lambda reactor: Deferred.fromCoroutine(asked(reactor)))
-    if why or not found:
-        raise failure([f"{where}: {why[0] if why else 'failed'}"])
+    if not found:
+        raise failure(why or [f"{places[0]}: failed"])
     return found[0]

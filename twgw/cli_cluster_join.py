@@ -66,13 +66,13 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
 
     seen: list[str] = []
 
-    async def joined(reactor: Any) -> Joined:
+    async def joined(reactor: Any, where: Address) -> Joined:
         peer = await connect(reactor, where, Stranger(), here(config, reactor), "join")
         seen.append(str(peer.transport.getHost().host))
         most = config.database.url is None
         return await ask(peer, known, key, config.node.name, roles, now(), most=most)
 
-    found = answered(where, joined)
+    _, found = answered([where], joined)
     keep(config, found.ca, found.certificate, key)
     if not named and not config.cluster.says_where and seen and is_of_a_network(seen[0]):
         named = advertised(config, seen[0])

@@ -213,19 +213,20 @@ def _others(config: Config, wall: Callable[[], float]) -> Iterator[Finding]:
     """How the other nodes stand, and what all of them count on."""
     from twgw.startup import open_database
     from twgw.storage.errors import Unavailable
+    from twgw.storage.nodes import list_nodes
     from twgw.storage.upgrade import schema_status
 
-    sessions = []
+    sessions, members = [], set()
     if config.cluster.listen is not None:
         database = open_database(config)
         try:
             if schema_status(database).is_current:
-                sessions = watched(database, wall)
+                sessions, members = watched(database, wall), database.call(list_nodes)
         except Unavailable:
             pass  # said already
         finally:
             database.close()
-    yield from nodes(config, sessions)
+    yield from nodes(config, sessions, members)
     yield from counters(config, sessions)
 
 

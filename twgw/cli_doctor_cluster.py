@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -157,8 +157,11 @@ def _alike(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
         yield Finding(state, "limits", f"{', '.join(sorted({config.node.name, *counting}))} {text}", way)
 
 
-def nodes(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
-    """Each node with the database: does it live, with which version, and does its clock agree with ours?"""
+def nodes(config: Config, others: Sequence[Other], members: Iterable[str] = ()) -> Iterator[Finding]:
+    """Each node with the database: does it live, with which version, and does its clock agree with ours?
+
+    ``members``: all nodes that should be there.
+    """
     living = Counter(other.name for other in others if other.skew is not None)
     for name in sorted(name for name, count in living.items() if count > 1):
         way = "give each its own [node] name, and a certificate of its own: twgw cluster join"
@@ -181,6 +184,10 @@ def nodes(config: Config, others: Sequence[Other]) -> Iterator[Finding]:
             yield skewed(f"clock of {other.name}", other.skew)
         if other.skew is not None and other.address:
             yield from _reached(config, what, other.address)
+    there = {config.node.name, *(other.name for other in others)}
+    there |= {each.node for other in others for each in other.gateways.values()}
+    for name in sorted(set(members) - there):
+        yield Finding(WARN, f"node {name}", "is not there", f"start it, or take it out: twgw cluster remove {name}")
 
 
 def _reached(config: Config, what: str, where: str) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ from twgw.registry import Head
 from twgw.startup import Backing, FromDatabase, not_kept
 from twgw.startup_about import Introduction, Looks
 from twgw.storage.log import head
+from twgw.storage.nodes import list_nodes
 from twgw.storage.reader import DatabaseReader
 from twgw.throttle.kept import Kept
 from twgw.throttle.others import CountsOn, Others, digest_of
@@ -240,7 +241,8 @@ def listening(
     here.abilities = (RENEWS,)
     here.removals = member.removals
     member.taken_out = lambda: member.removals.refuses(tls.identity)
-    listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head))
+    listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head), clock.wall)
+    listener.members = partial(backing.database.run, list_nodes)
     tell_of_news(backing, listener)
     backing.everybody = listener.nodes
     return listener
@@ -259,9 +261,9 @@ def for_gateways(
 def tell_of_news(backing: FromDatabase, listener: Listening) -> None:
     """Have those that are connected there hear at once that the log went on."""
     assert backing.membership is not None
-    others, tell = backing.advanced, backing.membership.tell
+    others, member, tell = backing.advanced, backing.membership, backing.membership.tell
     carrier = Carrier({}, lambda *_: None)
-    listener.roll = backing.membership.nodes
+    listener.roll, listener.known, listener.cut_off = member.nodes, lambda: member.grants.known, lambda: member.cut_off
 
     def advanced() -> None:
         others()

@@ -95,7 +95,7 @@ class Workers:
         tls = Tls(self._signer.certificate, *self._certified(PARENT, KEY_MANAGER))
         here = Here.of(tls.identity, clock, self.log, self.metrics, {})
         here.answers = {Part: part, Reserve: reserving.answering(self.numbers, clock.wall), **self._for_gateways()}
-        self.listening = Listening(self.reactor, Listen("tcp", 0, LOOPBACK), tls, here, self._head)
+        self.listening = Listening(self.reactor, Listen("tcp", 0, LOOPBACK), tls, here, self._head, clock.wall)
         here.arrived = lambda _peer: None  # each says itself in the log that it serves
         here.turns.share = None  # this process has nothing else to do
         if isinstance(self.backing, FromDatabase):

@@ -105,7 +105,7 @@ def test_a_lease_goes_on_as_long_as_the_database_answers(member):
         a.go(EVERY)
         a.it.look()
     assert a.it.lease.valid()
-    assert a.it.outage == ""
+    assert a.it.outage == "" == a.it.cut_off
 
     a.away = True
     for _ in range(14):
@@ -116,7 +116,7 @@ def test_a_lease_goes_on_as_long_as_the_database_answers(member):
     a.it.look()
 
     assert not a.it.lease.valid()
-    assert a.it.outage == "nobody answers"
+    assert a.it.outage == "nobody answers" == a.it.cut_off
 
     a.away = False
     a.it.look()

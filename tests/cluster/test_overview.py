@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from twgw.cluster.overview import Row, rows
+from twgw.cluster.overview import Row, absent, rows
 from twgw.cluster.reports import Nack, Report, Standing
 from twgw.registry import Head
 
@@ -54,3 +54,13 @@ def test_whoever_went_without_a_word_is_shown_until_it_is_there_again():
     assert ["ended"] == [each.lease for each in rows(roll(gone), 9)]
     (back,) = rows(roll(gone, gateway("h")), 9)
     assert ("held", 7, 1) == (back.lease, back.position, back.gateways)
+
+
+def test_whoever_is_not_there_is_a_row_all_the_same():
+    """Of what it had in force nothing is said; what it is, where that is known still."""
+    there = rows(roll(gateway("g", "b"), gateway("h", "a", holds=False)), 9)
+    a, b, c = absent(there, {"a": 100.0, "c": None})
+
+    assert Row("a", ("gateway",), 0, 0, there=False, seen_at=100.0) == a
+    assert (True, "held") == (b.there, b.lease)
+    assert Row("c", (), 0, 0, there=False) == c

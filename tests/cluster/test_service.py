@@ -3,17 +3,20 @@
 import json
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactor
 
 from tests.cluster.test_protocol import outcome
 from twgw.cluster.commands import Advanced, Status
 from twgw.cluster.remote import whole
 from twgw.cluster.reports import Report, Standing
-from twgw.cluster.service import Listening
+from twgw.cluster.service import MEMBERS_EVERY, Listening
 from twgw.listen import Listen
 from twgw.registry import Head
 from twgw.storage.errors import Unavailable
+
+WALL = 1_700_000_000.0
 
 
 class Log:
@@ -46,7 +49,7 @@ def km(node):
 @pytest.fixture
 def listening(km, log):
     """Its listener."""
-    return Listening(MemoryReactor(), Listen("tcp", 8091, "127.0.0.1"), km.tls, km.here, log.read)
+    return Listening(MemoryReactor(), Listen("tcp", 8091, "127.0.0.1"), km.tls, km.here, log.read, lambda: WALL)
 
 
 @pytest.fixture
@@ -129,20 +132,70 @@ def test_a_database_that_is_away_ends_nothing(listening, log, connected):
     assert any("by zero" in line for _, line in listening.here.log.lines)
 
 
-def test_whoever_asks_is_told_how_all_nodes_stand(listening, connected, log):
-    """Those that have a session or a lease, those that are only connected, and this one."""
+@pytest.fixture
+def told(listening, connected):
+    """What a node that asks for it is told of all nodes."""
     asking, _ = connected("gw1", "bulk")
-    connected("gw2", "bulk")
-    listening.roll = lambda: {"g": Standing("g", "gw3", ("gateway",), Head(1, 4), report=Report("ab"))}
-    asked = Deferred.fromCoroutine(whole(asking.client, Status))
-    asking.pump()
-    found = outcome(asked)
-    nodes = {each["node"]: each for each in json.loads(found)["nodes"]}
 
+    def told():
+        asked = Deferred.fromCoroutine(whole(asking.client, Status))
+        asking.pump()
+        return json.loads(outcome(asked))
+
+    return told
+
+
+def test_whoever_asks_is_told_how_all_nodes_stand(listening, connected, told):
+    """Those that have a session or a lease, those that are only connected, and this one."""
+    connected("gw2", "bulk")
+    listening.known = lambda: Head(1, 5)
+    listening.roll = lambda: {"g": Standing("g", "gw3", ("gateway",), Head(1, 4), report=Report("ab"))}
+    found = told()
+    nodes = {each["node"]: each for each in found["nodes"]}
+
+    assert ("c1", "") == (found["cluster"], found["cut_off"])
     assert ["gw2", "gw3", "km1"] == sorted(nodes)
     assert (4, 1, "held", "ab") == tuple(nodes["gw3"][name] for name in ("position", "lag", "lease", "digest"))
     assert (["gateway"], "") == (nodes["gw2"]["roles"], nodes["gw2"]["lease"])
     assert (5, 0) == (nodes["km1"]["position"], nodes["km1"]["lag"])
+    assert all(each["there"] for each in nodes.values())
+
+
+def test_whoever_should_be_there_and_is_not_is_told_of(listening, clock, connected, told):
+    """Since when, if it was seen; which there should be is read again and again, and no fault of that ends anything."""
+    members = [succeed({"km1", "gw2", "gw3", "gw4"}), fail(Unavailable("away"))]
+    listening.members = lambda: members.pop(0)
+    holds = Standing("g", "gw3", ("gateway",), Head(1, 4))
+    listening.roll = lambda: {"g": holds}
+    opened, _ = connected("gw2", "bulk")
+    listening.look()
+    clock.advance(MEMBERS_EVERY)
+    listening.look()
+    listening.roll = lambda: {"g": evolve(holds, holds=False)}
+    opened.server.close()
+    opened.pump()
+    listening.look()
+    missing = {each["node"]: (each["seen_at"], each["roles"]) for each in told()["nodes"] if not each["there"]}
+
+    assert {"gw2": (WALL, []), "gw3": (WALL, ["gateway"]), "gw4": (None, [])} == missing
+    assert [] == members
+
+
+def test_who_is_cut_off_says_so_at_once_and_nothing_of_others(listening, log, told):
+    """Whether they are there, or have leases, it does not know; the database is not asked."""
+    listening.cut_off, log.reading = lambda: "it does not answer", Deferred()
+    listening.attendance.nodes = frozenset({"gw9"})
+    listening.roll = lambda: {
+        name: Standing(name, name, ("gateway",), Head(1, 4), holds=False) for name in ("gw3", "km1")
+    }
+    listening.look()
+    found = told()
+
+    assert "it does not answer" == found["cut_off"]
+    assert [("gw3", "", True), ("km1", "ended", True)] == [
+        (each["node"], each["lease"], each["there"]) for each in found["nodes"]
+    ]
+    assert 0 == log.reads
 
 
 def test_at_the_stop_everybody_is_let_go(listening, connected):

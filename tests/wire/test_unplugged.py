@@ -9,13 +9,16 @@ import json
 import subprocess
 import sys
 import threading
-from time import monotonic
+from time import monotonic, time
 
 import pytest
 
 from tests.chaos.load import connected
 from tests.chaos.world import World
 from tests.wire.members import END, LEASE, SESSION, wait_for
+from tests.wire.test_two_boxes import TWGW
+from twgw.storage.database import Database
+from twgw.storage.nodes import give_certificate
 
 pytestmark = pytest.mark.namespaces
 
@@ -29,6 +32,7 @@ for line in sys.stdin:
     print(json.dumps([answer.status, dict(answer.headers), answer.read().decode()]), flush=True)
     client.close()
 """
+DAY = 86400
 SLACK = 1.0
 """Seconds for the commit and the way there and back, of a machine that has other things to do."""
 API = {
@@ -73,6 +77,13 @@ class Boxes(World):
         self.ask("POST", "/applications", {"name": "me", "subscribe": ["shop:1"]})
         return self
 
+    def _fill(self, url):
+        super()._fill(url)
+        database = Database(url)
+        for name in ("a", "b"):  # they have certificates, of which twgw cluster join would have made a note
+            database.call(give_certificate, name, name, time() + DAY, now=time(), write=True)
+        database.close()
+
     def ask(self, method, path, body, name="a"):
         """What the admin is answered; status, who has it in force, text."""
         connection = connected(self, name, "admin")
@@ -94,6 +105,11 @@ class Boxes(World):
     def revoke(self, key):
         """At the first node: the status, and who has it in force."""
         return self.ask("POST", "/revocations", {"key": key})[:2]
+
+    def standing(self, name):
+        """How every node stands, as twgw cluster status says at one."""
+        command = [*self.network.within(name), TWGW, "cluster", "status", "--json", "--config", "twgw.toml"]
+        return json.loads(subprocess.run(command, cwd=self[name].folder, capture_output=True, check=True).stdout)
 
     def end(self):
         for console in getattr(self, "consoles", {}).values():
@@ -163,11 +179,18 @@ def test_one_of_two_nodes(boxes, unplugged):
     assert (503, "The gateway is cut off from its cluster") == (status, json.loads(text)["title"])
     assert_cut_off(b)
 
+    alone = boxes.standing("b")
+    assert "database" in alone["cut_off"]
+    assert ["a", "b"] == [each["node"] for each in alone["nodes"]]
+    missing = lambda: [each["node"] for each in boxes.standing("a")["nodes"] if not each["there"]]
+    wait_for(lambda: ["b"] == missing())
+
     boxes.network.plug_in("b")
     back = []
     wait_for(lambda: (back.append(b.call(revoked)), 200 == b.call(other))[1])
     assert {401, 503} >= set(back)
     assert [401, 401] == boxes.calls(revoked)
+    wait_for(lambda: [] == missing())
 
 
 def test_the_database(boxes, unplugged):

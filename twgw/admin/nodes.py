@@ -41,6 +41,8 @@ class ShownNode:
     counters: str = setting("How it counts limits: shared, or why not; empty: each process alone.")
     gateways: int = setting("Its processes that carry traffic.")
     refused: tuple[Nack, ...] = setting("What it cannot have in force, and why.")
+    there: bool = setting("Whether it is there; else it is stopped, dead or cut off, and was not taken out.")
+    seen_at: float | None = setting("UNIX time at which one that is not was there last; null: not since we began.")
 
 
 def _shown(row: Row) -> ShownNode:

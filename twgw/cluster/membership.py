@@ -37,6 +37,8 @@ EVERY = 1.0
 """Seconds between two renewals when nobody waits."""
 HASTE = 0.05
 """Seconds between two renewals when somebody does."""
+SILENT = 3.0
+"""Seconds within which a database that answers has renewed it, twice over."""
 
 
 class Lost(Exception):
@@ -300,6 +302,12 @@ class Membership:
     def others(self) -> set[str]:
         """Where other key managers are reached."""
         return {each.address for each in self.completion.there} - {"", self.address}
+
+    @property
+    def cut_off(self) -> str:
+        """Why it is not known here how others stand now; empty while it is."""
+        silent = self._terms.session - self.grants.left()
+        return self.outage or (f"the database has not answered for {silent:.0f} s" if silent > SILENT else "")
 
     def anew(self, gateway: str) -> None:
         """Have a gateway read everything anew."""

@@ -1,6 +1,6 @@
 """How every node of a cluster stands, for ``twgw cluster status`` and whoever watches.  Pure; ``service.py`` asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -33,6 +33,18 @@ class Row:
     """Its processes that carry traffic."""
     refused: tuple[dict[str, str], ...] = ()
     """What it cannot have in force, and why."""
+    there: bool = True
+    """Whether it is; else it is of the cluster, and stopped, dead or cut off."""
+    seen_at: float | None = None
+    """When one that is not there was there last, in UNIX time; None: not since the node that says so began."""
+
+
+def absent(there: Iterable[Row], missing: Mapping[str, float | None]) -> list[Row]:
+    """Every node by its name, also those that are ``missing``, with when each was there last."""
+    found = {row.node: row for row in there}
+    for node, seen_at in missing.items():
+        found[node] = Row(node, found[node].roles if node in found else (), 0, 0, there=False, seen_at=seen_at)
+    return [found[node] for node in sorted(found)]
 
 
 def rows(roll: Roll, head: int) -> list[Row]:

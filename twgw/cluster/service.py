@@ -4,20 +4,23 @@ Made by ``tap.py`` where ``[cluster] listen`` says so.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from math import inf
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.answers import in_pieces
+from twgw.cluster.attendance import Attendance
 from twgw.cluster.authority import Identity
-from twgw.cluster.commands import GATEWAY, Advanced, Away, Lost, Status
+from twgw.cluster.commands import GATEWAY, Advanced, Lost, Status
 from twgw.cluster.factory import PeerFactory
 from twgw.cluster.here import Here
-from twgw.cluster.overview import Row, rows
+from twgw.cluster.overview import Row, absent, rows
 from twgw.cluster.protocol import Peer
 from twgw.cluster.refusals import EVERY
 from twgw.cluster.rollcall import Roll
@@ -28,18 +31,31 @@ from twgw.registry import Head
 from twgw.schema import as_written
 from twgw.storage.errors import Unavailable
 
+MEMBERS_EVERY = 10.0
+"""Seconds between two readings of which nodes there should be."""
+
 
 class Listening(Service):
     """The listener of a key manager.  ``head`` reads how far the log is."""
 
     def __init__(
-        self, reactor: Any, where: Listen, tls: Tls, here: Here, head: Callable[[], Awaitable[Head]]
-    ) -> None:
+        self, reactor: Any, where: Listen, tls: Tls, here: Here, head: Callable[[], Awaitable[Head]],
+        wall: Callable[[], float],
+    ) -> None:  # fmt: skip
         self.here = here
         self.head = Head(0, 0)
         """How far the log was when it was last read."""
         self.roll: Callable[[], Roll] = dict
         """Everybody who has a session or a lease."""
+        self.known: Callable[[], Head] = lambda: self.head
+        """How far the log is, as far as is known here."""
+        self.cut_off: Callable[[], str] = str
+        """Why nothing is known here of how others stand now; empty while that is."""
+        self.members: Callable[[], Awaitable[Collection[str]]] = partial(succeed, ())
+        """Reads which nodes there should be."""
+        self.attendance = Attendance()
+        self._wall = wall
+        self._counted_at = -inf
         self._reactor = reactor
         self._where = where
         self.tls = tls
@@ -76,31 +92,56 @@ class Listening(Service):
             if peer.greeted and peer.link == "control" and peer.identity and GATEWAY in peer.identity.roles
         ]
 
-    def _status(self, peer: Peer) -> "Deferred[dict[str, Any]]":
-        """The answer to Status."""
-        return Deferred.fromCoroutine(self._standing(peer))
-
-    async def _standing(self, peer: Peer) -> dict[str, Any]:
-        try:
-            head = (await self._read_head()).pos
-        except Unavailable as error:
-            raise Away(str(error)) from error
-        told = [as_written(row, whole=True) for row in self.nodes(head, peer)]
-        return in_pieces(peer, json.dumps({"cluster": self.here.identity.cluster, "nodes": told}).encode())
+    def _status(self, peer: Peer) -> dict[str, Any]:
+        """The answer to Status: of what is known, so that nobody waits for a database that is away."""
+        told = [as_written(row, whole=True) for row in self.nodes(self.known().pos, peer)]
+        found = {"cluster": self.here.identity.cluster, "cut_off": self.cut_off(), "nodes": told}
+        return in_pieces(peer, json.dumps(found).encode())
 
     def nodes(self, head: int, asking: Peer | None = None) -> list[Row]:
-        """Every node, by name: whoever has a session or a lease, or is connected here, but for one that only asks."""
+        """Every node, by name: whoever has a session or a lease, or is connected here, but for one that only asks.
+
+        Of those that should be there and are not, that is said, unless this one is cut off itself.
+        """
         mine = self.here.identity
         found = {row.node: row for row in rows(self.roll(), head)}
         found.setdefault(mine.node, _row(mine, head, head))
-        for each in self.here.peers:
-            if each.identity is not None and each.greeted and each.link == "bulk" and each is not asking:
-                found.setdefault(each.identity.node, _row(each.identity, each.position, head))
-        return [found[name] for name in sorted(found)]
+        for peer, identity in self._connected(asking):
+            found.setdefault(identity.node, _row(identity, peer.position, head))
+        if self.cut_off():
+            found = {name: row if name == mine.node else evolve(row, lease="") for name, row in found.items()}
+            return [found[name] for name in sorted(found)]
+        return absent(found.values(), self.attendance.missing(self._there(asking)))
+
+    def _connected(self, asking: Peer | None) -> list[tuple[Peer, Identity]]:
+        """Gateways that have a connection, but for one that only asks."""
+        peers = [each for each in self.here.peers if each.greeted and each.link == "bulk" and each is not asking]
+        return [(each, each.identity) for each in peers if each.identity is not None]
+
+    def _there(self, asking: Peer | None = None) -> set[str]:
+        """Nodes that may hold a session or a lease, or are connected; and this one."""
+        holding = {each.node for each in self.roll().values() if each.holds}
+        return {self.here.identity.node, *holding, *(identity.node for _, identity in self._connected(asking))}
+
+    def _attend(self) -> None:
+        """See who is there, while that can be seen."""
+        if self.cut_off():
+            return
+        self.attendance.saw(self._there(), self._wall())
+        if self.here.now() - self._counted_at >= MEMBERS_EVERY:
+            self._counted_at = self.here.now()
+            Deferred.fromCoroutine(self._count()).addErrback(self._broke)
+
+    async def _count(self) -> None:
+        try:
+            self.attendance.nodes = frozenset(await self.members())
+        except Unavailable:
+            return  # it is tried again
 
     def look(self) -> None:
         """See after every connection, and whether somebody else let the log go on; called every second."""
         self.here.look()
+        self._attend()
         self.advanced()
 
     def advanced(self) -> None:
@@ -124,7 +165,7 @@ class Listening(Service):
                 peer.tell(Advanced, epoch=head.epoch, position=head.pos)
 
     def _broke(self, failure: Failure) -> None:
-        self.here.log.error("gateways were not told of the log: {error}", error=failure.getTraceback())
+        self.here.log.error("other nodes could not be looked after: {error}", error=failure.getTraceback())
 
     def _told(self, _result: object) -> None:
         self._reading = False
