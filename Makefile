@@ -91,7 +91,7 @@ soak: .venv/developed  ## load a running gateway, watch its memory (longer: make
 
 chaos: .venv/developed  ## let everything go wrong in a real cluster (shorter: make chaos ARGS="--minutes 5"; all: ARGS=--help)
 	@.venv/bin/python tests/chaos/run.py $(ARGS)
-	TWGW_TEST_SEED=$$RANDOM TWGW_TEST_SEEDS=$(SCHEDULES) .venv/bin/python -m pytest -q tests/cluster/test_simulation.py -k revoked
+	TWGW_TEST_SEED=$$RANDOM TWGW_TEST_SEEDS=$(SCHEDULES) .venv/bin/python -m pytest -q -s tests/cluster/test_simulation.py -k revoked
 
 clean:  ## remove what make, the tools and Python have made (not twgw-data)
 	@rm -rf .venv build dist .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,18 @@ def test_a_node_that_is_well(node):
     assert "is ready: 1 APIs, position " in only(found, "node")[1]
     done = CliRunner().invoke(main, ["doctor"])
     assert (0, True) == (done.exit_code, done.output.splitlines()[-1].startswith("0 failed, "))
+
+
+def test_a_node_that_does_not_answer_yet_has_its_ports_itself(node, ports, monkeypatch):
+    """As one that starts slowly."""
+    monkeypatch.setattr(cli_doctor, "PATIENCE", 0.3)
+    node.signal(signal.SIGSTOP)
+    found = doctor()[1]
+    node.signal(signal.SIGCONT)
+
+    state, text, hint = only(found, f"port {ports['gateway']}")
+    assert (WARN, True) == (state, f"twgw (process {node.popen.pid}) has" in text)
+    assert "while it starts, wait" in hint
 
 
 def test_a_node_that_is_not_there(ports):

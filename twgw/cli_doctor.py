@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +20,12 @@ from rich.text import Text
 
 from twgw.cli_config import config_option, nearby
 from twgw.cli_doctor_cluster import certificate, counters, key_managers, nodes, watched
+from twgw.cli_doctor_ports import ports
 from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
 from twgw.cli_show import console, json_option, show_json, table, when
 from twgw.config import Config, load
 from twgw.directory.groups import Failure
 from twgw.faults import InvalidFileError
-from twgw.listen import Listen
 
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 MIN_FREE, LITTLE_FREE = 100 << 20, 1 << 30
@@ -99,7 +98,7 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
     yield from certificate(config, wall())
     yield from key_managers(config)
     yield from _others(config, wall)
-    yield from _ports(config, runs=answer is not None)
+    yield from ports(config, runs=answer is not None)
     yield from clock(wall())
     yield from _answers(config, answer)
 
@@ -265,46 +264,7 @@ def _bound(connection: Any, store: Any) -> None:
         connection.close()
 
 
-# --- ports, clock, the node itself ---
-
-
-def _ports(config: Config, *, runs: bool) -> Iterator[Finding]:
-    named: list[tuple[str, Listen | None]] = [("gateway", each) for each in config.gateway.listen]
-    named += [("admin", config.admin.listen), ("status", config.status.listen), ("control", config.control.listen)]
-    for section, listen in named:
-        if listen is None or not listen.port or (section not in ("status", *_sections(config))):
-            continue
-        taken = _connects(listen)
-        what = f"port {listen.port}"
-        if runs and taken:
-            yield Finding(OK, what, f"[{section}] listen: {listen} answers")
-        elif runs:
-            yield Finding(FAIL, what, f"[{section}] listen: {listen} does not answer", "the log of the node says why")
-        elif taken:
-            hint = f"stop what is there (ss -ltnp), or set [{section}] listen"
-            yield Finding(FAIL, what, f"[{section}] listen: another process has {listen}", hint)
-        elif listen.port < 1024 and os.geteuid():
-            hint = "AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit"
-            yield Finding(WARN, what, f"[{section}] listen: {listen} is for root alone, or by a capability", hint)
-        else:
-            yield Finding(OK, what, f"[{section}] listen: {listen} is free")
-
-
-def _sections(config: Config) -> list[str]:
-    """The sections whose listeners this node has."""
-    roles = set(config.node.roles)
-    own = config.state.file is None and not config.cluster.keymanagers
-    control = own and roles & {"keymanager", "publisher", "store"}
-    return [*roles & {"gateway", "admin"}, *["control"] * bool(control)]
-
-
-def _connects(listen: Listen) -> bool:
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.interface, listen.interface)
-    try:
-        socket.create_connection((host, listen.port), PATIENCE).close()
-    except OSError:
-        return False
-    return True
+# --- clock, the node itself ---
 
 
 def _node(config: Config) -> dict[str, Any] | None:
