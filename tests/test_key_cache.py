@@ -71,7 +71,7 @@ class Registered:
         fact = Fact(self.position, 1, EPOCH + 900, ("tok:a", "app:shop"), whose)
         return fact, {RIGHT: self.found(RIGHT)[0]}
 
-    def news(self, since):
+    def news(self, since, _most):
         if not self.up:
             raise Unavailable("nobody answers")
         return succeed(News(tuple(each for each in self.records if each.pos > since.pos)))

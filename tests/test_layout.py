@@ -43,7 +43,7 @@ LAYERS = {
           web/{__init__,asking,names,openapi,people,permissions,rate,refusals,settings,transaction,view}
           workers/{__init__,balance,lines,sums}""",
     # hooks
-    2: "policy/{chain,hookspecs,manual,registry} gateway/{deployment,guard,pipeline}",
+    2: "policy/{chain,hookspecs,manual,registry} gateway/{compiling,deployment,guard,pipeline,postponed}",
     # doors: each with its one library, Twisted foremost
     3: """clock config ldap log memcached state threads storage/*
           cluster/{commands,factory,here,outcomes,outlet,protocol,tls}

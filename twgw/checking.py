@@ -13,7 +13,7 @@ from twgw.cluster import authority, tls
 from twgw.cluster.commands import GATEWAY, KEY_MANAGER
 from twgw.config import Config
 from twgw.faults import Fault, InvalidFileError, SettingsError
-from twgw.gateway import follower, redeploy
+from twgw.gateway import compiling, redeploy
 from twgw.gateway.caller import Caller
 from twgw.gateway.certificates import CertificateError, Certificates
 from twgw.gateway.deadlines import Deadlines
@@ -99,7 +99,7 @@ def _database(config: Config, plugins: Mapping[str, Plugin]) -> list[str]:
         if not schema_status(database).is_current:
             return []
         _, served = database.call(read_all)
-        ready = follower.compiled(served, plugins, _gateway(), _calls(config.allowed), None)
+        ready = compiling.compiled(served, plugins, _gateway(), _calls(config.allowed), None)
     except Unavailable as error:
         return [str(error)]
     except SettingsError as error:

@@ -85,7 +85,7 @@ class KeyCache:
             return
         self._begun = begun
         try:
-            news = await self.reader.news(Head(cache.epoch, max(cache.begun - LOOK_BACK, 0)))
+            news = await self.reader.news(Head(cache.epoch, max(cache.begun - LOOK_BACK, 0)), 0)
         except Unavailable:
             return
         if news is not None and begun == (cache.epoch, cache.begun):

@@ -10,8 +10,12 @@ from typing import NamedTuple, Protocol
 from attrs import field, frozen
 
 from twgw.cache import Fact
+from twgw.model import Api
 from twgw.registry import Head, News, SecretKey, Served
 from twgw.throttle.kept import Counted
+
+AT_A_TIME = 100
+"""APIs that are read at once, of many that have changed: whoever reads them for others has others to answer, too."""
 
 
 class Key(NamedTuple):
@@ -64,8 +68,14 @@ class Reader(Protocol):
     def everything(self) -> Awaitable[tuple[Head, Served]]:
         """Everything that is to be in force, and as of which position."""
 
-    def news(self, since: Head) -> Awaitable[News | None]:
-        """What followed a position; None when that can no longer be said."""
+    def news(self, since: Head, most: int | None = None) -> Awaitable[News | None]:
+        """What followed a position; None when that can no longer be said.
+
+        Of more APIs than ``most`` it has the names alone (``News.unread``); an earlier key manager tells all.
+        """
+
+    def apis(self, names: Sequence[str]) -> Awaitable[Mapping[str, Api | None]]:
+        """APIs as clients are to find them, at most ``AT_A_TIME``; None for one that they are not to find."""
 
     def facts(self, wanted: Sequence[Key | Right], now: float) -> Awaitable[list[Found]]:
         """What is known of each thing, as of a position that was read before it.  ``now`` in UNIX seconds."""

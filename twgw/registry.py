@@ -56,11 +56,13 @@ class News:
     blocks: "tuple[Block, ...] | None" = None
     more: bool = False
     """Whether the log goes on behind them."""
+    unread: frozenset[str] = frozenset()
+    """APIs that are named, too, and so many that each is to be read by itself (``Reader.apis``)."""
 
     @property
     def about_apis(self) -> bool:
         """Whether anything has to be compiled."""
-        return bool(self.apis) or self.policies is not None or self.tiers is not None
+        return bool(self.apis or self.unread) or self.policies is not None or self.tiers is not None
 
     def over(self, before: Served) -> Served:
         """What is to be in force after them; the same where nothing of it is named."""

@@ -10,6 +10,7 @@ import types
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import attrs
@@ -60,20 +61,29 @@ def as_written(value: Any, *, whole: bool = False, secrets: bool = True) -> Any:
         return value.value
     if text_reader(type(value)):
         return str(value)
-    if attrs.has(type(value)):
+    kind: Any = type(value)
+    if attrs.has(kind):
         found = {}
-        for field in fields(type(value)):
-            it = getattr(value, field.name)
-            empty = it is None and _is_empty_when_none(field)
-            plain = "" if empty else as_written(it, whole=whole, secrets=secrets)
-            if (secrets or not field.metadata.get("secret")) and (whole or plain != default_of(field)):
-                found[written_name(field)] = plain
+        for name, written, default, is_empty_when_none, is_secret in _fields(kind):
+            it = getattr(value, name)
+            plain = "" if it is None and is_empty_when_none else as_written(it, whole=whole, secrets=secrets)
+            if (secrets or not is_secret) and (whole or plain != default):
+                found[written] = plain
         return found
     if isinstance(value, Mapping):
         return {key: as_written(each, whole=whole, secrets=secrets) for key, each in value.items()}
     if isinstance(value, tuple | list | AbstractSet):
         return [as_written(each, whole=whole, secrets=secrets) for each in value]
     return value if type(value) in SCALARS else str(value)
+
+
+@cache
+def _fields(cls: Any) -> list[tuple[str, str, Any, bool, bool]]:
+    """Of each field: its name, how it is written, its default, whether None is empty text, whether it is secret."""
+    return [
+        (it.name, written_name(it), default_of(it), _is_empty_when_none(it), bool(it.metadata.get("secret")))
+        for it in fields(cls)
+    ]
 
 
 @frozen

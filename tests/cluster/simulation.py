@@ -18,7 +18,8 @@ from twisted.internet.defer import Deferred
 from twgw.cache import Fact
 from twgw.cluster.messages import LeaseGiven
 from twgw.cluster.messages import News as Told
-from twgw.gateway.follower import Follower, Ready
+from twgw.gateway.compiling import Ready
+from twgw.gateway.follower import Follower
 from twgw.gateway.registry import Facts, Keys, Rights
 from twgw.gateway.running import Running
 from twgw.memory_world import MemoryLog
@@ -244,8 +245,11 @@ class Reader:
     async def everything(self):
         return await self._run(self._world.database.everything)
 
-    async def news(self, since):
+    async def news(self, since, _most):
         return await self._run(self._world.database.news, since)
+
+    async def apis(self, names):
+        return await self._run(lambda: dict.fromkeys(names))
 
     async def facts(self, wanted, _now):
         head = await self._run(self._world.database.where)

@@ -13,18 +13,20 @@ from twgw.cluster.commands import (
     KeepCounted,
     Part,
     ReadAll,
+    ReadApis,
     ReadCounted,
     ReadFacts,
     ReadKeys,
     ReadNews,
     Refused,
 )  # fmt: skip
+from twgw.cluster.encoding import write_news
 from twgw.cluster.remote import Remote
 from twgw.cluster.turns import MOST_RUNNING
 from twgw.memory_world import EPOCH
 from twgw.model import Api, Credential, Lifecycle, Target, Upstream
-from twgw.reader import Key, Right
-from twgw.registry import Head
+from twgw.reader import AT_A_TIME, Key, Right
+from twgw.registry import Head, News
 from twgw.storage.apis import create_api, publish
 from twgw.storage.applications import create_application
 from twgw.storage.credentials import add_credential
@@ -99,7 +101,9 @@ def test_a_gateway_reads_what_it_would_read_itself(local, remote, come):
 
     assert outcome(local.everything()) == come(remote.everything())
     assert outcome(local.news(Head(head.epoch, 0))) == come(remote.news(Head(head.epoch, 0)))
+    assert outcome(local.news(Head(head.epoch, 0), 0)) == come(remote.news(Head(head.epoch, 0), 0))
     assert None is come(remote.news(Head(head.epoch + 1, 0)))
+    assert outcome(local.apis(["pets:1", "none:1"])) == come(remote.apis(["pets:1", "none:1"]))
     assert plain(outcome(local.facts(WANTED, EPOCH))) == plain(facts)
     assert ["shop", None] == [facts[0][0].payload.application, facts[2][0].payload]
     assert [head.pos] * 3 == [fact.position for fact, _ in facts]
@@ -253,6 +257,34 @@ def test_an_answer_that_makes_no_sense_is_no_answer(node, wire, answer, said):
     assert said in str(outcome(asked))
 
 
+def test_a_key_manager_that_tells_of_other_apis_than_those_that_were_asked_for_tells_nothing(node, wire):
+    """One that is left out would be waited for without an end."""
+    data = write_news(News(apis={"toys:1": None}))
+    answers = {ReadApis: lambda peer, wanted: {"answer": 1, "size": len(data), "piece": data}}
+    opened = wire(node("km0", "keymanager", answers=answers), node("gw1", "gateway"))
+    asked = Deferred.fromCoroutine(Remote("km", lambda: [opened.client], str, execute).apis(["pets:1"]))
+    opened.pump()
+
+    assert "the key manager answers something else" == str(outcome(asked))
+
+
+def test_names_that_do_not_fit_into_a_box_are_asked_for_one_after_the_other(remote, come):
+    """As those of people who write with other letters."""
+    names = [f"{'𒀀' * 95}{number:05}:1" for number in range(AT_A_TIME)]
+    assert dict.fromkeys(names) == come(remote.apis(names))
+
+
+def test_an_earlier_key_manager_does_not_know_how_to_tell_of_some_apis(node, wire, local, opened, come):
+    """The next one is asked."""
+    earlier = wire(node("km0", "keymanager"), node("gw1", "gateway"))
+    remote = Remote("km", lambda: [earlier.client, opened.client], str, execute)
+    asked = Deferred.fromCoroutine(remote.apis(["pets:1"]))
+    earlier.pump()
+    opened.pump()
+
+    assert ["pets:1"] == list(outcome(asked))
+
+
 def test_a_piece_is_what_the_protocol_says():
     """Both ends mean the same."""
     assert PIECE == module.PIECE
@@ -265,7 +297,8 @@ def test_a_piece_is_what_the_protocol_says():
         (ReadNews, {"epoch": 1, "position": 1 << 63}), (ReadNews, {"epoch": -1, "position": 0}),
         (ReadNews, {"epoch": 10**4000, "position": 0}), (ReadCounted, {"place": "a\0"}),
         (ReadCounted, {"place": "a" * 101}), (ReadFacts, {"wanted": b'[["key", "api-key", ["\\u0000"]]]'}),
-        (ReadFacts, {"wanted": b'[["right", "\\ud800", "pets:1"]]'}),
+        (ReadFacts, {"wanted": b'[["right", "\\ud800", "pets:1"]]'}), (ReadApis, {"wanted": b'["a\\u0000"]'}),
+        (ReadApis, {"wanted": b"[1]"}), (ReadApis, {"wanted": b'{"a": 1}'}),
         (KeepCounted, {"place": "a", "values": b'[["\\u0000", 1, 2e9]]'}),
         (KeepCounted, {"place": "a", "values": b'[["k", true, 2e9]]'}),
         (KeepCounted, {"place": "a", "values": b'[["k", 1, NaN]]'}),

@@ -29,7 +29,7 @@ from twgw.model import (
     Unit,
     Upstream,
 )  # fmt: skip
-from twgw.reader import Key, Right, Secrets
+from twgw.reader import AT_A_TIME, Key, Right, Secrets
 from twgw.registry import Block, Head, News, Record, SecretKey, Served
 from twgw.throttle.kept import Counted
 
@@ -57,11 +57,20 @@ def test_everything_comes_as_it_was():
     [
         None, News(), News(RECORDS), News(RECORDS, {"pets:1.0": API, "gone:1": None}, more=True),
         News(RECORDS, {}, (), {}, ()), News(RECORDS, {}, SERVED.policies, SERVED.tiers, SERVED.blocks),
+        News(RECORDS, unread=frozenset(("pets:1.0", "x:1"))),
     ],
 )  # fmt: skip
 def test_news_come_as_they_were(news):
     """What is empty is not what is not named."""
     assert news == encoding.read_news(encoding.write_news(news))
+
+
+def test_only_so_many_apis_are_asked_for_at_once():
+    """By their names, as they are."""
+    names = [f"käfer:{number}" for number in range(AT_A_TIME)]
+    assert names == encoding.read_names(encoding.write_names(names))
+    with pytest.raises(Garbled):
+        encoding.read_names(encoding.write_names([*names, "n:1"]))
 
 
 CREDENTIAL = Credential(
@@ -169,7 +178,7 @@ def test_bytes_of_any_kind_are_garbled(data):
     """They raise nothing else."""
     small = partial(encoding.read_counted, small=True)
     readers = (encoding.read_everything, encoding.read_news, encoding.read_wanted, encoding.read_secrets)
-    for read in (*readers, encoding.read_counted, small):
+    for read in (*readers, encoding.read_names, encoding.read_counted, small):
         try:
             read(data)
         except Garbled:

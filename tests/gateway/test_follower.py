@@ -11,7 +11,7 @@ from twgw import hookimpl
 from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import Nack
 from twgw.faults import InvalidFileError
-from twgw.gateway import follower
+from twgw.gateway import follower, postponed
 from twgw.gateway.deployment import Compiler
 from twgw.memory import MemoryGateway
 from twgw.model import Lifecycle, Limit, Policy, Tier
@@ -362,6 +362,196 @@ def test_a_digest_tells_what_is_served(gateway, registry, told_to):
     _, found = registry.database.call(served.read_all)
     prints = {**Prints().of(found.apis), **settings_prints(found.policies, found.tiers)}
     assert without == digest(prints, without={"pets:1.0"})
+
+
+NAMES = ("one", "two", "three", "four", "five")
+
+
+@pytest.fixture
+def later(told_to, gateway, monkeypatch):
+    """A gateway of a cluster that takes two APIs at once.  Has some of what comes later compiled."""
+    monkeypatch.setattr(follower, "SOON", 2)
+    for module in (follower, postponed):
+        monkeypatch.setattr(module, "AT_A_TIME", 2)
+    waiting, work = [], gateway.follower._in_thread
+
+    def in_thread(function, *args):
+        if function is not follower.made:
+            return work(function, *args)
+        waiting.append(Deferred())
+        return waiting[-1].addCallback(lambda _: work(function, *args))
+
+    monkeypatch.setattr(gateway.follower, "_in_thread", in_thread)
+    return lambda: waiting.pop(0).callback(None)
+
+
+def opened(registry, *names, **fields):
+    """APIs that ask for nothing."""
+    for name in names:
+        registry.api(name, **{"policies": (), **fields})
+
+
+def statuses(gateway):
+    return [gateway.get(f"/{name}/7").status for name in NAMES]
+
+
+def test_many_apis_come_later_and_together(gateway, registry, call, told_to, later):
+    """No lease waits for them: their position is reached, what was in force stays, and the log is followed on."""
+    opened(registry, *NAMES)
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+    head, report = told_to()
+
+    assert (registry.database.call(log.head).pos, 6) == (head, len(report.refused))
+    assert all("is being compiled" in nack.text for nack in report.refused)
+    assert ([404] * 5, 200, 404) == (statuses(gateway), call(), call(path="/animals/7"))
+    assert gateway.follower.reached(append(registry, "token")).called
+
+    later()
+    assert ([404] * 5, 200) == (statuses(gateway), call())
+    later()
+    assert ([200] * 5, 404, 200) == (statuses(gateway), call(), call(path="/animals/7"))
+    assert () == told_to()[1].refused
+    assert told_to()[1].digest != report.digest
+    assert ("", []) == (gateway.follower.fault, told(gateway))
+
+
+def test_what_is_published_while_they_are_compiled_does_not_wait_for_them(gateway, registry, call, told_to, later):
+    """Each of them comes in its last revision and state; one that is taken away is gone."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+    later()
+    assert ([404] * 5, 404, 200) == (statuses(gateway), call(), call(path="/animals/7"))
+
+    registry.write(delete_api, "five:1.0", with_subscriptions=True)
+    registry.write(set_state, "one:1.0", Lifecycle.RETIRED, actor="ann")
+    gateway.follower.poll()
+    while told_to()[1].refused:
+        later()
+    assert ([404, 200, 200, 200, 404], 404, 200) == (statuses(gateway), call(), call(path="/animals/7"))
+
+
+@pytest.fixture
+def reads(gateway, monkeypatch):
+    """What is read of APIs by their names, one after the other: as of when it was asked for, answered when called."""
+    waiting, read = [], gateway.follower._postponed.read
+
+    def apis(names):
+        assert len(names) <= follower.AT_A_TIME
+        found = read(names)
+        waiting.append(Deferred())
+        return waiting[-1].addCallback(lambda _: found)
+
+    monkeypatch.setattr(gateway.follower._postponed, "read", apis)
+    return waiting
+
+
+def test_many_are_not_read_before_their_position_is_reached(gateway, registry, call, told_to, later, reads):
+    """Only their names are: whoever revokes waits for no documents, of however many."""
+    opened(registry, *NAMES)
+    edited(registry, base_path="/animals")
+    position = append(registry, "token")
+
+    assert gateway.follower.reached(position).called
+    assert (1, 6, 200) == (len(reads), len(told_to()[1].refused), call())
+    assert gateway.follower.reached(append(registry, "token")).called
+
+    for _ in range(3):
+        reads.pop().callback(None)
+    later()
+    later()
+    assert ([200] * 5, 200) == (statuses(gateway), call(path="/animals/7"))
+    assert [] == reads
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_changes_while_it_is_read_is_read_again(gateway, registry, told_to, later, reads, together):
+    """What was read is old by then, whether the news has it, or once more names alone."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    for name in NAMES if together else NAMES[:1]:
+        api = attrs.evolve(registry.database.call(find_live, f"{name}:1.0"), base_path=f"/new/{name}")
+        registry.write(publish, api.id, registry.write(save_revision, api, author="ann"))
+    gateway.follower.poll()
+    while told_to()[1].refused:
+        reads.pop(0).callback(None) if reads else later()
+
+    changed = 5 if together else 1
+    assert [404] * changed == statuses(gateway)[:changed]
+    assert [200] * changed == [gateway.get(f"/new/{name}/7").status for name in NAMES[:changed]]
+
+
+def test_what_cannot_be_read_now_is_read_later(gateway, registry, told_to, later, reads):
+    """And said as any other outage."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    reads.pop().errback(Unavailable("nobody answers"))
+    assert "nobody answers" in gateway.follower.outage
+
+    gateway.follower.poll()
+    assert ("", 1) == (gateway.follower.outage, len(reads))
+    while told_to()[1].refused:
+        reads.pop().callback(None) if reads else later()
+    assert [200] * 5 == statuses(gateway)
+
+
+def test_who_begins_anew_meanwhile_reads_everything_once(gateway, registry, told_to, later, reads):
+    """What was asked before is let be."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    gateway.follower.reload()
+    reads.pop().callback(None)
+    while told_to()[1].refused:
+        later()
+
+    assert ([200] * 5, []) == (statuses(gateway), reads)
+
+
+def test_one_of_many_that_is_wrong_holds_up_no_other(gateway, registry, told_to, later):
+    """It is told as any other."""
+    opened(registry, *NAMES[2:], NAMES[0])
+    opened(registry, "two", **WRONG)
+    gateway.follower.poll()
+    later()
+    later()
+
+    assert [200, 503, 200, 200, 200] == statuses(gateway)
+    assert ["two:1.0"] == [nack.api for nack in told_to()[1].refused]
+    assert "no policy 'cores' is installed" in gateway.follower.fault
+
+
+def test_what_is_prepared_meanwhile_does_not_wait_for_them(gateway, registry, call, told_to, later):
+    """But for those that are being compiled just then."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    position = prepare(registry, **WRONG)
+    gateway.follower.poll()
+    later()
+
+    assert ((Nack("pets:1.0", position, WRONG_NAME),), [404] * 5) == (told_to()[1].unprepared, statuses(gateway))
+
+
+def test_global_policies_come_with_the_apis_that_have_them(gateway, registry, call, told_to, later):
+    """Until then all have those before."""
+    opened(registry, *NAMES[:2])
+    gateway.follower.poll()
+    teapot = Policy("mock-response", {"status": 418})
+    gateway.follower.reached(registry.write(set_policies, (teapot,)))
+    assert 200 == call()
+
+    later()
+    assert [418, 418, 418] == [call(), *statuses(gateway)[:2]]
+
+
+def test_a_gateway_by_itself_takes_all_at_once(gateway, registry, monkeypatch):
+    """It has no lease to lose."""
+    monkeypatch.setattr(follower, "SOON", 2)
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+
+    assert [200] * 5 == statuses(gateway)
 
 
 def test_code_of_a_policy_that_breaks_costs_no_other_api(gateway, registry, call, told_to, monkeypatch):

@@ -12,6 +12,7 @@ from twgw.storage.apis import (
     delete_api,
     find_api,
     find_live,
+    find_lives,
     find_revision,
     list_apis,
     list_live,
@@ -81,6 +82,7 @@ def test_an_api_that_clients_may_not_see_is_not_served(write, read):
         write(set_state, "pets:1.0", state, actor="ann")
         live = read(find_live, "pets:1.0")
         assert read(live_apis) == ([live] if live else [])
+        assert {"pets:1.0": live, "none:1": None} == read(find_lives, ["pets:1.0", "none:1"])
         return live and live.state
 
     assert [None, None] == [served(state) for state in (Lifecycle.CREATED, Lifecycle.RETIRED)]

@@ -89,6 +89,18 @@ def test_many_news_come_in_parts(begun, write, read, monkeypatch):
     ]
 
 
+def test_of_many_apis_only_the_names_are_read(begun, write, read):
+    """They are read by themselves then; whatever else is named is told all the same."""
+    write(publish, "toys:1.0", 1)
+    write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
+    write(update_tier, Tier("gold", (Limit(7),)))
+    news = read(read_news, begun, 1)
+
+    assert ({}, {"toys:1.0", "pets:1.0"}, {"gold": Tier("gold", (Limit(7),))}) == (news.apis, news.unread, news.tiers)
+    assert news.about_apis
+    assert attrs.evolve(read(read_news, begun, 2), apis={}) == attrs.evolve(news, unread=frozenset())
+
+
 @pytest.mark.parametrize("case", ["a later version", "a gap", "another epoch", "an earlier position"])
 def test_what_cannot_be_followed_has_no_news(begun, write, read, case):
     """Then everything has to be read."""

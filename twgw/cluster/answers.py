@@ -20,6 +20,7 @@ from twgw.cluster.commands import (
     KeepCounted,
     Part,
     ReadAll,
+    ReadApis,
     ReadCounted,
     ReadFacts,
     ReadKeys,
@@ -29,7 +30,7 @@ from twgw.cluster.commands import (
 from twgw.cluster.here import Answer
 from twgw.cluster.protocol import Peer
 from twgw.reader import Reader
-from twgw.registry import Head
+from twgw.registry import Head, News
 from twgw.storage.errors import Unavailable
 
 MOST_LARGE = 2
@@ -56,6 +57,7 @@ class Answers:
         answers: Sequence[tuple[type[Command], Callable[..., Awaitable[bytes]]]] = (
             (ReadAll, self._everything),
             (ReadNews, self._news),
+            (ReadApis, self._apis),
             (ReadFacts, self._facts),
             (ReadKeys, self._secrets),
             (ReadCounted, self._counted),
@@ -101,13 +103,21 @@ class Answers:
         for waiter in waiting:
             waiter.callback(result)  # a Failure too
 
-    async def _news(self, epoch: int, position: int) -> bytes:
+    async def _news(self, epoch: int, position: int, most: int | None) -> bytes:
         if min(epoch, position) < 0 or max(epoch, position) >= 1 << 63:
             raise Refused("there is no such position")
-        news = await self.reader.news(Head(epoch, position))
+        news = await self.reader.news(Head(epoch, position), most)
         if news is None or not news.about_apis:
             return encoding.write_news(news)
         written: bytes = await self.in_thread(encoding.write_news, news)
+        return written
+
+    async def _apis(self, wanted: bytes) -> bytes:
+        try:
+            names = encoding.read_names(wanted)
+        except encoding.Garbled as error:
+            raise Refused(str(error)) from error
+        written: bytes = await self.in_thread(encoding.write_news, News(apis=await self.reader.apis(names)))
         return written
 
     async def _facts(self, wanted: bytes) -> bytes:

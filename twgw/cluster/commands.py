@@ -114,7 +114,20 @@ class ReadNews(Command):
     """What followed a position."""
 
     senders: ClassVar = frozenset({GATEWAY})
-    arguments: ClassVar = [(b"epoch", Integer()), (b"position", Integer())]
+    arguments: ClassVar = [
+        (b"epoch", Integer()),
+        (b"position", Integer()),
+        (b"most", Integer(optional=True)),  # APIs; of more only their names are wanted
+    ]
+    response: ClassVar = _PIECES
+    errors: ClassVar[Any] = ERRORS
+
+
+class ReadApis(Command):
+    """APIs by their names, for whoever was told these alone as news."""
+
+    senders: ClassVar = frozenset({GATEWAY})
+    arguments: ClassVar = [(b"wanted", String())]
     response: ClassVar = _PIECES
     errors: ClassVar[Any] = ERRORS
 

@@ -17,7 +17,7 @@ from attrs import asdict
 from twgw.cache import Fact
 from twgw.faults import SettingsError
 from twgw.model import Credential, Subscription
-from twgw.reader import Found, Key, Right, Secrets
+from twgw.reader import AT_A_TIME, Found, Key, Right, Secrets
 from twgw.registry import Head, News, SecretKey, Served
 from twgw.schema import as_written
 from twgw.settings import structure
@@ -63,6 +63,21 @@ def read_news(data: bytes) -> News | None:
     """The same again.  Raises Garbled."""
     found = _decompressed(data)
     return None if found is None else _structured(News, found)
+
+
+def write_names(names: Sequence[str]) -> bytes:
+    """APIs that are asked for; what is told of them is news without records."""
+    return _json(list(names))
+
+
+def read_names(data: bytes) -> list[str]:
+    """The same again.  Raises Garbled."""
+    found = _parsed(data)
+    if not isinstance(found, list) or len(found) > AT_A_TIME:
+        raise Garbled("asks for too much, or for nothing that is known")
+    if not all(isinstance(it, str) and is_text(it) for it in found):
+        raise Garbled("asks for something that is not known")
+    return found
 
 
 def write_wanted(wanted: Sequence[Key | Right]) -> bytes:

@@ -4,7 +4,7 @@ Made by ``startup.py`` on the connections of ``links.py``.  The first key manage
 connection ends meanwhile, the next.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from twisted.protocols.amp import Command
 
 from twgw.cluster import encoding
 from twgw.cluster.commands import (
+    PIECE,
     RENEWS,
     Away,
     Broken,
@@ -21,6 +22,7 @@ from twgw.cluster.commands import (
     Lost,
     Part,
     ReadAll,
+    ReadApis,
     ReadCounted,
     ReadFacts,
     ReadKeys,
@@ -30,6 +32,7 @@ from twgw.cluster.commands import (
 )  # fmt: skip
 from twgw.cluster.encoding import Garbled
 from twgw.cluster.protocol import Peer
+from twgw.model import Api
 from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, Served
 from twgw.storage.errors import Unavailable
@@ -66,12 +69,22 @@ class Remote:
         found: tuple[Head, Served] = await self._read(ReadAll, encoding.read_everything)
         return found
 
-    async def news(self, since: Head) -> News | None:
+    async def news(self, since: Head, most: int | None = None) -> News | None:
         """What followed a position."""
         found: News | None = await self._read(
-            ReadNews, encoding.read_news, epoch=since.epoch, position=since.pos
+            ReadNews, encoding.read_news, epoch=since.epoch, position=since.pos, most=most
         )  # fmt: skip
         return found
+
+    async def apis(self, names: Sequence[str]) -> Mapping[str, Api | None]:
+        """APIs as clients are to find them."""
+        wanted, half = encoding.write_names(names), len(names) // 2
+        if len(wanted) > PIECE:  # of names that are long, and in an alphabet that takes many bytes
+            return {**await self.apis(names[:half]), **await self.apis(names[half:])}
+        found: News | None = await self._read(ReadApis, encoding.read_news, wanted=wanted)
+        if found is None or found.apis.keys() != set(names):
+            raise Unavailable(f"{self.whom} answers something else")
+        return found.apis
 
     async def facts(self, wanted: Sequence[Key | Right], now: float) -> list[Found]:  # noqa: ARG002 - its clock decides
         """What is known of each thing."""

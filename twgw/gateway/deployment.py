@@ -174,8 +174,7 @@ def deploy(
     What is the same in ``previous``, or in ``spare``, is not compiled again.
     """
     faults: list[Fault] = []
-    limits = [limit for tier in state.tiers for limit in (*tier.limits, tier.burst)]
-    counts_bytes = any(limit is not None and limit.unit is Unit.BYTES for limit in limits)
+    counts_bytes = _counts_bytes(state)
     compiler = Compiler(plugins, gateway, make_call, faults, counts_bytes)
     common = compiler.attach(state.policies, "policies")
     compiled: dict[str, Compiled] = {}
@@ -183,8 +182,7 @@ def deploy(
         if not EFFECTS[api.state].found:
             continue
         used = _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes)
-        known = [source.get(api.id) for source in (previous.compiled if previous is not None else {}, spare or {})]
-        kept = next((one for one in known if one is not None and one.is_of(api, state.policies, used)), None)
+        kept = _known(api, state.policies, used, previous, spare or {})
         if api.id in broken:
             plan = compiler.refusing(common, _unavailable, api, api.id)
             compiled[api.id] = Compiled(api, state.policies, used, (plan,) if plan else (), (), whole=False)
@@ -200,6 +198,33 @@ def deploy(
     position = previous.position + 1 if previous is not None else 1
     servers = frozenset(key for one in compiled.values() for key in one.servers)
     return Deployment(position, _router(compiled, previous), compiled, unrouted, state, servers)
+
+
+def unmade(
+    state: State, plugins: Mapping[str, Plugin], previous: Deployment | None, spare: Mapping[str, Compiled]
+) -> list[Api]:
+    """What would have to be compiled."""
+    counts_bytes = _counts_bytes(state)
+    return [
+        api for api in state.apis
+        if EFFECTS[api.state].found and _known(
+            api, state.policies, _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes), previous, spare
+        ) is None
+    ]  # fmt: skip
+
+
+def _counts_bytes(state: State) -> bool:
+    limits = [limit for tier in state.tiers for limit in (*tier.limits, tier.burst)]
+    return any(limit is not None and limit.unit is Unit.BYTES for limit in limits)
+
+
+def _known(
+    api: Api, common: Sequence[Policy], used: Sequence[Plugin | None], previous: Deployment | None,
+    spare: Mapping[str, Compiled],
+) -> Compiled | None:  # fmt: skip
+    """The same, as it was compiled before."""
+    known = [source.get(api.id) for source in (previous.compiled if previous is not None else {}, spare)]
+    return next((one for one in known if one is not None and one.is_of(api, common, used)), None)
 
 
 def nothing(plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall) -> Deployment:

@@ -7,113 +7,46 @@ position is reached, and whoever waits for that is told.
 
 An API that does not compile holds nothing up: what was in force of it stays, in its new state, and ``fault`` says why.
 When nothing was, its calls get 503.  What is to be prepared is compiled, and not put in force.  In a cluster a report
-of both goes with every position that is reached.
+of both goes with every position that is reached.  There a lease lasts for seconds, and is good only with all of the log
+in force: so of many APIs that change at once it is reported that they come later, as if they could not be had; they are
+read and compiled while the log is followed on, and put in force together.
 """
 
-import gc
-import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from attrs import field, frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import MOST_NACKS, Nack, Report
-from twgw.faults import Fault, InvalidFileError, SettingsError
+from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.deployment import Compiled, Deployment, MakeCall, deploy, nothing
+from twgw.gateway.compiling import LATER, Ready, compiled, made, nacks, state_of, they_stay
+from twgw.gateway.deployment import Compiled, Deployment, MakeCall, nothing, unmade
 from twgw.gateway.guard import guard
+from twgw.gateway.postponed import Postponed
 from twgw.gateway.registry import Facts, Rights
 from twgw.gateway.stale import served_stale
 from twgw.gateway.streams import Connection, Streams
-from twgw.model import State
+from twgw.model import Api
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
-from twgw.reader import Reader
+from twgw.reader import AT_A_TIME, Reader
 from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage.errors import Unavailable
 from twgw.storage.served import PREPARE, candidate_of
 
 MANY = 100
-"""APIs that change at once from which on the collector is told that they stay."""
+"""APIs that change at once from which on the collector of garbage is told that they stay."""
+
+SOON = 1000
+"""APIs that are compiled before a position is reached, while a lease waits for that: a second or two.  When they are
+more, they come later, and ``AT_A_TIME`` are compiled while others wait who have something to compile."""
 
 MOST_SPARE = 100
 """APIs that were prepared and are kept; one whose change is given up stays until others take its place."""
-
-_OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
-
-
-@frozen
-class Ready:
-    """A deployment of what is to be in force, and what of that could not be had, by API."""
-
-    deployment: Deployment
-    faults: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    digest: str = ""
-
-
-def compiled(
-    served: Served,
-    plugins: Mapping[str, Plugin],
-    gateway: Gateway,
-    make_call: MakeCall,
-    previous: Deployment | None,
-    spare: Mapping[str, Compiled] | None = None,
-) -> Ready:
-    """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
-
-    Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
-    refused.  What is ``spare`` was compiled before, and not put in force.
-    """
-    faults: dict[str, tuple[str, ...]] = {}
-    broken: set[str] = set()
-    policies, apis = served.policies, dict(served.apis)
-    while True:
-        state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
-        try:
-            return Ready(deploy(state, plugins, gateway, make_call, previous, broken, spare or {}), faults)
-        except SettingsError as error:
-            found = _by_api(error.faults, list(apis))
-            if "" in found:
-                if previous is None or policies == previous.state.policies:
-                    raise
-                faults[""] = found[""]
-                policies = previous.state.policies
-                continue
-            for api, texts in found.items():
-                kept = previous.compiled.get(api) if previous is not None and api not in faults else None
-                faults.setdefault(api, texts)
-                if kept is None or not kept.whole:
-                    broken.add(api)
-                else:
-                    apis[api] = attrs.evolve(kept.api, state=apis[api].state)
-
-
-def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ...]]:
-    """The texts of faults by the API that they are in; under no name those that are in none."""
-    found: dict[str, tuple[str, ...]] = {}
-    for fault in faults:
-        place = _OF_API.fullmatch(fault.path)
-        api = apis[int(place[1])] if place else ""
-        where = ": ".join(filter(None, (api, place[2]) if place else (fault.path,)))
-        text = f"{where}: {fault.text}"
-        found[api] = (*found.get(api, ()), text)
-    return found
-
-
-def _nacks(
-    faults: Mapping[str, tuple[str, ...]], before: Mapping[str, Nack], position: int, records: Sequence[Record]
-) -> dict[str, Nack]:
-    """What could not be had, each with the position of the last record that asked for it."""
-    found = {}
-    for name, texts in faults.items():
-        asked = [each.pos for each in records if each.tag == f"api:{name}" or each.kind in ("policies", "tier")]
-        known = before[name].position if name in before else position
-        found[name] = Nack.of(name, max(asked, default=known), texts)
-    return found
 
 
 class Follower:
@@ -162,6 +95,11 @@ class Follower:
         """What meets them."""
         self._spare: dict[str, Compiled] = {}
         """What was prepared, by API."""
+        self._postponed = Postponed(reader.apis, self._missing_of, self._make_some)
+        self._making = False
+        """Whether what is postponed is being read and compiled."""
+        self._compiler = DeferredLock()
+        """Nothing is compiled twice at a time."""
         self._faults: Mapping[str, tuple[str, ...]] = {}
         self._refused: Mapping[str, Nack] = {}
         self._unprepared: tuple[Nack, ...] = ()
@@ -250,7 +188,7 @@ class Follower:
         anew, self._anew = self._anew, False
         try:
             since = Head(self._facts.cache.epoch, self.applied)
-            news = None if anew else await self._reader.news(since)
+            news = None if anew else await self._reader.news(since, None if self._trusted is None else AT_A_TIME)
             everything = await self._reader.everything() if news is None else None
         except Unavailable as error:
             self._anew = self._anew or anew
@@ -261,17 +199,22 @@ class Follower:
             await self._begin_anew(*everything)
         elif news is not None and news.records:
             await self._go_on(news)
+        elif self._postponed.due:
+            await self._deploy(self._served, len(self._postponed.names), self.applied)
+            self._reach(self.applied)
+        self._make()
 
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
         self._guarded = {}
+        self._postponed.forget()
         self._facts.cache.reset(head.epoch, head.pos)
         await self._read_keys()
         try:
             self._plugins = await self._in_thread(self._find_plugins)
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
-        self._install(served, await self._in_thread(self._compiled, served, len(served.apis)), head.pos)
+        await self._deploy(served, len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
         self._reach(head.pos)
@@ -283,9 +226,9 @@ class Follower:
         if any(record.kind == "key" for record in news.records):
             await self._read_keys()
         served = news.over(self._served)
-        if news.about_apis:
-            ready = await self._in_thread(self._compiled, served, len(news.apis))
-            self._install(served, ready, news.records[-1].pos, news.records)
+        self._postponed.heard(news)
+        if news.about_apis or self._postponed.due:
+            await self._deploy(served, len(news.apis), news.records[-1].pos, news.records)
         elif news.blocks is not None:
             self._served = served
             self._block()
@@ -301,14 +244,69 @@ class Follower:
         if self._keys_changed is not None:
             await self._keys_changed()
 
+    async def _deploy(self, served: Served, changed: int, position: int, records: Sequence[Record] = ()) -> None:
+        """Compile and put in force; when that takes long, what is compiled already, and the rest later."""
+        if self._postponed.due:
+            served = self._postponed.come(served)
+        ready = await self._compiler.run(self._in_thread, self._compiled, served, changed)
+        self._install(served, ready, position, records)
+        self._postponed.stay(ready.later)
+
+    def _make(self) -> None:
+        """See that what is postponed is read and compiled; after a failure that is begun again."""
+        if self._postponed.names and not self._making and not self._postponed.due:
+            self._making = True
+            count = len(self._postponed.names)
+            self._gateway.log.info("{count} APIs are being compiled; what was in force of them stays", count=count)
+            Deferred.fromCoroutine(self._make_all()).addErrback(self._broke)
+
+    async def _make_all(self) -> None:
+        try:
+            await self._postponed.make(lambda: self._served)
+        except Unavailable as error:
+            self._facts.lose(str(error))
+            return
+        finally:
+            self._making = False
+        self.poll()
+
+    @property
+    def _known(self) -> Mapping[str, Compiled]:
+        """What is compiled, and not in force."""
+        return {**self._spare, **self._postponed.early}
+
+    def _missing_of(self, served: Served) -> "Deferred[list[Api]]":
+        return self._in_thread(self._missing, served)
+
+    def _make_some(self, served: Served, apis: Sequence[Api]) -> "Deferred[Mapping[str, Compiled]]":
+        work = (made, state_of(served), apis, self._plugins, self._gateway, self._make_call)
+        return self._compiler.run(self._in_thread, *work)
+
+    def _missing(self, served: Served) -> list[Api]:
+        """What would have to be compiled, as far as it can be."""
+        found = unmade(state_of(served), self._plugins, self.deployment, self._known)
+        return [api for api in found if not self._postponed.is_known(api)]
+
+    def _to_come(self, served: Served) -> frozenset[str]:
+        """Which APIs of it are to come later."""
+        if self._trusted is None or self.deployment is None:
+            return frozenset()
+        later = self._postponed.of(served)
+        missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
+        together = later and served.policies != self.deployment.state.policies
+        return later | missing if together or len(missing) > SOON else later
+
     def _compiled(self, served: Served, changed: int) -> Ready:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
-        ready = compiled(served, self._plugins, self._gateway, self._make_call, self.deployment, self._spare)
+        ready = compiled(
+            served, self._plugins, self._gateway, self._make_call, self.deployment, self._known, self._to_come(served)
+        )
         if self._trusted is not None:
             ready = attrs.evolve(ready, digest=self._digest_of(ready))
+        if served.blocks == self._blocked:
+            self._guard(ready.deployment)
         if changed >= MANY:
-            gc.collect(0)
-            gc.freeze()  # they stay: to look for garbage in them would stop traffic for half a second
+            they_stay()
         return ready
 
     def _digest_of(self, ready: Ready) -> str:
@@ -316,15 +314,16 @@ class Follower:
         prints = self._prints.of({name: one.api for name, one in ready.deployment.compiled.items()})
         state = ready.deployment.state
         prints.update(settings_prints(state.policies, {tier.name: tier for tier in state.tiers}))
-        return digest(prints, without=ready.faults)
+        return digest(prints, without={*ready.faults, *ready.later})
 
     async def _prepare(self, served: Served, record: Record) -> None:
         """See whether something could be put in force; nothing is changed by it."""
         try:
             candidate = candidate_of(record)
             wanted = candidate.over(served)
-            ready = await self._in_thread(
-                compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment, self._spare
+            ready = await self._compiler.run(
+                self._in_thread, compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment,
+                self._spare, self._postponed.names - candidate.apis.keys(),
             )  # fmt: skip
             self._keep(ready.deployment.compiled, candidate.apis)
             found = {
@@ -351,11 +350,14 @@ class Follower:
 
     def _install(self, served: Served, ready: Ready, position: int, records: Iterable[Record] = ()) -> None:
         """Put it in force, in this turn of the reactor.  ``records`` led to it, up to a position."""
-        self._refused = _nacks(ready.faults, self._refused, position, list(records))
+        later = dict.fromkeys(sorted(ready.later - ready.faults.keys()), (LATER,))
+        self._refused = nacks({**ready.faults, **later}, self._refused, position, list(records))
         self._digest = ready.digest
         self._served = served
         self._rights.tiers = served.tiers
         self.deployment = ready.deployment
+        if served.blocks == self._blocked:
+            self._guarded = ready.deployment.compiled
         self._block()
         self._swap(ready.deployment)
         self._spare = {name: one for name, one in self._spare.items() if ready.deployment.compiled.get(name) is not one}
@@ -374,21 +376,25 @@ class Follower:
 
     def _block(self) -> None:
         """Put the blocks in force; while they are the same, before what is new."""
-        before, guarded = self._blocks, self._guarded
+        before = self._blocks
         if self._served.blocks != self._blocked:
-            self._blocks, guarded = Blocks.of(self._served.blocks, self._gateway.clock.wall), {}
-            self._blocked = self._served.blocks
-        if self.deployment is not None and (before or self._blocks or self._trusted is not None):
-            guard(self.deployment, self._gateway, self._blocks, self._trusted, guarded)
+            self._blocks = Blocks.of(self._served.blocks, self._gateway.clock.wall)
+            self._blocked, self._guarded = self._served.blocks, {}
         if self.deployment is not None:
+            self._guard(self.deployment, before)
             self._guarded = self.deployment.compiled
         for fault in self._blocks.faults:
             if fault not in before.faults:
                 self._gateway.log.error("{fault}", fault=fault)
 
+    def _guard(self, deployment: Deployment, before: Blocks | None = None) -> None:
+        """Have all that is new meet the blocks: of thousands, off the reactor."""
+        if before or self._blocks or self._trusted is not None:
+            guard(deployment, self._gateway, self._blocks, self._trusted, self._guarded)
+
     def _reach(self, position: int) -> None:
         self.applied = position
-        refused = tuple(self._refused.values())[:MOST_NACKS]
+        refused = tuple(sorted(self._refused.values(), key=lambda nack: -nack.position)[:MOST_NACKS])
         self._advanced(Head(self._facts.cache.epoch, position), Report(self._digest, refused, self._unprepared))
         waiting, self._waiting = self._waiting, []
         for wanted, done in waiting:

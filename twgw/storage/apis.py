@@ -5,7 +5,7 @@ An API is edited by saving a new revision; what is served is the revision marked
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -17,7 +17,7 @@ from twgw.registry import ApiEntry, Revision, StateChange
 from twgw.settings import structure
 from twgw.storage import log
 from twgw.storage.errors import Conflict, Missing
-from twgw.storage.rows import change, free, from_text, require, to_text
+from twgw.storage.rows import batches, change, free, from_text, require, to_text
 from twgw.storage.schema import api as table
 from twgw.storage.schema import api_revision, api_state_change, subscription
 
@@ -237,6 +237,14 @@ def find_live(connection: Connection, api: str) -> Api | None:
     """One API as clients are to find it; None when they are not."""
     row = connection.execute(_live().where(table.c.id == api)).one_or_none()
     return None if row is None or Lifecycle(row.state) in HIDDEN else _stated(row)
+
+
+def find_lives(connection: Connection, apis: Sequence[str]) -> dict[str, Api | None]:
+    """The same of many."""
+    found: dict[str, Api | None] = dict.fromkeys(apis)
+    for some in batches(apis):
+        found |= {row.id: _stated(row) for row in connection.execute(_found().where(table.c.id.in_(some)))}
+    return found
 
 
 def find_revision(connection: Connection, api: str, number: int) -> Revision | None:

@@ -11,6 +11,7 @@ from attrs import define, field
 from sqlalchemy.engine import Connection
 
 from twgw.model import Api
+from twgw.reader import AT_A_TIME
 from twgw.registry import Head
 from twgw.storage import log
 from twgw.storage.apis import LISTED, list_live
@@ -40,8 +41,8 @@ class LiveApis:
             return self._list
 
     def _follow(self, connection: Connection, before: Head | None) -> None:
-        news = None if before is None else read_news(connection, before)
-        if news is None or news.more:
+        news = None if before is None else read_news(connection, before, AT_A_TIME)
+        if news is None or news.more or news.unread:
             self._apis = {api.id: api for api in list_live(connection)}
             return
         for name_version, api in news.apis.items():

@@ -29,7 +29,7 @@ class StoredPrints:
         if len(changed) > MANY:
             found = {api.id: api for api in apis.live_apis(connection)}
         else:
-            found = {api.id: api for name in changed if (api := apis.find_live(connection, name)) is not None}
+            found = {name: api for name, api in apis.find_lives(connection, changed).items() if api is not None}
         self._known = {
             name: (mark, print_of(name, found[name]) if name in changed else known[name][1])
             for name, mark in marks.items()

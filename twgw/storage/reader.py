@@ -3,13 +3,15 @@
 What a key manager answers to gateways without a database is read with it, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 
+from twgw.model import Api
 from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, Served
+from twgw.storage.apis import find_lives
 from twgw.storage.counted import raise_counted, read_counted
 from twgw.storage.database import Database
 from twgw.storage.facts import read_facts
@@ -46,9 +48,13 @@ class DatabaseReader:
         """Everything that is to be in force."""
         return self._database.run(read_all)
 
-    def news(self, since: Head) -> "Deferred[News | None]":
+    def news(self, since: Head, most: int | None = None) -> "Deferred[News | None]":
         """What followed a position."""
-        return self._database.run(read_news, since)
+        return self._database.run(read_news, since, most)
+
+    def apis(self, names: Sequence[str]) -> "Deferred[Mapping[str, Api | None]]":
+        """APIs as clients are to find them."""
+        return self._database.run(find_lives, names)
 
     def facts(self, wanted: Sequence[Key | Right], now: float) -> "Deferred[list[Found]]":
         """What is known of each thing."""

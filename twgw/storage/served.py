@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from twgw.model import Policy, Tier
 from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage import log
-from twgw.storage.apis import find_live, live_apis
+from twgw.storage.apis import find_lives, live_apis
 from twgw.storage.blocks import list_blocks
 from twgw.storage.rows import from_text, to_text
 from twgw.storage.settings import find_policies
@@ -32,8 +32,11 @@ def read_all(connection: Connection) -> tuple[Head, Served]:
     return head, Served(apis, _policies(connection), _tiers(connection), _blocks(connection))
 
 
-def read_news(connection: Connection, since: Head) -> News | None:
-    """What followed a position; None when that can no longer be said.  In a transaction that sees one moment."""
+def read_news(connection: Connection, since: Head, most: int | None = None) -> News | None:
+    """What followed a position; None when that can no longer be said.  In a transaction that sees one moment.
+
+    When more APIs than ``most`` are named, they are not read.
+    """
     head = log.head(connection)
     if head == since:
         return News()
@@ -42,7 +45,7 @@ def read_news(connection: Connection, since: Head) -> News | None:
     follows = head.epoch == since.epoch and head.pos > since.pos and records and records[0].pos == since.pos + 1
     if not follows or not kinds <= KINDS:
         return None
-    return attrs.evolve(_named_by(connection, records), more=records[-1].pos < head.pos)
+    return attrs.evolve(_named_by(connection, records, most), more=records[-1].pos < head.pos)
 
 
 def read_candidate(connection: Connection, position: int, now: float) -> News:
@@ -60,17 +63,19 @@ def candidate_of(record: Record) -> News:
     return from_text(News, record.data)
 
 
-def _named_by(connection: Connection, records: Iterable[Record]) -> News:
+def _named_by(connection: Connection, records: Iterable[Record], most: int | None = None) -> News:
     """Records, with what became of that which they name."""
     known = tuple(records)
     kinds = {record.kind for record in known}
     apis = sorted({record.tag.removeprefix("api:") for record in known if record.kind == "api"})
+    many = most is not None and len(apis) > most
     return News(
         known,
-        {api: find_live(connection, api) for api in apis},
+        {} if many else find_lives(connection, apis),
         _policies(connection) if "policies" in kinds else None,
         _tiers(connection) if "tier" in kinds else None,
         _blocks(connection) if "block" in kinds else None,
+        unread=frozenset(apis if many else ()),
     )
 
 

@@ -1,0 +1,82 @@
+"""What can be put in force of what is to be."""
+
+import gc
+
+import attrs
+import pytest
+
+from twgw.cluster.reports import Nack
+from twgw.gateway.compiling import compiled, made, nacks, state_of
+from twgw.model import Policy
+from twgw.registry import Record
+
+WRONG = (Policy("cores"),)
+
+
+@pytest.fixture
+def world(gateway):
+    """What is compiled with."""
+    one = gateway.follower
+    return one._plugins, one._gateway, one._make_call
+
+
+@pytest.fixture
+def changed(gateway):
+    """What is to be in force when the API has changed."""
+
+    def changed(**fields):
+        served = gateway.follower._served
+        return attrs.evolve(served, apis={"pets:1.0": attrs.evolve(served.apis["pets:1.0"], **fields)})
+
+    return changed
+
+
+def test_what_comes_later_stays_as_it_was(gateway, world, changed):
+    """The very same, and the global policies with it."""
+    before = gateway.deployment
+    wanted = attrs.evolve(changed(base_path="/animals"), policies=(Policy("mock-response", {"status": 418}),))
+    ready = compiled(wanted, *world, before, later=frozenset({"pets:1.0"}))
+
+    assert before.compiled["pets:1.0"] is ready.deployment.compiled["pets:1.0"]
+    assert ({"pets:1.0"}, {}) == (ready.later, ready.faults)
+    assert before.state.policies == ready.deployment.state.policies
+
+
+def test_what_comes_later_and_was_never_right_is_refused_still(gateway, world, changed):
+    """And what was never there is not there yet."""
+    before = compiled(changed(policies=WRONG), *world, attrs.evolve(gateway.deployment, compiled={})).deployment
+    assert not before.compiled["pets:1.0"].whole
+    ready = compiled(changed(), *world, before, later=frozenset({"pets:1.0"}))
+    assert not ready.deployment.compiled["pets:1.0"].whole
+
+    ready = compiled(changed(), *world, attrs.evolve(before, compiled={}), later=frozenset({"pets:1.0"}))
+    assert {} == ready.deployment.compiled
+
+
+def test_some_are_made_without_those_that_are_wrong(gateway, world, changed):
+    """Each as if it stood alone."""
+    right, wrong = gateway.follower._served, changed(policies=WRONG)
+    apis = [*right.apis.values(), *(attrs.evolve(api, name="wrong") for api in wrong.apis.values())]
+    before = gc.get_freeze_count()
+    try:
+        rests = []
+        found = made(state_of(right), apis, *world, rests.append)
+        assert before < gc.get_freeze_count()  # they stay
+    finally:
+        gc.unfreeze()
+
+    assert ["pets:1.0"] == list(found)
+    assert [True, True] == [seconds > 0 for seconds in rests]  # after each of them
+    plugins = gateway.deployment.compiled["pets:1.0"].plugins
+    assert found["pets:1.0"].is_of(right.apis["pets:1.0"], right.policies, plugins)
+
+
+def test_a_nack_has_the_position_of_the_last_record_that_asked_for_it():
+    """One that was told before keeps its own."""
+    records = [Record("api", "api:one:1", pos=7), Record("api", "api:one:1", pos=8), Record("user", "user:x", pos=9)]
+    faults = {"one:1": ("wrong",), "two:1": ("wrong",), "three:1": ("wrong",)}
+    found = nacks(faults, {"two:1": Nack("two:1", 3, "was wrong")}, 9, records)
+
+    assert {"one:1": 8, "two:1": 3, "three:1": 9} == {name: each.position for name, each in found.items()}
+    later = nacks(faults, found, 11, [Record("tier", "tier:gold", pos=10), Record("api", "api:two:1", pos=11)])
+    assert {"one:1": 10, "two:1": 11, "three:1": 10} == {name: each.position for name, each in later.items()}

@@ -1,0 +1,139 @@
+"""What can be put in force of what is to be: an API that cannot be had keeps what was in force of it.
+
+Called by ``follower.py``, off the reactor, and by ``checking.py``.
+"""
+
+import gc
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import attrs
+from attrs import field, frozen
+
+from twgw.cluster.reports import Nack
+from twgw.faults import Fault, SettingsError
+from twgw.gateway.deployment import Compiled, Deployment, MakeCall, deploy
+from twgw.model import Api, State
+from twgw.policy.interfaces import Gateway
+from twgw.policy.registry import Plugin
+from twgw.registry import Record, Served
+
+LATER = "is being compiled; what was in force of it stays until then"
+_OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
+
+
+def state_of(served: Served) -> State:
+    """What is declared by it."""
+    return State(policies=served.policies, tiers=tuple(served.tiers.values()), apis=tuple(served.apis.values()))
+
+
+@frozen
+class Ready:
+    """A deployment of what is to be in force, and what of that could not be had, by API."""
+
+    deployment: Deployment
+    faults: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    later: frozenset[str] = frozenset()
+    """What of it is compiled behind this; what was in force of it stays until then."""
+    digest: str = ""
+
+
+def compiled(
+    served: Served,
+    plugins: Mapping[str, Plugin],
+    gateway: Gateway,
+    make_call: MakeCall,
+    previous: Deployment | None,
+    spare: Mapping[str, Compiled] | None = None,
+    later: frozenset[str] = frozenset(),
+) -> Ready:
+    """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
+
+    Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
+    refused.  What is ``spare`` was compiled before, and not put in force.  APIs that are compiled ``later`` stay as
+    wrong ones do, with the global policies that were in force; those that are new are not there yet.
+    """
+    faults: dict[str, tuple[str, ...]] = {}
+    broken: set[str] = set()
+    policies, apis = served.policies, dict(served.apis)
+    if later and previous is not None:
+        policies = previous.state.policies
+        for name in later & apis.keys():
+            kept = previous.compiled.get(name)
+            if kept is None:
+                del apis[name]
+            elif kept.whole:
+                apis[name] = attrs.evolve(kept.api, state=apis[name].state)
+            else:
+                broken.add(name)
+    while True:
+        state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
+        try:
+            return Ready(deploy(state, plugins, gateway, make_call, previous, broken, spare or {}), faults, later)
+        except SettingsError as error:
+            found = _by_api(error.faults, list(apis))
+            if "" in found:
+                if previous is None or policies == previous.state.policies:
+                    raise
+                faults[""] = found[""]
+                policies = previous.state.policies
+                continue
+            for api, texts in found.items():
+                kept = previous.compiled.get(api) if previous is not None and api not in faults else None
+                faults.setdefault(api, texts)
+                if kept is None or not kept.whole:
+                    broken.add(api)
+                else:
+                    apis[api] = attrs.evolve(kept.api, state=apis[api].state)
+
+
+def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ...]]:
+    """The texts of faults by the API that they are in; under no name those that are in none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fault in faults:
+        place = _OF_API.fullmatch(fault.path)
+        api = apis[int(place[1])] if place else ""
+        where = ": ".join(filter(None, (api, place[2]) if place else (fault.path,)))
+        text = f"{where}: {fault.text}"
+        found[api] = (*found.get(api, ()), text)
+    return found
+
+
+def nacks(
+    faults: Mapping[str, tuple[str, ...]], before: Mapping[str, Nack], position: int, records: Sequence[Record]
+) -> dict[str, Nack]:
+    """What could not be had, each with the position of the last record that asked for it."""
+    of_all = max((each.pos for each in records if each.kind in ("policies", "tier")), default=0)
+    asked = {each.tag: each.pos for each in records if each.kind == "api"}  # the last one: they are in order
+    found = {}
+    for name, texts in faults.items():
+        last = max(asked.get(f"api:{name}", 0), of_all)
+        known = before[name].position if name in before else position
+        found[name] = Nack.of(name, last or known, texts)
+    return found
+
+
+def made(
+    state: State, apis: Iterable[Api], plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall,
+    rest: Callable[[float], object] = time.sleep,  # noqa: TID251 - a thread of its own has no other clock
+) -> dict[str, Compiled]:  # fmt: skip
+    """Some of the APIs of a state, compiled, by their names; without those that are wrong.
+
+    Nobody waits for them, so half of the time is left to traffic: ``rest`` is called with the seconds that each took.
+    """
+    found: dict[str, Compiled] = {}
+    for api in apis:
+        begun = time.perf_counter()
+        with suppress(SettingsError):  # what is wrong is said when it is to be put in force
+            found.update(deploy(attrs.evolve(state, apis=(api,)), plugins, gateway, make_call).compiled)
+        rest(time.perf_counter() - begun)
+    they_stay()
+    return found
+
+
+def they_stay() -> None:
+    """Of many APIs: to look for garbage in them, again and again, would stop traffic for half a second and more."""
+    gc.collect(0)
+    gc.freeze()
