@@ -48,7 +48,7 @@ LAYERS = {
     3: """clock config ldap log memcached state threads storage/*
           cluster/{commands,factory,here,outcomes,outlet,protocol,tls}
           gateway/{caller,certificates,client,edge,fleet,network,relay,transport,upstream}
-          web/{application,lent,listener,resource}""",
+          web/{application,channel,lent,listener,resource}""",
     # roles
     4: """admin/{blocks,endpoints,nodes,policies,records,rest,tiers,users}
           cluster/{answers,carrying,drift,handover,joining,links,membership,mesh,preparing,remote,renewing}

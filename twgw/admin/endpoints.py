@@ -16,6 +16,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from twgw.admin.status import Status
 from twgw.listen import Listen
+from twgw.web import channel
 
 
 def at_once() -> "Deferred[None]":
@@ -88,11 +89,7 @@ def site(
     status: Callable[[], Status], metrics: CollectorRegistry, measure: Callable[[], "Deferred[Any]"] = at_once
 ) -> Site:
     """The three endpoints as one site."""
-    made: Any = Site(root(status, metrics, measure), timeout=30)
-    made.displayTracebacks = False
-    made.noisy = False
-    made.log = lambda _request: None  # scrapes are no news
-    return made  # type: ignore[no-any-return]
+    return channel.site(root(status, metrics, measure), timeout=30)
 
 
 class Listener(Service):

@@ -8,9 +8,9 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.resource import Resource
-from twisted.web.server import Site
 
 from twgw.listen import Listen
+from twgw.web.channel import site
 from twgw.web.resource import Served
 
 IDLE = 60
@@ -30,12 +30,9 @@ class WebListener(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Bind."""
-        site: Any = Site(self._root, requestFactory=self._served.request, timeout=IDLE)
-        site.displayTracebacks = False
-        site.noisy = False
-        site.log = lambda _request: None  # who changed what is in the audit
+        answers = site(self._root, requestFactory=self._served.request, timeout=IDLE)  # the audit has who changed what
         interface = self._where.interface or "127.0.0.1"
-        self._port = self._reactor.listenTCP(self._where.port, site, interface=interface)
+        self._port = self._reactor.listenTCP(self._where.port, answers, interface=interface)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Answer."""
