@@ -7,10 +7,16 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from twgw.admin.status import Status
 from twgw.directory.store import UserStore
 from twgw.files import LineFiles
+from twgw.gateway.deployment import Deployment
 from twgw.gateway.service import GatewayService
 from twgw.metrics import LEAST, MOST, OWN, SINCE, Registry
 from twgw.throttle.local import LocalLimiter
 from twgw.throttle.shared import SharedLimiter
+
+
+def refused(deployment: Deployment | None) -> list[str]:
+    """The APIs whose calls are all answered with 503, as they cannot be had here."""
+    return [name for name, each in deployment.compiled.items() if not each.whole] if deployment is not None else []
 
 
 def collected(
@@ -37,6 +43,8 @@ def collected(
     gauge("twgw_state_position", "Position of the state in force.", (), lambda: status().position, LEAST)
     gauge("twgw_state_faulty", "1 while the state file is not valid and an older state serves.", (),
           lambda: bool(traffic.source.fault), MOST)  # fmt: skip
+    gauge("twgw_apis_refused", "APIs that cannot be had on this node: their calls are answered with 503.", (),
+          lambda: len(refused(traffic.source.deployment)), MOST)  # fmt: skip
     gauge("twgw_certificate_expires_at", "UNIX time at which the certificate of a listener ends.", ("listener",),
           lambda: {(f"ssl:{each.where.port}",): each.expires_at for each in traffic.certificates}, LEAST)  # fmt: skip
     gauge("twgw_certificate_faulty", "Listeners whose certificate could not be read again: an older one serves.",

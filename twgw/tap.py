@@ -47,7 +47,7 @@ from twgw.options import Options, give_up
 from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
-from twgw.readings import collected
+from twgw.readings import collected, refused
 from twgw.shared_limits import SharedLimits, faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.startup_cluster import FromKeyManagers, preparing, take_part, tell_counters
@@ -277,13 +277,14 @@ class Node(MultiService):
 
     def status(self) -> Status:
         """What ``/readyz`` says."""
-        source = self.traffic.source
+        source, fault = self.traffic.source, self.traffic.source.fault
         own = assess(
             self._config.node.name,
             position=source.position,
             apis=len(source.deployment.compiled) if source.deployment else None,
             draining=self.traffic.draining,
-            fault=source.fault,
+            fault=fault,
+            refused=refused(source.deployment) if fault else (),
             outage=source.outage,
             isolated=isinstance(self.backing, FromDatabase | FromKeyManagers) and self.backing.isolated,
             certificates=[each.fault for each in self.traffic.certificates if each.fault],

@@ -26,6 +26,19 @@ def test_a_bad_file_is_a_warning():
     assert "apis.yaml:3: x" in status.warnings[0]
 
 
+def test_an_api_that_could_never_be_had_is_a_warning_of_its_own():
+    """No good state of it serves; the others are as they were."""
+    fault = "pets:1.0: no policy 'geo'\npets:1.0.1: no policy 'x'\na: pets:1.0: y"
+    status = assess("a", position=1, apis=3, draining=False, fault=fault, refused=["pets:1.0"])
+
+    assert status.ready
+    assert (
+        "state: pets:1.0: no policy 'geo'; its calls are answered with 503",
+        "state: pets:1.0.1: no policy 'x'; the last good state serves",
+        "state: a: pets:1.0: y; the last good state serves",
+    ) == status.warnings
+
+
 def test_a_certificate_that_could_not_be_read_again_is_a_warning():
     """The last good one serves."""
     status = assess("a", position=1, apis=1, draining=False, fault="", certificates=["key.pem: x"])

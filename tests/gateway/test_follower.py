@@ -203,7 +203,8 @@ def test_an_api_that_is_wrong_stays_as_it_was(gateway, registry, call):
     registry.api("cats")
     gateway.follower.poll()
 
-    assert 1 == len(told(gateway))
+    (line,) = told(gateway)
+    assert line.endswith("; what was in force of it stays")
     assert {"pets:1.0", "cats:1.0"} == set(gateway.deployment.compiled)
 
     gateway.follower.reached(edited(registry, policies=()))
@@ -226,6 +227,7 @@ def test_an_api_that_was_never_right_is_refused(registry):
     gateway = MemoryGateway(registry.database)
 
     assert 503 == gateway.get("/wrong/7").status
+    assert told(gateway)[0].endswith("; its calls are answered with 503")
     assert 200 == gateway.get("/pets/7", headers={"X-API-Key": "secret"}).status
     assert "wrong:1.0: policies[0].name" in gateway.follower.fault
 

@@ -218,7 +218,11 @@ def test_who_comes_late_has_all_of_it_before_it_is_ready(cluster):
     wait_for(lambda: last.readiness()[0] == 200)
 
     assert (503, "two") == (last.says(), late.says())
-    assert any(WHY in each for each in last.readiness()[1]["warnings"])
+    (refused,) = (each for each in last.readiness()[1]["warnings"] if WHY in each)
+    assert refused.endswith("; its calls are answered with 503")
+    assert b"twgw_apis_refused 1.0" in last.node.ask("/metrics")[2]
+    assert b"twgw_apis_refused 0.0" in late.node.ask("/metrics")[2]
+    assert standing(late)["d"]["refused"][0]["reason"].startswith(WHY)
 
 
 def test_a_node_that_does_not_answer_holds_a_publication_up_for_its_lease(cluster):

@@ -60,6 +60,7 @@ def assess(
     apis: int | None,
     draining: bool,
     fault: str,
+    refused: Iterable[str] = (),
     outage: str = "",
     isolated: bool = False,
     certificates: Iterable[str] = (),
@@ -71,6 +72,7 @@ def assess(
         position: of the state in force.
         apis: how many are in force; None before there is a state.
         fault: what is wrong with the state as it is now, a line for each fault.
+        refused: APIs that cannot be had and never could be, whose calls are answered with 503.
         outage: why the database does not answer.
         isolated: whether the node is cut off from its cluster.
         certificates: what is wrong with those of the listeners as their files are now.
@@ -84,7 +86,9 @@ def assess(
     if isolated:
         text = "requests are refused until it is, but for APIs with when_isolated: stale"
         reasons.append(f"cluster: it is not known here what others revoked; {text}")
-    warnings = [f"state: {line}; the last good state serves" for line in fault.splitlines()]
+    never = tuple(f"{name}: " for name in refused)
+    kept, gone = "the last good state serves", "its calls are answered with 503"
+    warnings = [f"state: {line}; {gone if line.startswith(never) else kept}" for line in fault.splitlines()]
     warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
     warnings += [f"memcached: {line}; limits counted there are degraded to the share of one node" for line in counters]

@@ -363,8 +363,10 @@ class Follower:
         self._spare = {name: one for name, one in self._spare.items() if ready.deployment.compiled.get(name) is not one}
         for name, texts in ready.faults.items():
             if texts != self._faults.get(name):
+                one = ready.deployment.compiled.get(name)
+                now = "what was in force of it stays" if one is None or one.whole else "its calls are answered with 503"
                 for text in texts:
-                    self._gateway.log.error("{fault}; what was in force of it stays", fault=text)
+                    self._gateway.log.error("{fault}; {now}", fault=text, now=now)
         self._faults = ready.faults
         count = len(ready.deployment.compiled)
         said, self._said = self._said, (self._facts.cache.epoch, position, count)
