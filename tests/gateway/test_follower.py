@@ -535,6 +535,40 @@ def test_what_is_prepared_meanwhile_does_not_wait_for_them(gateway, registry, ca
     assert ((Nack("pets:1.0", position, WRONG_NAME),), [404] * 5) == (told_to()[1].unprepared, statuses(gateway))
 
 
+def policies_prepared(registry, *policies):
+    """Ask for other global policies to be prepared."""
+    record = served.prepare_record(News(policies=policies))
+    return registry.write(lambda c, *, now: log.append(c, [record], now))
+
+
+def test_global_policies_that_cannot_be_had_are_told_while_apis_are_to_come(gateway, registry, told_to, later):
+    """They are tried with those that are there."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    position = policies_prepared(registry, Policy("cores"))
+    gateway.follower.poll()
+    later()
+
+    assert ["policies[0].name: no policy 'cores' is installed; did you mean cors?"] == [
+        nack.text for nack in told_to()[1].unprepared if nack.position == position
+    ]
+
+
+def test_of_very_many_apis_only_some_are_tried_with_other_global_policies(gateway, registry, told_to, monkeypatch):
+    """A lease waits for it; what only the others have against them is told when they are in force."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    monkeypatch.setattr(follower, "SOON", 2)
+    tried, compiled = [], follower.compiled
+    monkeypatch.setattr(follower, "compiled", lambda wanted, *args: tried.append(wanted) or compiled(wanted, *args))
+    position = policies_prepared(registry, Policy("mock-response", {"status": 418}))
+    prepare(registry, base_path="/animals")
+    gateway.follower.poll()
+
+    assert [2, 1] == [len(wanted.apis) for wanted in tried]
+    assert (position + 1, ()) == (told_to()[0], told_to()[1].unprepared)
+
+
 def test_global_policies_come_with_the_apis_that_have_them(gateway, registry, call, told_to, later):
     """Until then all have those before."""
     opened(registry, *NAMES[:2])

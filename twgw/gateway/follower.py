@@ -320,10 +320,10 @@ class Follower:
         """See whether something could be put in force; nothing is changed by it."""
         try:
             candidate = candidate_of(record)
-            wanted = candidate.over(served)
+            wanted = self._tried(candidate, served)
             ready = await self._compiler.run(
                 self._in_thread, compiled, wanted, self._plugins, self._gateway, self._make_call, self.deployment,
-                self._spare, self._postponed.names - candidate.apis.keys(),
+                self._spare,
             )  # fmt: skip
             self._keep(ready.deployment.compiled, candidate.apis)
             found = {
@@ -338,6 +338,15 @@ class Follower:
         for nack in nacks:
             self._gateway.log.warn("cannot be prepared: {fault}", fault=nack.text)  # noqa: G010 - not logging's
         self._unprepared = (*self._unprepared, *nacks)[-MOST_NACKS:]
+
+    def _tried(self, candidate: News, served: Served) -> Served:
+        """As much of what is to be as changes, and can be compiled while a lease waits for it."""
+        wanted = candidate.over(served)
+        touched: list[str] = []
+        if candidate.policies is not None or candidate.tiers is not None:  # which are part of every API
+            touched = [name for name in wanted.apis if name not in self._postponed.names][:SOON]
+        names = (*touched, *candidate.apis)
+        return attrs.evolve(wanted, apis={name: wanted.apis[name] for name in names if name in wanted.apis})
 
     def _keep(self, prepared: Mapping[str, Compiled], names: Iterable[str]) -> None:
         """What was prepared is not compiled again when it comes to be in force."""
