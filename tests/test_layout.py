@@ -52,7 +52,7 @@ LAYERS = {
     # roles
     4: """admin/{blocks,endpoints,nodes,policies,records,rest,tiers,users}
           cluster/{answers,carrying,drift,handover,joining,links,membership,mesh,preparing,remote,renewing}
-          cluster/service
+          cluster/{rounds,service}
           gateway/{follower,lookup,redeploy,registry,service,streams}
           keymanager/{endpoints,grants,introspection,pages,revocation,server,service}
           publisher/{apis,documents,moves,rest,revisions,serving,subscribers}

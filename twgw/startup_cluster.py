@@ -28,7 +28,7 @@ from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
 from twgw.cluster.lease import Lease, Watch
 from twgw.cluster.links import Links
-from twgw.cluster.membership import Membership, Rounds
+from twgw.cluster.membership import Membership
 from twgw.cluster.mesh import Mesh, connecting
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.cluster.preparing import Preparing
@@ -38,6 +38,7 @@ from twgw.cluster.removals import Removals
 from twgw.cluster.renewing import Renewal, Renewals
 from twgw.cluster.renewing import Rounds as Renewing
 from twgw.cluster.reports import Report
+from twgw.cluster.rounds import Rounds
 from twgw.cluster.service import Listening
 from twgw.cluster.tls import Tls, load
 from twgw.config import Config

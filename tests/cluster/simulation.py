@@ -28,6 +28,7 @@ from twgw.policy.interfaces import Unanswered
 from twgw.registry import Head, News, Record, Served
 from twgw.storage import cluster
 from twgw.storage.errors import Unavailable
+from twgw.storage.remembered import Remembered
 
 EVERY, GIVES_UP = 1.0, 5.0
 """Seconds between two looks of a node, and those after which it no longer waits for a transaction."""
@@ -93,28 +94,32 @@ class Database:
     def __init__(self, world, kept):
         self.world, self.kept = world, kept
         self.head = Head(1, 0)
-        self.records, self.sessions, self.revoked = [], {}, {}
+        self.records, self.sessions, self.revoked, self.written = [], {}, {}, {}
+        self.noted = None
+        """What the last transaction appended, or read of the log, as ``storage/remembered.py`` has it."""
         self.still_until = 0.0
         self.saved = None
 
     # --- transactions: each happens in one moment ---
 
-    def do(self, function, *args, **_named):
+    def do(self, function, *args, remembered=None, **_named):
         """One of ``storage/cluster.py``, or of those below."""
-        return getattr(self, function.__name__, function)(*args)
+        self.noted = None
+        more = (remembered,) if remembered is not None else ()
+        return getattr(self, function.__name__, function)(*args, *more)
 
-    def register(self, session, node, known, counting, report):
-        self._see(known)
+    def register(self, session, node, known, counting, report, remembered):
+        times = self._see(known, remembered)
         self.sessions[session] = cluster.Session(session, node, 1, self.head, counting, report)
-        return self._view()
+        return self._view(times)
 
-    def renew(self, session, done, known, counting, report):
-        self._see(known)
+    def renew(self, session, done, known, counting, report, remembered):
+        times = self._see(known, remembered)
         row = self.sessions.get(session)
         if row is None:
             return None
         self.sessions[session] = cluster.Session(session, row.node, row.beats + 1, done, counting, report)
-        return self._view()
+        return self._view(times)
 
     def remove(self, sessions):
         for each in sessions:
@@ -130,6 +135,8 @@ class Database:
             self.head = Head(self.head.epoch, self.head.pos + 1)
             self.revoked[key] = self.head.pos
             self.records.append(Record("token", f"key:{key}", epoch=self.head.epoch, pos=self.head.pos))
+            self.noted = self.head, self.world.time
+            self.written[self.head] = self.world.time
             del self.records[: -self.kept]
         return self.revoked[key]
 
@@ -138,6 +145,9 @@ class Database:
         if since.epoch != self.head.epoch or since.pos + 1 < first:
             return None
         found = [each for each in self.records if each.pos > since.pos][:3]
+        if found:
+            last = Head(self.head.epoch, found[-1].pos)
+            self.noted = last, self.written[last]
         return News(tuple(found), more=bool(found) and found[-1].pos < self.head.pos)
 
     def everything(self):
@@ -151,8 +161,11 @@ class Database:
         name = wanted.digests[0]
         return Fact(head.pos, head.epoch, inf, (f"key:{name}",), None if name in self.revoked else name), {}
 
-    def _see(self, known):
-        if self.head < known:
+    def _see(self, known, remembered):
+        sought = remembered.times
+        known = max([known, *sought])
+        found = {each: self.written.get(each) for each in (self.head, *sought) if each.epoch == self.head.epoch}
+        if self.head < known or any(sought.get(each, at) != at for each, at in found.items()):
             self.head = Head(known.epoch + 1, max(self.head.pos, known.pos) + cluster.APART)
             self.records.clear()
             self.sessions = {
@@ -160,22 +173,26 @@ class Database:
             }
             name = f"lost-{self.head.epoch}"
             self.sessions[name] = cluster.Session(name, cluster.LOST, 0, Head(0, 0))
+            return {self.head: None}
+        return found
 
-    def _view(self):
-        return cluster.View(self.head, tuple(self.sessions[name] for name in sorted(self.sessions)))
+    def _view(self, times):
+        return cluster.View(self.head, tuple(self.sessions[name] for name in sorted(self.sessions)), times=times)
 
     # --- what goes wrong ---
 
     def save(self):
         """A backup."""
-        self.saved = self.head, list(self.records), dict(self.sessions), dict(self.revoked)
+        self.saved = self.head, list(self.records), dict(self.sessions), dict(self.revoked), dict(self.written)
 
-    def forget(self):
-        """The backup is brought back."""
-        if self.saved is not None:
-            self.head, self.records, self.sessions, self.revoked = (
-                it if isinstance(it, Head) else it.copy() for it in self.saved
-            )
+    def forget(self, *, again):
+        """The backup is brought back, and as much is appended ``again`` before anybody looks."""
+        lost = self.head
+        self.head, self.records, self.sessions, self.revoked, self.written = (
+            it if isinstance(it, Head) else it.copy() for it in self.saved
+        )
+        while again and self.head < lost:
+            self.revoke(f"another after {self.head.pos}")
 
 
 class Door:
@@ -184,6 +201,7 @@ class Door:
     def __init__(self, machine):
         self.machine, self.world = machine, machine.world
         self.cut_until = 0.0
+        self.remembered = Remembered()
 
     def call(self, function, *args, **named):
         if self.world.time < max(self.cut_until, self.world.database.still_until):
@@ -195,7 +213,9 @@ class Door:
         world, done = self.world, Deferred()
         chance = world.random.random
 
-        def end(result, *, failed=False):
+        def end(result, noted=None, *, failed=False):
+            if noted is not None:
+                self.remembered.note(*noted)
             if not done.called:
                 (done.errback if failed else done.callback)(result)
 
@@ -207,8 +227,9 @@ class Door:
             if chance() < world.lose:
                 return
             result = world.database.do(function, *args, **named)
+            noted = world.database.noted
             if chance() >= world.lose:
-                world.at(world.delay(), lambda: self._back(lambda: end(result)))
+                world.at(world.delay(), lambda: self._back(lambda: end(result, noted)))
 
         world.at(world.delay(), arrive)
         lost = Unavailable("the database does not answer")
@@ -510,10 +531,10 @@ class World:
             if known < promised and each.machine.runs and gateway.lease.valid():
                 self.wrong.append(f"{self.time:.3f}: {each.name} trusts {known}, promised is {promised}")
 
-    def forget(self):
+    def forget(self, *, again=False):
         """The database is that of a backup; what was promised before is void (A5), what is promised later is not."""
         if self.database.saved is not None:
-            self.database.forget()
+            self.database.forget(again=again)
             self.void = max(self.database.head.epoch, self.promised.epoch)
             self.promised, self.revoked = Head(0, 0), {}
 

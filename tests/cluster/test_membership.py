@@ -10,15 +10,17 @@ from tests.storage.conftest import NOW
 from twgw.cluster import membership as module
 from twgw.cluster import reports
 from twgw.cluster.commands import Refused
-from twgw.cluster.membership import EVERY, HASTE, Lost, Membership, Rounds
+from twgw.cluster.membership import HASTE, Lost, Membership
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.cluster.reports import Nack, Report
+from twgw.cluster.rounds import EVERY
 from twgw.memory_world import MemoryLog
 from twgw.registry import Head, Record
 from twgw.storage import cluster, log
 from twgw.storage.errors import Unavailable
 from twgw.storage.nodes import list_removed, remove_node
-from twgw.storage.schema import cluster_head
+from twgw.storage.remembered import Remembered
+from twgw.storage.schema import cluster_head, cluster_log
 from twgw.throttle.others import CountsOn, Others
 
 
@@ -27,6 +29,7 @@ class Member:
 
     def __init__(self, database, name, clocks, clock):
         self.database, self.clocks, self.clock = database, clocks, clock
+        self.remembered = Remembered()
         self.away = self.slow = False
         self.held = []
         self.follows = True
@@ -74,8 +77,20 @@ def member(sqlite):
     return lambda name="a": Member(sqlite, name, HandClocks(), Clock())
 
 
-def append(member):
-    return member.database.call(log.append, [Record("token", "tok:1")], NOW, write=True)
+def append(member, at=NOW):
+    position = member.database.call(log.append, [Record("token", "tok:1")], at, write=True)
+    member.remembered.note(member.database.call(log.head), at)
+    return position
+
+
+def lose(member, position):
+    """The database goes back to a position: a standby was behind that took it over."""
+
+    def forget(connection):
+        connection.execute(cluster_log.delete().where(cluster_log.c.pos > position))
+        connection.execute(cluster_head.update().values(pos=position))
+
+    member.database.call(forget, write=True)
 
 
 def sessions(member):
@@ -315,7 +330,7 @@ def test_a_database_that_lost_what_it_had_committed_is_noticed(member):
     a.it.look()
     a.follows = False
     done = a.it.reached(append(a))
-    a.database.call(lambda c: c.execute(cluster_head.update().values(pos=1)), write=True)
+    lose(a, 1)
     a.go(HASTE)
 
     assert Lost is result(done)
@@ -328,13 +343,58 @@ def test_what_was_committed_before_the_database_lost_it_is_no_success(member):
     a, _ = member("a"), member("b")
     lost = append(a)
     a.it.look()
-    a.database.call(lambda c: c.execute(cluster_head.update().values(pos=0)), write=True)
+    lose(a, 0)
     a.it.look()
 
     assert Lost is result(a.it.reached(lost))
     kept = a.it.reached(append(a))
     a.go(20)
     assert result(kept)
+
+
+@pytest.mark.parametrize("more", [0, 1, 5])
+def test_a_loss_is_noticed_behind_which_as_much_was_appended_again(member, more):
+    """By whoever had appended what is lost, and by whoever had seen it: the records at those positions are others."""
+    for noticed in ("a", "b"):
+        a, b, c = (member(name) for name in "abc")
+        before = a.database.call(log.head)
+        for second in range(3):
+            append(a, NOW + second)
+        b.it.look()
+        lose(a, before.pos + 1)
+        for second in range(2 + more):
+            append(c, NOW + 60 + second)
+        c.it.look()
+        assert c.it.grants.known == Head(before.epoch, before.pos + 3 + more), "who began later knows of no loss"
+
+        {"a": a, "b": b}[noticed].it.look()
+        assert a.database.call(log.head).epoch == before.epoch + 1
+        c.it.look()
+        assert "revoke it once more" in c.log.lines[-1][1]
+
+
+def test_what_is_appended_where_something_was_lost_is_no_success(member):
+    """Before anybody has noticed: the last look saw that position, and another record there."""
+    a, _ = member("a"), member("b")
+    for second in range(3):
+        append(a, NOW + second)
+    a.it.look()
+    a.go(20)
+    lose(a, 1)
+    done = a.it.reached(append(a, NOW + 60))
+
+    assert Lost is result(done)
+    assert "revoke it once more" in a.log.lines[-1][1]
+
+
+def test_what_was_done_before_is_answered_at_once(member):
+    """A key is revoked once more: it was in force everywhere long ago."""
+    a = member()
+    position = append(a)
+    a.it.look()
+    a.away = True
+
+    assert "done" == result(a.it.reached(position))
 
 
 def test_a_wait_may_be_given_up(member):
@@ -374,21 +434,6 @@ def test_a_fault_of_ours_is_told_and_does_not_stay(member):
     a.it.look()
 
     assert a.it.grants.left() == 15
-
-
-def test_it_looks_each_second_until_the_node_stops(member):
-    """Then the session ends."""
-    a = member()
-    rounds = Rounds(a.it, a.clock)
-    rounds.startService()
-    a.go(20)
-
-    assert a.it.lease.valid()
-
-    rounds.stopService()
-
-    assert [] == sessions(a)
-    assert not a.it.lease.valid()
 
 
 # --- who has it in force, and who cannot ---

@@ -19,6 +19,7 @@ from twgw.memory import MemoryGateway
 from twgw.memory_world import MemoryLog
 from twgw.model import Api, Lifecycle, Policy, Route
 from twgw.storage.apis import create_api, publish, require_api, save_revision
+from twgw.storage.remembered import Remembered
 from twgw.web.refusals import Refusal
 from twgw.web.transaction import Done
 
@@ -39,6 +40,7 @@ class Node:
 
     def __init__(self, world, name, *, without=()):
         self.world, self.name, self.slow = world, name, False
+        self.remembered = Remembered()
         self.member = Membership(self, world.clock, world.clocks, EXACT, name, lambda: NOW, MemoryLog())
         self.member.begin()
         self.gateway = MemoryGateway(world.database)

@@ -55,11 +55,11 @@ def without(rule):
     return made
 
 
-def forgetting(seed, made):
-    """A schedule in whose middle a backup of the database is brought back."""
+def forgetting(seed, made, *, again=False):
+    """A schedule in whose middle a backup of the database is brought back, and perhaps as much appended ``again``."""
     world = World(seed, made)
     world.at(6 + world.random.random(), world.database.save)
-    world.at(9 + world.random.random(), world.forget)
+    world.at(9 + world.random.random(), lambda: world.forget(again=again))
     world.at(9, world.restart_some)
     return world
 
@@ -83,14 +83,18 @@ def test_nothing_is_trusted_that_was_revoked():
     assert revoked > 4 * SEEDS
 
 
-def test_what_is_promised_after_the_database_forgot_holds():
-    """A backup is brought back in the middle: nothing that was read before is believed then."""
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_promised_after_the_database_forgot_holds(again):
+    """A backup is brought back in the middle: nothing that was read before is believed then.
+
+    It is noticed although as much was appended again before anybody looked.
+    """
     made, renewed = loaded(), 0
-    for seed in seeds(SEEDS // 5):
-        world = forgetting(seed, made).run()
+    for seed in seeds(SEEDS // 10):
+        world = forgetting(seed, made, again=again).run()
         assert [] == world.wrong, f"seed {seed}"
         renewed += world.promised > Head(2, 0)
-    assert renewed > SEEDS // 20, "or a new epoch was hardly ever begun"
+    assert renewed > SEEDS // 40, "or a new epoch was hardly ever begun"
 
 
 def test_a_seed_plays_the_same_again():

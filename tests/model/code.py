@@ -46,7 +46,11 @@ MUTANTS = {
 
 OF_EPOCHS = {
     # of the transactions
-    "a loss is not noticed": ("storage/cluster", "if head >= known:", "if True:"),
+    "a loss is not noticed":
+        ("storage/cluster", "if head >= known and not _is_another(connection, sought, found):", "if True:"),
+    "a loss behind which as much was appended is not noticed":
+        ("storage/cluster", " and not _is_another(connection, sought, found):", ":"),
+    "nothing is looked for": ("storage/cluster", "remembered.times if remembered is not None else {}", "{}"),
     "what was lost is written anew in the same epoch":
         ("storage/cluster", "Head(known.epoch + 1, max(head.pos, known.pos) + APART)", "Head(head.epoch, head.pos)"),
     "nobody hears that sessions were lost":

@@ -50,6 +50,8 @@ class Manager(NamedTuple):
     """Under way: for how long, what it publishes, and what it has read."""
     row: Row | None = None
     holds: "tuple[Hold | None, ...]" = ()
+    remembers: bool = False
+    """What the database has lost; of ``epochs.py``."""
 
 
 class Hold(NamedTuple):

@@ -12,7 +12,7 @@ WORLDS = (
     World(session=1, quick=True),
 )
 SMALL = World(predecessors=1, session=1, quick=True), World(session=1, quick=True)
-MOST = 250_000
+MOST = 400_000
 """States in which a missing rule has to show."""
 
 

@@ -8,6 +8,8 @@ from tests.storage.conftest import NOW
 from twgw.cluster.completion import Session, View
 from twgw.registry import Head, Record
 from twgw.storage import cluster, log
+from twgw.storage.remembered import Remembered
+from twgw.storage.schema import cluster_head, cluster_log
 
 START = Head(1, 0)
 
@@ -22,8 +24,18 @@ def register(write, name="a", known=START):
     return write(cluster.register, name, f"node-{name}", known, {}, now=NOW)
 
 
-def append(write, count=1):
-    return write(log.append, [Record("token", f"tok:{number}") for number in range(count)], NOW)
+def append(write, count=1, at=NOW):
+    return write(log.append, [Record("token", f"tok:{number}") for number in range(count)], at)
+
+
+def forget(write, position):
+    """What a database does that a standby takes over which was behind."""
+
+    def forget(connection):
+        connection.execute(cluster_log.delete().where(cluster_log.c.pos > position))
+        connection.execute(cluster_head.update().values(pos=position))
+
+    write(forget)
 
 
 def test_a_session_begins_with_the_log_as_it_is(write):
@@ -82,6 +94,64 @@ def test_a_database_that_lost_what_was_known_begins_a_new_epoch(write, known):
     assert write(log.head) == new
     assert append(write) == new.pos + 1
     assert register(write, "b", known).head == Head(new.epoch, new.pos + 1), "it is begun once"
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 9])
+def test_a_database_that_lost_a_record_begins_a_new_epoch_whatever_was_appended_since(write, more):
+    """Less, as much or more: another record stands where this one stood that somebody remembers."""
+    known = Remembered()
+    register(write)
+    append(write, 3)
+    last = append(write, at=NOW + 0.001)
+    known.note(Head(1, last), NOW + 0.001)
+    found = write(cluster.renew, "a", START, Head(1, last), {}, remembered=known)
+    assert (found.head, found.times) == (Head(1, last), {Head(1, last): NOW + 0.001})
+
+    forget(write, 2)
+    append(write, 2 + more, at=NOW + 0.002)
+    new = Head(2, max(last, last + more) + cluster.APART)
+    found = write(cluster.renew, "a", START, Head(1, last), {}, remembered=known)
+    assert (found.head, found.times) == (new, {new: None})
+
+    known.found(found.times)
+    assert write(cluster.renew, "a", START, new, {}, remembered=known).head == new, "it is begun once"
+
+
+def test_any_record_that_is_remembered_may_show_a_loss(write):
+    """Also when a later one is remembered that was appended after it."""
+    known = Remembered()
+    register(write)
+    for at in (NOW + 1, NOW + 2):
+        known.note(Head(1, append(write, at=at)), at)
+    forget(write, 1)
+    append(write, 2, at=NOW + 3)
+    known.note(Head(1, append(write, at=NOW + 4)), NOW + 4)
+
+    assert write(cluster.renew, "a", START, START, {}, remembered=known).head.epoch == 2
+
+
+def test_a_record_that_was_appended_after_all_that_is_left_shows_a_loss(write):
+    """Though nobody has looked since it was appended, and so no more than those before it is known of the log."""
+    known = Remembered()
+    register(write)
+    known.note(Head(1, append(write, 3)), NOW)
+    forget(write, 2)
+
+    assert write(cluster.renew, "a", START, START, {}, remembered=known).head == Head(2, 3 + cluster.APART)
+
+
+def test_what_is_remembered_goes_on_from_renewal_to_renewal(write):
+    """While nothing is lost: positions with a record, the beginning without one, and those that were pruned."""
+    known = Remembered()
+    register(write)
+    for second in range(5):
+        known.found(write(cluster.renew, "a", START, START, {}, remembered=known).times)
+        append(write, 2, at=NOW + second)
+    assert known.times == {Head(1, 8): NOW + 3}
+
+    assert 9 == write(log.prune, NOW + 5, 0, 1)
+    found = write(cluster.renew, "a", START, Head(1, 8), {}, remembered=known)
+    assert (found.head, found.times) == (Head(1, 10), {Head(1, 8): None, Head(1, 10): NOW + 4})
 
 
 def test_a_new_epoch_has_a_session_for_those_that_were_lost(write):

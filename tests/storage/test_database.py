@@ -13,6 +13,7 @@ from twgw.registry import Head, Record
 from twgw.storage.database import Database
 from twgw.storage.errors import Conflict, Unavailable
 from twgw.storage.log import append, head
+from twgw.storage.remembered import Remembered
 from twgw.storage.schema import setting
 
 
@@ -135,3 +136,21 @@ def test_writers_of_sqlite_who_wait_are_written_together(sqlite):
 
     with pytest.raises(Conflict):
         sqlite.call(insert, "a", write=True)
+
+
+def test_what_was_appended_is_noted_once_it_is_committed(database):
+    """By the position of its last record; what was undone is not."""
+    database.remembered = Remembered()
+
+    def fail(connection):
+        append(connection, [Record("token", "tok:1")], NOW)
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        database.call(fail, write=True)
+    database.call(insert, write=True)
+    assert {} == database.remembered.times
+
+    database.call(append, [Record("token", "tok:1"), Record("token", "tok:2")], NOW + 0.25, write=True)
+    database.call(count)
+    assert {Head(1, 2): NOW + 0.25} == database.remembered.times

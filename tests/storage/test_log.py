@@ -2,7 +2,7 @@
 
 from tests.storage.conftest import NOW
 from twgw.registry import Head, Record
-from twgw.storage.log import FEW, append, first, head, prune, since, token_record, token_tag, written
+from twgw.storage.log import FEW, append, first, head, prune, read_times, since, token_record, token_tag, written
 
 
 def test_a_new_log_is_empty(read):
@@ -68,6 +68,14 @@ def test_what_one_call_has_written_is_found_again(database, write, read):
 
     assert [each.tag for each in many] == [record.tag for record in read(written, 3 + len(many), NOW + 2)]
     assert 2 * FEW == len(read(written, 3 + len(many), NOW + 2, FEW + 1))
+
+
+def test_when_records_were_written_can_be_asked(database, read):
+    """Of those that are there."""
+    for at in (NOW, NOW + 0.1):
+        database.call(append, [Record("token", "tok:1")], at, write=True)
+
+    assert {1: NOW, 2: NOW + 0.1} == read(read_times, 1, [2, 3, 1])
 
 
 def test_old_records_are_deleted_but_not_the_last_ones(write, read, database):

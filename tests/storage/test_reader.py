@@ -9,6 +9,7 @@ from twgw.storage import log
 from twgw.storage.facts import read_facts
 from twgw.storage.keys import ensure_key, rotate_key
 from twgw.storage.reader import DatabaseReader
+from twgw.storage.remembered import Remembered
 from twgw.storage.served import read_all
 
 
@@ -32,7 +33,9 @@ def test_it_reads_what_the_queries_say(reader, read):
 
     assert read(read_all) == reader.at_start() == value(reader.everything())
     assert News() == value(reader.news(head))
+    reader._database.remembered = Remembered()
     assert 1 == len(value(reader.news(Head(head.epoch, head.pos - 1))).records)
+    assert reader._database.remembered.is_new(head), "what was read is known to stand in the log"
     (fact, rights), (right, _) = value(reader.facts(wanted, NOW))
     assert ("batch", head.pos) == (fact.payload.application, fact.position)
     assert right.payload == rights[Right("batch", "pets:1.0")].payload == read(read_facts, wanted, NOW)[1][0].payload

@@ -1,16 +1,18 @@
 """A PostgreSQL whose standby takes over: with a synchronous one nothing that was revoked comes back (A5)."""
 
 import http.client
+import signal
 import threading
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 import pytest
 
 from tests.databases import PostgreSQL
 from tests.wire.members import begin, two
 from tests.wire.processes import PATIENCE
+from twgw.registry import Head, Record
 from twgw.storage.database import Database
-from twgw.storage.log import head
+from twgw.storage.log import append, head
 
 LOST = "the database has lost what it had committed"
 
@@ -44,6 +46,15 @@ class Servers:
         database = Database(server.url(self.name))
         try:
             return database.call(head)
+        finally:
+            database.close()
+
+    def append(self, server, count):
+        """Somebody else writes, who knows of nothing that was lost."""
+        database = Database(server.url(self.name))
+        try:
+            for _ in range(count):
+                database.call(append, [Record("token", "tok:of somebody else")], time(), write=True)
         finally:
             database.close()
 
@@ -115,8 +126,12 @@ def test_what_was_revoked_stays_revoked_when_a_synchronous_standby_takes_over(se
     assert not said(b, LOST)
 
 
-def test_a_standby_that_was_behind_is_noticed_and_said(servers):
-    """It was not synchronous: a revocation is lost with the primary.  The log says what to do, and doing it helps."""
+@pytest.mark.parametrize("again", [0, 1, 3])
+def test_a_standby_that_was_behind_is_noticed_and_said(servers, again):
+    """It was not synchronous: a revocation is lost with the primary.  The log says what to do, and doing it helps.
+
+    Also when as much as was lost, or more, is appended before any node looks.
+    """
     made = servers(synchronous=False)
     a, b = made.nodes
     token = a.token()
@@ -125,9 +140,15 @@ def test_a_standby_that_was_behind_is_noticed_and_said(servers):
     until(lambda: made.head(made.standby) == before, "the standby does not follow")
     made.standby.kill()
     assert revoked(a, token)
+    for node in made.nodes:
+        node.process.popen.send_signal(signal.SIGSTOP)
     made.primary.kill()
     made.standby.start()
     made.standby.do("SELECT pg_promote()")
+    made.append(made.standby, again)
+    assert made.head(made.standby) == Head(before.epoch, before.pos + again)
+    for node in made.nodes:
+        node.process.popen.send_signal(signal.SIGCONT)
     until(lambda: said(a, LOST) or said(b, LOST), "nobody says it")
     until(lambda: revoked(b, token), "nothing can be revoked any more")
 

@@ -44,6 +44,8 @@ class View:
     sessions: tuple[Session, ...] = ()
     removed: Mapping[str, frozenset[str]] = field(factory=dict, hash=False)
     """Nodes that were taken out, as ``removals.py`` has them."""
+    times: Mapping[Head, float | None] = field(factory=dict, eq=False)
+    """When the last record was written, and those before it that were looked for."""
 
 
 class Completion:

@@ -12,8 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import evolve, frozen
-from twisted.application.internet import TimerService
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from twgw.cluster.clocks import Clocks, Moment, Terms
@@ -33,8 +32,6 @@ from twgw.storage.errors import Unavailable
 from twgw.throttle.others import CountsOn
 
 FOREIGN = "it speaks in the name of another node's gateway, or of too many"
-EVERY = 1.0
-"""Seconds between two renewals when nobody waits."""
 HASTE = 0.05
 """Seconds between two renewals when somebody does."""
 SILENT = 3.0
@@ -61,7 +58,7 @@ class Membership:
     """One session after the other, each under a name of its own.
 
     Args:
-        database: with ``call`` and ``run``, as ``storage.database.Database`` has them.
+        database: with ``call``, ``run`` and ``remembered``, as ``storage.database.Database`` has them.
         reactor: for waits between renewals.
         wall: UNIX time, which is only told.
         roles: of this node, which are only told.
@@ -129,7 +126,7 @@ class Membership:
         if self.lends:
             self.census.asked(self.lease.gateway, self.lease.counts)
         named, known = self.census.named([self.lease.gateway]), self.grants.known
-        more = {"address": self.address, "now": wall}
+        more = {"address": self.address, "remembered": self._database.remembered, "now": wall}
         view = self._database.call(register, name, self._node, known, named, self._told(), write=True, **more)
         self._begun(began, name, view, named)
 
@@ -149,15 +146,15 @@ class Membership:
             Deferred.fromCoroutine(self._renew()).addErrback(self._broke).addBoth(self._renewed)
 
     async def _renew(self) -> None:
-        run, known = self._database.run, self.grants.known
+        run, known, remembered = self._database.run, self.grants.known, self._database.remembered
         began, done, told = Moment.now(self._clocks), self.done, self._told()
         named = self.census.named(self.grants.holders)
         try:
-            view = await run(cluster.renew, self.session, done, known, named, told, write=True)
+            view = await run(cluster.renew, self.session, done, known, named, told, write=True, remembered=remembered)
             if view is None and not self._stopped:  # others took it away, as it had ended
                 self.grants.lost()
                 began, name = Moment.now(self._clocks), uuid4().hex
-                more = {"address": self.address, "now": self._wall()}
+                more = {"address": self.address, "remembered": remembered, "now": self._wall()}
                 view = await run(cluster.register, name, self._node, known, named, told, write=True, **more)
                 self._begun(began, name, view, named)
             elif view is not None:
@@ -181,6 +178,7 @@ class Membership:
         self.grants.renewed(began, view.head)
         self.completion.saw(view)
         self.removals.saw(view.head, view.removed)
+        self._database.remembered.found(view.times)
         if 0 < looked.epoch < view.head.epoch:
             self._forgotten = looked.pos + cluster.APART // 2
         self._published = published
@@ -349,23 +347,27 @@ class Membership:
     def reached(self, position: int) -> "Deferred[Reached]":
         """Fires when a position is in force wherever requests are answered.  Called after it was committed.
 
-        Fails with Lost when the database has gone back behind it.
+        Fails with Lost when the database has gone back behind it.  What was just appended here counts when a look has
+        found it: an older one may have seen that position taken by a record that the database has lost since.
         """
         if position <= self._forgotten:
             return fail(Lost("the database has lost what it had committed"))
         wanted, roll = Head(self.grants.known.epoch, position), self.roll()
         done: Deferred[Reached] = Deferred(self._give_up)
         wait = Wait(wanted, Moment.now(self._clocks), roll, done)
-        if self.completion.done >= wanted:
+        if self._is_done(wanted, self.completion.done):
             return succeed(self._outcome(wait, roll))
         self._waits.append(wait)
         self.grants.learn(wanted)
         self._announce(wanted)
         if wanted > self.lease.applied:
             self.behind()
-        if wanted > self.completion.view.head:
+        if wanted > self.completion.view.head or self._database.remembered.is_new(wanted):
             self.renew()
         return done
+
+    def _is_done(self, wanted: Head, done: Head) -> bool:
+        return wanted <= done and not self._database.remembered.is_new(wanted)
 
     def _announce(self, wanted: Head) -> None:
         """Others are to read up to a position.  Of many who wait at once few say something: it is all that is known."""
@@ -395,7 +397,7 @@ class Membership:
         for wait in waits:
             if wait.wanted.epoch < epoch:
                 wait.done.errback(Lost("the database has lost what it had committed"))
-            elif wait.wanted <= done or self.completion.has_passed(wait.committed):
+            elif self._is_done(wait.wanted, done) or self.completion.has_passed(wait.committed):
                 wait.done.callback(self._outcome(wait, roll))
             else:
                 self._waits.append(wait)
@@ -403,22 +405,3 @@ class Membership:
     def _outcome(self, wait: Wait, roll: Roll) -> Reached:
         seconds = Moment.now(self._clocks).raw - wait.committed.raw
         return reached(wait.roll, roll, wait.wanted, seconds, self._terms.lease)
-
-
-class Rounds(TimerService):
-    """Looks each second, and has others look (``also``); when the node stops, the session ends."""
-
-    def __init__(self, membership: Membership, reactor: Any, also: Callable[[], object] = lambda: None) -> None:
-        super().__init__(EVERY, self._look)
-        self.clock = reactor
-        self._membership = membership
-        self._also = also
-
-    def _look(self) -> None:
-        self._membership.look()
-        self._also()
-
-    def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
-        """Look no more, and end the session."""
-        stopped = maybeDeferred(super().stopService)
-        return stopped.addCallback(lambda _: Deferred.fromCoroutine(self._membership.stop()))

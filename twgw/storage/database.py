@@ -19,6 +19,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from twgw.storage.errors import Conflict, Unavailable
+from twgw.storage.log import APPENDED
+from twgw.storage.remembered import Remembered
 from twgw.storage.together import Together
 from twgw.storage.vendors import Verdict, engines, verdict
 
@@ -55,6 +57,8 @@ class Database:
             statement_timeout=statement_timeout,
         )
         self.name = url
+        self.remembered = Remembered()
+        """What is known of the log."""
         self._statement_timeout = statement_timeout
         self._reactor = reactor
         self._waiting = 0
@@ -139,9 +143,12 @@ class Database:
         try:
             with engine.connect() as connection:
                 connection.begin()
+                connection.info[APPENDED] = None  # what was may be of one that was undone
                 result = function(connection)
                 committing = True
                 connection.commit()
+                if (appended := connection.info[APPENDED]) is not None:
+                    self.remembered.note(*appended)
                 return result
         except IntegrityError as error:
             raise Conflict(f"something else is in the way: {_line(error)}") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from twgw.registry import Head, Record
@@ -18,6 +18,8 @@ KEPT_SECONDS = 15 * 60
 KEPT_ROWS = 100_000
 FEW = 8
 """Records that are read at once where one is looked for."""
+APPENDED = "twgw.appended"
+"""Of the ``info`` of a connection: the position of the last record that its transaction has appended, and when."""
 
 
 def head(connection: Connection) -> Head:
@@ -33,6 +35,7 @@ def append(connection: Connection, records: Iterable[Record], now: float) -> int
         return head(connection).pos
     connection.execute(update(cluster_head).values(pos=cluster_head.c.pos + len(entries)))
     reached = head(connection)
+    connection.info[APPENDED] = reached, now
     first = reached.pos - len(entries) + 1
     connection.execute(
         insert(cluster_log),
@@ -61,6 +64,12 @@ def written(connection: Connection, pos: int, at: float, limit: int = 1000) -> l
         if len(own) < FEW:  # mostly it was one, and the lock is held: no more is read than that takes
             break
     return found[::-1]
+
+
+def read_times(connection: Connection, epoch: int, positions: Iterable[int]) -> dict[int, float]:
+    """When the records at some positions were written; of those that are there."""
+    rows = connection.execute(_TIMES, {"epoch": epoch, "positions": list(positions)})
+    return {row.pos: row.at for row in rows}
 
 
 def _record(row: Any) -> Record:
@@ -123,5 +132,8 @@ KEYS = Record("key", "key")
 
 
 _HEAD = select(cluster_head.c.epoch, cluster_head.c.pos)
+_TIMES = select(cluster_log.c.pos, cluster_log.c.at).where(
+    cluster_log.c.epoch == bindparam("epoch"), cluster_log.c.pos.in_(bindparam("positions", expanding=True))
+)
 _OF_NOW = cluster_log.c.epoch == select(cluster_head.c.epoch).scalar_subquery()
 """The index of the log begins with the epoch."""

@@ -64,8 +64,7 @@ def list_nodes(connection: Connection) -> set[str]:
 def list_removed(connection: Connection) -> Mapping[str, frozenset[str]]:
     """Nodes that were taken out, each with the serial numbers that it was given since."""
     found: dict[str, set[str]] = {}
-    joined = removed.outerjoin(given, given.c.node == removed.c.node)
-    for row in connection.execute(select(removed.c.node, given.c.serial).select_from(joined)):
+    for row in connection.execute(_REMOVED):
         found.setdefault(row.node, set()).update([row.serial] if row.serial else [])
     return {node: frozenset(serials) for node, serials in found.items()}
 
@@ -73,3 +72,7 @@ def list_removed(connection: Connection) -> Mapping[str, frozenset[str]]:
 def _record(node: str) -> Record:
     """Whoever follows the log reads what it needs of secrets and certificates anew; earlier versions do so, too."""
     return Record("key", f"node:{node}")
+
+
+_REMOVED = select(removed.c.node, given.c.serial).select_from(removed.outerjoin(given, given.c.node == removed.c.node))
+"""Made once, as it is asked with each renewal of a session."""

@@ -50,7 +50,13 @@ class DatabaseReader:
 
     def news(self, since: Head, most: int | None = None) -> "Deferred[News | None]":
         """What followed a position."""
-        return self._database.run(read_news, since, most)
+        return self._database.run(read_news, since, most).addCallback(self._read)
+
+    def _read(self, news: News | None) -> News | None:
+        if news is not None and news.records:
+            last = news.records[-1]
+            self._database.remembered.note(Head(last.epoch, last.pos), last.at)
+        return news
 
     def apis(self, names: Sequence[str]) -> "Deferred[Mapping[str, Api | None]]":
         """APIs as clients are to find them."""
