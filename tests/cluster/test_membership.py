@@ -10,7 +10,7 @@ from tests.storage.conftest import NOW
 from twgw.cluster import membership as module
 from twgw.cluster import reports
 from twgw.cluster.commands import Refused
-from twgw.cluster.membership import HASTE, Lost, Membership
+from twgw.cluster.membership import HASTE, LATEST, Lost, Membership
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
 from twgw.cluster.reports import Nack, Report
 from twgw.cluster.rounds import EVERY
@@ -350,6 +350,21 @@ def test_what_was_committed_before_the_database_lost_it_is_no_success(member):
     kept = a.it.reached(append(a))
     a.go(20)
     assert result(kept)
+
+
+def test_what_the_database_has_kept_is_asked_for_once_more_after_a_loss(member):
+    """A key that was revoked before: nobody knows at first, then it is in force wherever the new epoch is."""
+    a = member()
+    kept = append(a)
+    append(a)
+    a.it.look()
+    lose(a, kept)
+    a.it.look()
+    assert Lost is result(a.it.reached(kept))
+
+    a.go(LATEST + 1)
+    a.it.look()
+    assert "done" == result(a.it.reached(kept))
 
 
 @pytest.mark.parametrize("more", [0, 1, 5])

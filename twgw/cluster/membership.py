@@ -34,6 +34,8 @@ from twgw.throttle.others import CountsOn
 FOREIGN = "it speaks in the name of another node's gateway, or of too many"
 HASTE = 0.05
 """Seconds between two renewals when somebody does."""
+LATEST = 60.0
+"""Seconds after which nobody waits for an answer of the database any more: what is said then it has, or has again."""
 SILENT = 3.0
 """Seconds within which a database that answers has renewed it, twice over."""
 
@@ -109,8 +111,9 @@ class Membership:
         """With what others know that we are done: from the database, from messages."""
         self._announced = Head(0, 0)
         """How far others were told that the log is."""
-        self._forgotten = 0
-        """Up to there a position may be one of those that the database has lost; a new epoch begins far behind it."""
+        self._forgotten, self._until = 0, Moment.now(clocks)
+        """Up to there, and until then, a position may be one of those that the database has lost, which is said late; a
+        new epoch begins far behind it."""
         self._is_out = False
         self._waits: list[Wait] = []
         self._renewing = False
@@ -181,6 +184,7 @@ class Membership:
         self._database.remembered.found(view.times)
         if 0 < looked.epoch < view.head.epoch:
             self._forgotten = looked.pos + cluster.APART // 2
+            self._until = Moment.now(self._clocks).later(LATEST)
         self._published = published
         if 0 < before.epoch < view.head.epoch:
             self._log.error(
@@ -350,7 +354,7 @@ class Membership:
         Fails with Lost when the database has gone back behind it.  What was just appended here counts when a look has
         found it: an older one may have seen that position taken by a record that the database has lost since.
         """
-        if position <= self._forgotten:
+        if position <= self._forgotten and not self._until.is_over(Moment.now(self._clocks)):
             return fail(Lost("the database has lost what it had committed"))
         wanted, roll = Head(self.grants.known.epoch, position), self.roll()
         done: Deferred[Reached] = Deferred(self._give_up)
