@@ -71,7 +71,7 @@ class Reader(Protocol):
     def news(self, since: Head, most: int | None = None) -> Awaitable[News | None]:
         """What followed a position; None when that can no longer be said.
 
-        Of more APIs than ``most`` it has the names alone (``News.unread``); an earlier key manager tells all.
+        Of more APIs than ``most`` it has names and states alone (``News.unread``); an earlier key manager tells all.
         """
 
     def apis(self, names: Sequence[str]) -> Awaitable[Mapping[str, Api | None]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from twgw.model import Api, Credential, Lifecycle, Policy, SubscriptionState, Tier
 
@@ -56,8 +56,8 @@ class News:
     blocks: "tuple[Block, ...] | None" = None
     more: bool = False
     """Whether the log goes on behind them."""
-    unread: frozenset[str] = frozenset()
-    """APIs that are named, too, and so many that each is to be read by itself (``Reader.apis``)."""
+    unread: Mapping[str, Lifecycle] = field(factory=dict)
+    """APIs that are named, too, and their states: so many that each is to be read by itself (``Reader.apis``)."""
 
     @property
     def about_apis(self) -> bool:
@@ -68,8 +68,10 @@ class News:
         """What is to be in force after them; the same where nothing of it is named."""
         if not self.about_apis and self.blocks is None:
             return before
+        apis = {name: api for name, api in {**before.apis, **self.apis}.items() if api is not None}
+        states = {name: state for name, state in self.unread.items() if name in apis and apis[name].state is not state}
         return Served(
-            {name: api for name, api in {**before.apis, **self.apis}.items() if api is not None},
+            {**apis, **{name: evolve(apis[name], state=state) for name, state in states.items()}},
             before.policies if self.policies is None else self.policies,
             before.tiers if self.tiers is None else self.tiers,
             before.blocks if self.blocks is None else self.blocks,

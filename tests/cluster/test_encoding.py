@@ -57,7 +57,7 @@ def test_everything_comes_as_it_was():
     [
         None, News(), News(RECORDS), News(RECORDS, {"pets:1.0": API, "gone:1": None}, more=True),
         News(RECORDS, {}, (), {}, ()), News(RECORDS, {}, SERVED.policies, SERVED.tiers, SERVED.blocks),
-        News(RECORDS, unread=frozenset(("pets:1.0", "x:1"))),
+        News(RECORDS, unread={"pets:1.0": Lifecycle.BLOCKED, "x:1": Lifecycle.PUBLISHED}),
     ],
 )  # fmt: skip
 def test_news_come_as_they_were(news):

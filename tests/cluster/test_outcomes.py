@@ -6,14 +6,14 @@ from twisted.internet.error import ConnectionDone
 from twisted.protocols.amp import RemoteAmpError, UnhandledCommand, UnknownRemoteError
 from twisted.python.failure import Failure
 
-from twgw.cluster.commands import Away, Broken, Lost, Refused
+from twgw.cluster.commands import Away, Broken, Lost, Refused, Unknown
 from twgw.cluster.outcomes import told, understood, words
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (Refused("no"), Refused), (Away("no"), Away), (Lost("no"), Lost), (UnhandledCommand(), Refused),
+        (Refused("no"), Refused), (Away("no"), Away), (Lost("no"), Lost), (UnhandledCommand(), Unknown),
         (UnknownRemoteError("x"), Broken), (RemoteAmpError(b"X", "x"), Broken), (ConnectionDone(), Lost),
         (KeyError("size"), Lost),
     ],

@@ -5,7 +5,9 @@ from twisted.internet.defer import Deferred, execute
 
 from tests.gateway.conftest import Registry
 from twgw.cluster.answers import Answers
+from twgw.cluster.commands import ReadApis
 from twgw.cluster.remote import Remote
+from twgw.gateway import follower, postponed
 from twgw.memory import MemoryGateway, digest
 from twgw.memory_world import EPOCH
 from twgw.model import Limit, Tier
@@ -106,6 +108,21 @@ def test_nobody_is_said_not_to_answer_who_was_not_tried(gateway, registry, opene
     opened.pump()
     assert "cats:1.0" in gateway.deployment.compiled
     assert not [text for level, text in gateway.log.lines if level in {"warn", "error"}]
+
+
+def test_a_key_manager_of_an_earlier_version_is_asked_for_everything(gateway, call, registry, opened, monkeypatch):
+    """When another had told the names of APIs, and is gone since: nobody is said not to answer."""
+    for module in (follower, postponed):
+        monkeypatch.setattr(module, "AT_A_TIME", 1)
+    monkeypatch.setattr(gateway.follower, "_trusted", lambda: True)
+    monkeypatch.delitem(opened.server._here.answers, ReadApis)
+    for name in ("cats", "dogs"):
+        registry.api(name)
+    follow(gateway, opened)
+
+    assert {"pets:1.0", "cats:1.0", "dogs:1.0"} == gateway.deployment.compiled.keys()
+    assert ("", 200) == (gateway.follower.outage, call())
+    assert not [text for level, text in gateway.log.lines if level == "error"]
 
 
 def test_a_key_is_told_by_its_digest(gateway, call, opened, monkeypatch):

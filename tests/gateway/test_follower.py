@@ -14,7 +14,7 @@ from twgw.faults import InvalidFileError
 from twgw.gateway import follower, postponed
 from twgw.gateway.deployment import Compiler
 from twgw.memory import MemoryGateway
-from twgw.model import Lifecycle, Limit, Policy, Tier
+from twgw.model import Lifecycle, Limit, Policy, Tier, Unit
 from twgw.policy.exchange import Problem
 from twgw.policy.registry import PluginConflict
 from twgw.registry import News, Record
@@ -468,6 +468,28 @@ def test_many_are_not_read_before_their_position_is_reached(gateway, registry, c
     assert [] == reads
 
 
+def test_one_of_many_that_is_blocked_or_gone_is_so_at_once(gateway, registry, call, told_to, later, reads):
+    """Whoever takes an API away waits for no documents; whoever gives it back waits for what it is then."""
+    opened(registry, *NAMES)
+    edited(registry, base_path="/animals")
+    registry.write(set_state, "pets:1.0", Lifecycle.BLOCKED, actor="ann")
+    gateway.follower.poll()
+    assert (503, 404) == (call(), call(path="/animals/7"))
+
+    opened(registry, "six", "seven")
+    registry.write(set_state, "pets:1.0", Lifecycle.DEPRECATED, actor="ann")
+    gateway.follower.poll()
+    assert 200 == call()
+
+    opened(registry, "eight", "nine")
+    registry.write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
+    gateway.follower.poll()
+    assert 404 == call()
+    while told_to()[1].refused:
+        reads.pop(0).callback(None) if reads else later()
+    assert ([200] * 5, 404, 404) == (statuses(gateway), call(), call(path="/animals/7"))
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_what_changes_while_it_is_read_is_read_again(gateway, registry, told_to, later, reads, together):
     """What was read is old by then, whether the news has it, or once more names alone."""
@@ -579,6 +601,97 @@ def test_global_policies_come_with_the_apis_that_have_them(gateway, registry, ca
 
     later()
     assert [418, 418, 418] == [call(), *statuses(gateway)[:2]]
+
+
+def finish(told_to, later):
+    """Have all that comes later come."""
+    while any("is being compiled" in nack.text for nack in told_to()[1].refused):
+        later()
+
+
+@pytest.fixture
+def compiles(monkeypatch):
+    """The names of the APIs that are compiled."""
+    found, whole = [], Compiler.whole
+    monkeypatch.setattr(Compiler, "whole", lambda it, api, *more: found.append(api.name) or whole(it, api, *more))
+    return found
+
+
+def test_what_makes_every_api_another_compiles_none_at_once(gateway, registry, call, told_to, later, compiles):
+    """A first limit in bytes does, and new code of a policy: what is compiled stays until then, whatever it was of."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    finish(told_to, later)
+    compiles.clear()
+    position = registry.write(update_tier, Tier("Gold", (Limit(1000, unit=Unit.BYTES),)))
+
+    assert (True, []) == (gateway.follower.reached(position).called, compiles)
+    assert ([200] * 5, 200) == (statuses(gateway), call())
+    finish(told_to, later)
+    assert sorted((*NAMES, "pets")) == sorted(compiles)
+
+
+def test_of_those_that_come_none_is_compiled_for_the_policies_before(gateway, registry, told_to, later, compiles):
+    """When others are named just then, all stay as they are for once more."""
+    opened(registry, *NAMES)
+    registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    gateway.follower.poll()
+    later()
+    opened(registry, "six", "seven", "eight")
+    compiles.clear()
+    later()
+    assert (2, [404] * 5) == (len(compiles), statuses(gateway))  # the last two of those that came first
+    finish(told_to, later)
+    assert ([418] * 5, 418) == (statuses(gateway), gateway.get("/eight/7").status)
+
+
+def test_what_is_published_beside_many_that_are_wrong_does_not_come_later(gateway, registry, call, told_to, later):
+    """They were tried; only what is changed of them, or what they are compiled with, has them tried again."""
+    opened(registry, *NAMES, **WRONG)
+    gateway.follower.poll()
+    finish(told_to, later)
+    faults = gateway.follower._faults
+    assert gateway.follower.reached(edited(registry, base_path="/animals")).called
+    assert (200, faults) == (call(path="/animals/7"), gateway.follower._faults)
+
+    gateway._plugins = {**gateway._plugins, "cores": gateway._plugins["deprecation"]}
+    gateway.follower.reload()
+    assert [503] * 5 == statuses(gateway)
+    finish(told_to, later)
+    assert ([200] * 5, "") == (statuses(gateway), gateway.follower.fault)
+
+
+def test_what_comes_under_wrong_global_policies_is_compiled_before(gateway, registry, told_to, later, compiles):
+    """That those are wrong is known at once, and what comes is compiled with those that stay."""
+    opened(registry, *NAMES)
+    gateway.follower.reached(registry.write(set_policies, (Policy("cores"),)))
+    assert ([], "policies[0].name: no policy 'cores'") == (compiles, gateway.follower.fault[:35])
+    finish(told_to, later)
+
+    assert (sorted(NAMES), [200] * 5) == (sorted(compiles), statuses(gateway))
+    assert [""] == [nack.api for nack in told_to()[1].refused]
+
+
+def test_what_is_published_under_wrong_global_policies_does_not_come_later(gateway, registry, call, told_to, later):
+    """However many APIs have those before: each publication would wait for all to be tried with them again."""
+    opened(registry, *NAMES)
+    gateway.follower.reached(registry.write(set_policies, (Policy("cores"),)))
+    finish(told_to, later)
+    assert [""] == [nack.api for nack in told_to()[1].refused]
+
+    assert gateway.follower.reached(edited(registry, base_path="/animals")).called
+    assert ([200] * 5, 200) == (statuses(gateway), call(path="/animals/7"))
+    assert [""] == [nack.api for nack in told_to()[1].refused]
+    opened(registry, "six", "seven", "eight")
+    gateway.follower.poll()
+    assert {"six:1.0", "seven:1.0", "eight:1.0", ""} == {nack.api for nack in told_to()[1].refused}
+    finish(told_to, later)
+    assert [""] == [nack.api for nack in told_to()[1].refused]
+
+    gateway._plugins = {**gateway._plugins, "cores": gateway._plugins["deprecation"]}
+    gateway.follower.reload()
+    finish(told_to, later)
+    assert ((), "", [200] * 5) == (told_to()[1].refused, gateway.follower.fault, statuses(gateway))
 
 
 def test_a_gateway_by_itself_takes_all_at_once(gateway, registry, monkeypatch):

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from tests.cluster.test_protocol import outcome
 from twgw.gateway import postponed
 from twgw.gateway.postponed import Postponed
-from twgw.model import Api
+from twgw.model import Api, Lifecycle
 from twgw.registry import News, Served
 from twgw.storage.errors import Unavailable
 
@@ -15,6 +15,10 @@ NAMES = [f"{letter}:1" for letter in "abcde"]
 
 def api(name, path="/new"):
     return Api(name.partition(":")[0], "1", path)
+
+
+def states(*names):
+    return dict.fromkeys(names, Lifecycle.PUBLISHED)
 
 
 class World:
@@ -64,7 +68,7 @@ def world(monkeypatch):
 
 def test_some_at_a_time_are_read_and_compiled(world):
     """All but those that can be put in force at once with them; until then nothing is."""
-    world.hear(unread=frozenset(NAMES))
+    world.hear(unread=states(*NAMES))
     assert set(NAMES) == world.it.of(world.served)
     done = world.make()
     world.go_on()
@@ -81,10 +85,31 @@ def test_some_at_a_time_are_read_and_compiled(world):
     assert {} == world.it.early
 
 
+def test_a_thread_that_looks_meanwhile_misses_none(world):
+    """Each is one of those that are to be read, or of those that were."""
+    reads, seen = world.it.read, []
+
+    class Found(dict):
+        def __getitem__(self, name):
+            seen.append(world.it.of(world.served))
+            return super().__getitem__(name)
+
+    async def read(names):
+        return Found(await reads(names))
+
+    world.it.read = read
+    world.hear(unread=states(*NAMES))
+    world.it.names = frozenset()
+    world.make()
+    world.go_on()
+
+    assert [set(NAMES)] * 5 == seen
+
+
 def test_one_that_goes_comes_as_nothing(world):
     """It is as if it had never been."""
     del world.registry["a:1"]
-    world.hear(unread=frozenset(NAMES[:2]))
+    world.hear(unread=states(*NAMES[:2]))
     world.make()
     world.go_on()
 
@@ -94,10 +119,10 @@ def test_one_that_goes_comes_as_nothing(world):
 @pytest.mark.parametrize("unread", [True, False])
 def test_what_is_named_again_meanwhile_is_not_what_was_read(world, unread):
     """Its news has it, or it is read once more."""
-    world.hear(unread=frozenset(NAMES[:2]))
+    world.hear(unread=states(*NAMES[:2]))
     done = world.make()
     world.registry["a:1"] = api("a:1", "/newer")
-    world.hear(**({"unread": frozenset(["a:1"])} if unread else {"apis": {"a:1": api("a:1", "/newer")}}))
+    world.hear(**({"unread": states("a:1")} if unread else {"apis": {"a:1": api("a:1", "/newer")}}))
     world.go_on()
 
     assert done.called
@@ -107,11 +132,11 @@ def test_what_is_named_again_meanwhile_is_not_what_was_read(world, unread):
 
 def test_what_was_read_before_it_was_named_again_is_old(world):
     """And they are not due without it."""
-    world.hear(unread=frozenset(NAMES[:2]))
+    world.hear(unread=states(*NAMES[:2]))
     world.make()
     world.go_on()
     world.it.due = False
-    world.hear(unread=frozenset(["a:1"]))
+    world.hear(unread=states("a:1"))
     assert {"a:1", "b:1"} == world.it.of(world.served)
     assert "/old" == world.it.whole(world.served).apis["a:1"].base_path
 
@@ -119,7 +144,7 @@ def test_what_was_read_before_it_was_named_again_is_old(world):
 def test_one_that_is_wrong_is_not_tried_again(world):
     """Until it is another; the others are compiled."""
     world.registry["b:1"] = api("b:1", "/wrong")
-    world.hear(unread=frozenset(NAMES))
+    world.hear(unread=states(*NAMES))
     world.make()
     world.go_on()
 
@@ -127,9 +152,32 @@ def test_one_that_is_wrong_is_not_tried_again(world):
     assert (True, False) == (world.it.is_known(api("b:1", "/wrong")), world.it.is_known(api("b:1")))
 
 
+@pytest.mark.parametrize("changed", [{"policies": ()}, {"tiers": {}}, None])
+def test_one_that_was_wrong_may_be_right_with_what_is_new(world, changed):
+    """Other global policies or tiers, or everything anew; also when they come while it is compiled."""
+    world.registry |= {name: api(name, "/wrong") for name in NAMES[:2]}
+    world.hear(unread=states(*NAMES))
+    compiles = world.compiles
+
+    def meanwhile(served, apis):
+        if not world.compiled:
+            world.it.heard(News(**changed)) if changed is not None else world.it.forget()
+        return compiles(served, apis)
+
+    world.it.compile = meanwhile
+    world.make()
+    world.go_on()
+
+    wrong = api("a:1", "/wrong")
+    times = 1 if changed is None else 2
+    assert (times, times == 2) == (sum("a:1" in some for some in world.compiled), world.it.is_known(wrong))
+    world.it.heard(News(tiers={}))
+    assert not world.it.is_known(wrong)
+
+
 def test_after_an_outage_the_rest_is_read(world):
     """It is to be called again."""
-    world.hear(unread=frozenset(NAMES))
+    world.hear(unread=states(*NAMES))
     done = world.make()
     world.waiting.pop(0).callback(None)
     world.waiting.pop(0).errback(Unavailable("nobody answers"))
@@ -144,7 +192,7 @@ def test_after_an_outage_the_rest_is_read(world):
 
 def test_who_begins_anew_reads_none_of_them(world):
     """What is under way is let be; what is to come is in what was read."""
-    world.hear(unread=frozenset(NAMES))
+    world.hear(unread=states(*NAMES))
     done = world.make()
     world.it.forget()
     world.go_on()

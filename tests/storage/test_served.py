@@ -89,16 +89,17 @@ def test_many_news_come_in_parts(begun, write, read, monkeypatch):
     ]
 
 
-def test_of_many_apis_only_the_names_are_read(begun, write, read):
-    """They are read by themselves then; whatever else is named is told all the same."""
+def test_of_many_apis_only_names_and_states_are_read(begun, write, read):
+    """They are read by themselves then, but for one that is gone; whatever else is named is told all the same."""
     write(publish, "toys:1.0", 1)
     write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")
+    write(set_state, "toys:1.0", Lifecycle.BLOCKED, actor="ann")
     write(update_tier, Tier("gold", (Limit(7),)))
     news = read(read_news, begun, 1)
 
-    assert ({}, {"toys:1.0", "pets:1.0"}, {"gold": Tier("gold", (Limit(7),))}) == (news.apis, news.unread, news.tiers)
-    assert news.about_apis
-    assert attrs.evolve(read(read_news, begun, 2), apis={}) == attrs.evolve(news, unread=frozenset())
+    assert ({"pets:1.0": None}, {"toys:1.0": Lifecycle.BLOCKED}) == (news.apis, news.unread)
+    assert (True, {"gold": Tier("gold", (Limit(7),))}) == (news.about_apis, news.tiers)
+    assert attrs.evolve(read(read_news, begun, 2), apis={}) == attrs.evolve(news, apis={}, unread={})
 
 
 @pytest.mark.parametrize("case", ["a later version", "a gap", "another epoch", "an earlier position"])

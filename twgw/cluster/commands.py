@@ -25,6 +25,10 @@ class Refused(Exception):
     """By which it is counted."""
 
 
+class Unknown(Refused):
+    """The peer is of an earlier version, and does not know the command."""
+
+
 class Removed(Refused):
     """The peer was taken out of the cluster."""
 

@@ -4,7 +4,7 @@ from OpenSSL import SSL
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from twgw.cluster.commands import ERRORS, Broken, Lost, Refused
+from twgw.cluster.commands import ERRORS, Broken, Lost, Unknown
 
 
 def told(error: BaseException | None) -> amp.RemoteAmpError:
@@ -18,7 +18,7 @@ def understood(failure: Failure) -> Failure:
     if failure.check(*ERRORS, Lost):
         return failure
     if failure.check(amp.UnhandledCommand):
-        return Failure(Refused("the peer does not know this command"))
+        return Failure(Unknown("the peer does not know this command"))
     if failure.check(amp.RemoteAmpError):
         return Failure(Broken("the peer failed over it"))
     return Failure(Lost(words(failure)))

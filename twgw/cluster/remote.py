@@ -29,13 +29,14 @@ from twgw.cluster.commands import (
     ReadNews,
     Refused,
     Renew,
+    Unknown,
 )  # fmt: skip
 from twgw.cluster.encoding import Garbled
 from twgw.cluster.protocol import Peer
 from twgw.model import Api
 from twgw.reader import Found, Key, Right, Secrets
 from twgw.registry import Head, News, Served
-from twgw.storage.errors import Unavailable
+from twgw.storage.errors import Unable, Unavailable
 from twgw.throttle.kept import Counted
 
 LARGEST = 64 << 20
@@ -77,9 +78,9 @@ class Remote:
         return found
 
     async def apis(self, names: Sequence[str]) -> Mapping[str, Api | None]:
-        """APIs as clients are to find them."""
+        """APIs as clients are to find them.  Raises Unavailable, and Unable for those of an earlier version."""
         wanted, half = encoding.write_names(names), len(names) // 2
-        if len(wanted) > PIECE:  # of names that are long, and in an alphabet that takes many bytes
+        if len(wanted) > PIECE and half:  # of names that are long, and in an alphabet that takes many bytes
             return {**await self.apis(names[:half]), **await self.apis(names[half:])}
         found: News | None = await self._read(ReadApis, encoding.read_news, wanted=wanted)
         if found is None or found.apis.keys() != set(names):
@@ -135,7 +136,7 @@ class Remote:
         return found
 
     async def _answer(self, ask: Callable[[Peer], Awaitable[Any]], ability: str = "") -> Any:
-        why = ""
+        why, kind = "", Unavailable
         await self.tried()
         for peer in self.peers():
             if ability and ability not in peer.abilities:
@@ -145,7 +146,8 @@ class Remote:
                 return await ask(peer)
             except (Away, Broken, Lost, Refused) as error:
                 why = f"{peer.name}: {error}"
-        raise Unavailable(f"no key manager answers: {why or self.why()}")
+                kind = Unable if isinstance(error, Unknown) else kind
+        raise kind(f"no key manager answers: {why or self.why()}")
 
 
 def _keep(peer: Peer, **arguments: Any) -> "Deferred[dict[str, Any]]":

@@ -18,6 +18,7 @@ from twgw.gateway.deployment import Compiled, Deployment, MakeCall, deploy
 from twgw.model import Api, State
 from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin
+from twgw.publisher.lifecycle import EFFECTS
 from twgw.registry import Record, Served
 
 LATER = "is being compiled; what was in force of it stays until then"
@@ -53,25 +54,33 @@ def compiled(
 
     Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
     refused.  What is ``spare`` was compiled before, and not put in force.  APIs that are compiled ``later`` stay as
-    wrong ones do, with the global policies that were in force; those that are new are not there yet.
+    they are, with the global policies that were in force, and are compiled only where their new state lets in others;
+    those that are new are not there yet.
     """
     faults: dict[str, tuple[str, ...]] = {}
     broken: set[str] = set()
+    stays: dict[str, Compiled] = {}
     policies, apis = served.policies, dict(served.apis)
     if later and previous is not None:
         policies = previous.state.policies
+        try:
+            deploy(State(policies=served.policies), plugins, gateway, make_call)
+        except SettingsError as error:  # so they need not be waited for
+            faults |= _by_api(error.faults, [])
         for name in later & apis.keys():
             kept = previous.compiled.get(name)
             if kept is None:
                 del apis[name]
-            elif kept.whole:
+            elif not kept.whole:
+                broken.add(name)
+            elif _lets_in(apis[name]) != _lets_in(kept.api):
                 apis[name] = attrs.evolve(kept.api, state=apis[name].state)
             else:
-                broken.add(name)
+                apis[name], stays[name] = kept.api, kept
     while True:
         state = State(policies=policies, tiers=tuple(served.tiers.values()), apis=tuple(apis.values()))
         try:
-            return Ready(deploy(state, plugins, gateway, make_call, previous, broken, spare or {}), faults, later)
+            return Ready(deploy(state, plugins, gateway, make_call, previous, broken, spare, stays), faults, later)
         except SettingsError as error:
             found = _by_api(error.faults, list(apis))
             if "" in found:
@@ -87,6 +96,12 @@ def compiled(
                     broken.add(api)
                 else:
                     apis[api] = attrs.evolve(kept.api, state=apis[api].state)
+
+
+def _lets_in(api: Api) -> tuple[bool, bool]:
+    """What its state says of who is let in."""
+    effect = EFFECTS[api.state]
+    return effect.refused, effect.needs_subscription
 
 
 def _by_api(faults: Iterable[Fault], apis: list[str]) -> dict[str, tuple[str, ...]]:

@@ -168,10 +168,11 @@ def deploy(
     previous: Deployment | None = None,
     broken: Collection[str] = (),
     spare: Mapping[str, Compiled] | None = None,
+    stays: Mapping[str, Compiled] | None = None,
 ) -> Deployment:
     """Compile a state; calls of ``broken`` APIs are refused.  Raises SettingsError with every fault and its path.
 
-    What is the same in ``previous``, or in ``spare``, is not compiled again.
+    What is the same in ``previous``, or in ``spare``, is not compiled again, nor what ``stays``, whatever it was of.
     """
     faults: list[Fault] = []
     counts_bytes = _counts_bytes(state)
@@ -182,7 +183,7 @@ def deploy(
         if not EFFECTS[api.state].found:
             continue
         used = _plugins_of(api, state.policies, plugins, counts_bytes=counts_bytes)
-        kept = _known(api, state.policies, used, previous, spare or {})
+        kept = (stays or {}).get(api.id) or _known(api, state.policies, used, previous, spare or {})
         if api.id in broken:
             plan = compiler.refusing(common, _unavailable, api, api.id)
             compiled[api.id] = Compiled(api, state.policies, used, (plan,) if plan else (), (), whole=False)

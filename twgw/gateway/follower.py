@@ -35,7 +35,7 @@ from twgw.policy.interfaces import Gateway
 from twgw.policy.registry import Plugin, PluginConflict
 from twgw.reader import AT_A_TIME, Reader
 from twgw.registry import Block, Head, News, Record, Served
-from twgw.storage.errors import Unavailable
+from twgw.storage.errors import Unable, Unavailable
 from twgw.storage.served import PREPARE, candidate_of
 
 MANY = 100
@@ -101,6 +101,8 @@ class Follower:
         self._compiler = DeferredLock()
         """Nothing is compiled twice at a time."""
         self._faults: Mapping[str, tuple[str, ...]] = {}
+        self._judged: Served | None = None
+        """In what they were found; None when what is installed may be another since."""
         self._refused: Mapping[str, Nack] = {}
         self._unprepared: tuple[Nack, ...] = ()
         self._prints = Prints()
@@ -214,6 +216,7 @@ class Follower:
             self._plugins = await self._in_thread(self._find_plugins)
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
+        self._judged = None
         await self._deploy(served, len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
@@ -263,6 +266,8 @@ class Follower:
     async def _make_all(self) -> None:
         try:
             await self._postponed.make(lambda: self._served)
+        except Unable:
+            self._anew = True  # it tells APIs by their names to nobody, and everything to everybody
         except Unavailable as error:
             self._facts.lose(str(error))
             return
@@ -279,13 +284,28 @@ class Follower:
         return self._in_thread(self._missing, served)
 
     def _make_some(self, served: Served, apis: Sequence[Api]) -> "Deferred[Mapping[str, Compiled]]":
-        work = (made, state_of(served), apis, self._plugins, self._gateway, self._make_call)
+        work = (made, state_of(self._possible(served)), apis, self._plugins, self._gateway, self._make_call)
         return self._compiler.run(self._in_thread, *work)
 
     def _missing(self, served: Served) -> list[Api]:
         """What would have to be compiled, as far as it can be."""
-        found = unmade(state_of(served), self._plugins, self.deployment, self._known)
-        return [api for api in found if not self._postponed.is_known(api)]
+        found = unmade(state_of(self._possible(served)), self._plugins, self.deployment, self._known)
+        return [api for api in found if not (self._postponed.is_known(api) or self._is_wrong(api, served))]
+
+    def _is_wrong(self, api: Api, served: Served) -> bool:
+        """Whether it was found wrong in the same state, as nothing of that has changed."""
+        judged = self._judged
+        return (
+            judged is not None and api.id in self._faults and judged.apis.get(api.id) == api
+            and (judged.policies, judged.tiers) == (served.policies, served.tiers)
+        )  # fmt: skip
+
+    def _possible(self, served: Served) -> Served:
+        """A state, with the global policies that are in force while those that are to be were found wrong."""
+        if self.deployment is None or self._judged is None or "" not in self._faults:
+            return served
+        same = served.policies == self._judged.policies
+        return attrs.evolve(served, policies=self.deployment.state.policies) if same else served
 
     def _to_come(self, served: Served) -> frozenset[str]:
         """Which APIs of it are to come later."""
@@ -293,14 +313,20 @@ class Follower:
             return frozenset()
         later = self._postponed.of(served)
         missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
-        together = later and served.policies != self.deployment.state.policies
-        return later | missing if together or len(missing) > SOON else later
+        if not later and len(missing) <= SOON:
+            return later
+        if self._possible(served).policies != self.deployment.state.policies:  # which all have until then
+            return later | served.apis.keys()
+        return later | missing if len(missing) > SOON else later
 
     def _compiled(self, served: Served, changed: int) -> Ready:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
+        possible = self._possible(served)
         ready = compiled(
-            served, self._plugins, self._gateway, self._make_call, self.deployment, self._known, self._to_come(served)
+            possible, self._plugins, self._gateway, self._make_call, self.deployment, self._known, self._to_come(served)
         )
+        if possible is not served:
+            ready = attrs.evolve(ready, faults={**ready.faults, "": self._faults[""]})
         if self._trusted is not None:
             ready = attrs.evolve(ready, digest=self._digest_of(ready))
         if served.blocks == self._blocked:
@@ -376,7 +402,7 @@ class Follower:
                 now = "what was in force of it stays" if one is None or one.whole else "its calls are answered with 503"
                 for text in texts:
                     self._gateway.log.error("{fault}; {now}", fault=text, now=now)
-        self._faults = ready.faults
+        self._faults, self._judged = ready.faults, served
         count = len(ready.deployment.compiled)
         said, self._said = self._said, (self._facts.cache.epoch, position, count)
         if said != self._said:

@@ -39,18 +39,20 @@ class Postponed:
     _fresh: Mapping[str, Api | None] = field(factory=dict, init=False)
     """Those that were read; None for one that goes."""
     _wrong: dict[str, Api] = field(factory=dict, init=False)
-    """Those that cannot be compiled."""
+    """Those that cannot be compiled, as everything else is now."""
 
     def heard(self, news: News) -> None:
         """Some are to be read now, and what was read before of those that are named is old."""
-        named = news.apis.keys() | news.unread
-        self._unread = (self._unread | news.unread) - news.apis.keys()
+        named = news.apis.keys() | news.unread.keys()
+        self._unread = (self._unread | news.unread.keys()) - news.apis.keys()
         self._fresh = {name: api for name, api in self._fresh.items() if name not in named}
         self._asked -= named
+        if news.policies is not None or news.tiers is not None:
+            self._wrong = {}
 
     def forget(self) -> None:
         """Everything is read anew: nothing is to be read by itself."""
-        self._unread, self._asked, self._fresh = frozenset(), set(), {}
+        self._unread, self._asked, self._fresh, self._wrong = frozenset(), set(), {}, {}
 
     def of(self, served: Served) -> frozenset[str]:
         """Which of them are in a state, or are to come to it."""
@@ -79,18 +81,19 @@ class Postponed:
     async def make(self, served: Callable[[], Served]) -> None:
         """Read and compile them, some at a time, until the rest can be put in force with all of it.
 
-        ``served`` gives the state at a moment, without them.  Raises Unavailable; to be called again then.
+        ``served`` gives the state at a moment, without them.  Raises Unavailable, and Unable; to be called again then.
         """
         while self._unread:
             self._asked = set(sorted(self._unread)[:AT_A_TIME])
             found = await self.read(sorted(self._asked))
-            self._unread -= self._asked
             self._fresh = {**self._fresh, **{name: found[name] for name in self._asked}}
+            self._unread -= self._asked  # a thread that looks meanwhile finds each in one of them
         while len(missing := await self.missing(self.whole(served()))) > AT_A_TIME:
             rest = missing[:-AT_A_TIME]
             while rest:
                 some, rest = rest[:AT_A_TIME], rest[AT_A_TIME:]
+                wrong = self._wrong  # another, once what they are compiled with is another
                 made = await self.compile(self.whole(served()), some)
                 self.early = {**self.early, **made}
-                self._wrong.update((api.id, api) for api in some if api.id not in made)
+                wrong.update((api.id, api) for api in some if api.id not in made)
         self.due = not self._unread

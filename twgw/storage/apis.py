@@ -229,7 +229,7 @@ def live_at(connection: Connection, paths: Iterable[str]) -> list[Api]:
 def live_marks(connection: Connection) -> dict[str, tuple[Any, ...]]:
     """Of every API that clients are to find what is another when the API is: without its document."""
     columns = (table.c.id, table.c.live, table.c.stamp, table.c.created_at, table.c.updated_at)
-    query = select(*columns).where(table.c.state.not_in([state.value for state in HIDDEN]), table.c.live.is_not(None))
+    query = select(*columns).where(*_is_found())
     return {row.id: tuple(row)[1:] for row in connection.execute(query)}
 
 
@@ -244,6 +244,15 @@ def find_lives(connection: Connection, apis: Sequence[str]) -> dict[str, Api | N
     found: dict[str, Api | None] = dict.fromkeys(apis)
     for some in batches(apis):
         found |= {row.id: _stated(row) for row in connection.execute(_found().where(table.c.id.in_(some)))}
+    return found
+
+
+def find_states(connection: Connection, apis: Sequence[str]) -> dict[str, Lifecycle]:
+    """The states of those that clients are to find, without their documents."""
+    found: dict[str, Lifecycle] = {}
+    for some in batches(apis):
+        query = select(table.c.id, table.c.state).where(table.c.id.in_(some), *_is_found())
+        found |= {row.id: Lifecycle(row.state) for row in connection.execute(query)}
     return found
 
 
@@ -296,6 +305,10 @@ def _live() -> Any:
 
 def _found() -> Any:
     return _live().where(table.c.state.not_in([state.value for state in HIDDEN])).order_by(table.c.id)
+
+
+def _is_found() -> tuple[Any, ...]:
+    return table.c.state.not_in([state.value for state in HIDDEN]), table.c.live.is_not(None)
 
 
 def _stated(row: Any) -> Api:

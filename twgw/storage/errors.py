@@ -12,6 +12,10 @@ class Unavailable(Exception):
         super().__init__(text)
 
 
+class Unable(Unavailable):
+    """Who is there is of an earlier version, and does not know how."""
+
+
 class Conflict(Exception):
     """What is there already is in the way: the same name, another's change, or somebody who still needs it.
 

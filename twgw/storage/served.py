@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import attrs
 from sqlalchemy.engine import Connection
 
-from twgw.model import Policy, Tier
+from twgw.model import Api, Policy, Tier
 from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage import log
-from twgw.storage.apis import find_lives, live_apis
+from twgw.storage.apis import find_lives, find_states, live_apis
 from twgw.storage.blocks import list_blocks
 from twgw.storage.rows import from_text, to_text
 from twgw.storage.settings import find_policies
@@ -35,7 +35,7 @@ def read_all(connection: Connection) -> tuple[Head, Served]:
 def read_news(connection: Connection, since: Head, most: int | None = None) -> News | None:
     """What followed a position; None when that can no longer be said.  In a transaction that sees one moment.
 
-    When more APIs than ``most`` are named, they are not read.
+    When more APIs than ``most`` are named, only their states are read: one that is taken away is so at once.
     """
     head = log.head(connection)
     if head == since:
@@ -69,13 +69,15 @@ def _named_by(connection: Connection, records: Iterable[Record], most: int | Non
     kinds = {record.kind for record in known}
     apis = sorted({record.tag.removeprefix("api:") for record in known if record.kind == "api"})
     many = most is not None and len(apis) > most
+    states = find_states(connection, apis) if many else {}
+    gone: dict[str, Api | None] = dict.fromkeys(set(apis) - states.keys())
     return News(
         known,
-        {} if many else find_lives(connection, apis),
+        gone if many else find_lives(connection, apis),
         _policies(connection) if "policies" in kinds else None,
         _tiers(connection) if "tier" in kinds else None,
         _blocks(connection) if "block" in kinds else None,
-        unread=frozenset(apis if many else ()),
+        unread=states,
     )
 
 
