@@ -49,5 +49,21 @@ def test_the_next_is_asked_when_one_does_not_answer(monkeypatch, capsys):
 
     assert (places[1], "hello") == cli_cluster_ask.answered(places, second)
     assert "km1:8091: refused; asking the next\n" == capsys.readouterr().err
-    with pytest.raises(click.ClickException, match="km1:8091: km1 is off\nkm2:8091: km2 is off"):
+    with pytest.raises(click.ClickException, match=r"km1:8091: km1 is off\nkm2:8091: km2 is off\nIs the node there"):
         cli_cluster_ask.answered(places, nobody)
+
+
+def test_whoever_refuses_was_met(monkeypatch):
+    """Nobody is told to look at ports then."""
+    import click
+    from twisted.internet.task import Clock
+
+    from twgw.cluster.commands import Refused
+
+    monkeypatch.setattr("twisted.internet.task.react", lambda main: main(Clock()))
+
+    async def refuses(_reactor, _where):
+        raise Refused("no")
+
+    with pytest.raises(click.ClickException, match=r"^km1:8091: no$"):
+        cli_cluster_ask.answered([Address("km1")], refuses)

@@ -56,6 +56,11 @@ def test_a_node_is_told_what_all_have(join):
     assert "keymanager" in found.node.roles
 
 
+def test_a_token_that_is_not_given_is_asked_for():
+    """By its name."""
+    assert "Token: " in cluster("join", "a:8091")[1]
+
+
 def test_a_node_joins_anew_when_its_certificates_are_taken_away(join):
     """Its configuration names the database by then, and the password is where it was."""
     join(BOTH, SHARED)

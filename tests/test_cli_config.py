@@ -1,11 +1,12 @@
 """Tests of twgw.cli_config."""
 
 import shutil
+from pathlib import Path
 
 import click
 import pytest
 
-from twgw.cli_config import configured, nearby, node_pepper, opened, pepper_file
+from twgw.cli_config import configured, left_out, nearby, node_pepper, opened, pepper_file
 from twgw.config import load
 from twgw.credentials import Pepper
 from twgw.storage import log
@@ -111,6 +112,15 @@ def test_files_are_named_as_from_here(tmp_path):
     assert "/etc/twgw.toml: no" == nearby("/etc/twgw.toml: no")
     assert "environment: TWGW_X: unknown" == nearby("environment: TWGW_X: unknown")
     assert "" == nearby("")
+
+
+def test_a_configuration_that_was_not_named_is(tmp_path, monkeypatch):
+    """Where one stands in this folder."""
+    monkeypatch.chdir(tmp_path)
+    assert "" == left_out(None)
+    Path("twgw.toml").touch()
+    assert "--config twgw.toml, or TWGW_CONFIG" in left_out(None)
+    assert "" == left_out(Path("other.toml"))
 
 
 def test_a_node_that_asks_others_has_no_database():

@@ -113,6 +113,16 @@ def test_a_node_that_is_not_ready_says_why(ports, monkeypatch):
     assert FAIL == only(found, f"port {ports['gateway']}")[0]
 
 
+def test_a_configuration_in_this_folder_that_was_not_named_is(ports):
+    """What is looked at is another node, then."""
+    assert OK == only(doctor()[1], "configuration")[0]
+    Path("twgw.toml").touch()
+    state, _, hint = only(doctor()[1], "configuration")
+
+    assert (WARN, True) == (state, "--config twgw.toml" in hint)
+    assert OK == only(doctor("--config", "twgw.toml")[1], "configuration")[0]
+
+
 def test_a_configuration_that_is_wrong_is_all_that_is_said(ports):
     """A line for each fault: nothing else can be known."""
     Path("twgw.toml").write_text("[node]\nrols = []\n[gateway]\nmax_connections = 0\n")

@@ -13,6 +13,11 @@ from twgw.config import Config
 T = TypeVar("T")
 WAIT = 15.0
 """Seconds for another node to answer."""
+UNMET = (
+    "Is the node there started, and that its [cluster] listen (8091 unless it says otherwise; no port for traffic)?  "
+    "Look at the firewall between the two."
+)
+"""What to look at when nothing came of it that a node of a cluster would say."""
 
 
 def here(config: Config, reactor: Any, identity: Any = None) -> Any:
@@ -46,8 +51,10 @@ def answered(places: Sequence[Address], ask: Callable[[Any, Address], Awaitable[
 
     found: list[tuple[Address, T]] = []
     why: list[str] = []
+    met = False
 
     async def asked(reactor: Any) -> None:
+        nonlocal met
         for where in places:
             try:
                 asking: Deferred[T] = Deferred.fromCoroutine(ask(reactor, where))  # type: ignore[arg-type]
@@ -56,6 +63,7 @@ def answered(places: Sequence[Address], ask: Callable[[Any, Address], Awaitable[
                 why.append(f"{where}: no answer in {WAIT:.0f} s")
             except (Away, Broken, JoinError, Lost, Refused) as error:
                 why.append(f"{where}: {error}")
+                met = met or not isinstance(error, Lost)
             else:
                 found.append((where, answer))
                 return
@@ -65,5 +73,5 @@ def answered(places: Sequence[Address], ask: Callable[[Any, Address], Awaitable[
     with suppress(SystemExit):
         react(lambda reactor: Deferred.fromCoroutine(asked(reactor)))
     if not found:
-        raise failure(why or [f"{places[0]}: failed"])
+        raise failure([*(why or [f"{places[0]}: failed"]), *([UNMET] if not met else [])])
     return found[0]

@@ -35,7 +35,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @config_option
 @click.argument("address", metavar="HOST[:PORT]")
-@click.option("--token", "text", metavar="TOKEN", envvar="TWGW_JOIN_TOKEN", prompt=True, hide_input=True,
+@click.option("--token", "text", metavar="TOKEN", envvar="TWGW_JOIN_TOKEN", prompt="Token", hide_input=True,
               help="What twgw cluster init or token printed.  [else: TWGW_JOIN_TOKEN, or asked for]")
 @click.option("--advertise", metavar="HOST[:PORT]",
               help="By what other nodes reach this one.  [default: the address by which it reaches HOST]")

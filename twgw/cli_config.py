@@ -35,6 +35,12 @@ def configured(file: Path | None) -> Config:
         raise failure(error.lines) from error
 
 
+def left_out(file: Path | None) -> str:
+    """What to say where no configuration is named, and one stands in this folder: it is another node that is meant."""
+    here = Path("twgw.toml")
+    return f"{here} in this folder was not named: --config {here}, or TWGW_CONFIG" if not file and here.exists() else ""
+
+
 def node_pepper(config: Config) -> Pepper:
     """The pepper for new keys; it is made where there is none yet.
 

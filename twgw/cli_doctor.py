@@ -18,7 +18,7 @@ import click
 from attrs import asdict
 from rich.text import Text
 
-from twgw.cli_config import config_option, nearby
+from twgw.cli_config import config_option, left_out, nearby
 from twgw.cli_doctor_cluster import certificate, counters, key_managers, nodes, watched
 from twgw.cli_doctor_ports import ports
 from twgw.cli_finding import FAIL, OK, WARN, Finding, skewed
@@ -86,7 +86,11 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
         for line in error.lines:
             yield Finding(FAIL, "configuration", nearby(line), "correct it; every setting stands in docs/reference.md")
         return
-    yield Finding(OK, "configuration", f"{nearby(str(file))} is valid" if file else "the defaults, and the environment")
+    if way := left_out(file):
+        yield Finding(WARN, "configuration", "the defaults, and the environment, beside a file", way)
+    else:
+        text = f"{nearby(str(file))} is valid" if file else "the defaults, and the environment"
+        yield Finding(OK, "configuration", text)
     answer = _node(config)
     yield from _data_dir(config)
     yield from _files_open(config)
