@@ -226,6 +226,7 @@ def test_nodes_that_count_elsewhere_are_told_once(memcached):
     others.append(Others(3))
     look(reactor, node)
     assert ["error", "info"] == [level for level, text in log.lines if "servers" in text]
+    assert not [text for _, text in log.lines if "does not answer" in text], "it does, and is not asked"
     node.stop()
 
 

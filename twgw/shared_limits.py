@@ -85,7 +85,7 @@ class SharedLimits:
         self._tell_apart(self.limiter.others.apart)
         for server, door in zip(self.servers, self._doors, strict=True):
             server.tick()
-            now, told = (server.down, server.losses), self._told.get(server.name, (False, 0))
+            now, told = (server.silent, server.losses), self._told.get(server.name, (False, 0))
             if now != told and (server.is_known or server.failures >= TRIES):
                 self._told[server.name] = now
                 self._tell(server, door.fault, now, told)

@@ -58,8 +58,10 @@ class CounterServer:
         self._looked_at = self._lost_last = 0.0
         """When the data were last known to be there, and when not."""
         self._repairs: list[Command] = []
-        self.down = False
+        self.silent = False
         """Whether it did not answer when it was last asked."""
+        self.down = False
+        """Whether that is so, or nothing was heard of it since it was barred."""
         self.down_since = 0.0
         self.barred = False
         """Whether nothing may be counted here, as others count elsewhere."""
@@ -128,7 +130,7 @@ class CounterServer:
             replies = [None] * expected
             self._failed()
         else:
-            self.down = self.barred
+            self.silent, self.down = False, self.barred
         place = 0
         for size, answered in parts:
             answered(replies[place : place + size])
@@ -146,6 +148,7 @@ class CounterServer:
 
     def _failed(self) -> None:
         self.failures += 1
+        self.silent = True
         if not self.down:
             self.down = True
             self.down_since = self._wall()
