@@ -47,6 +47,14 @@ def test_a_node_of_no_cluster_says_so(config):
     assert (1, True) == (status, "this node is of no cluster; run: twgw cluster init, or twgw cluster join" in said)
 
 
+def test_a_configuration_in_this_folder_that_was_not_named_is(config):
+    """Whoever forgot it is not told to make a cluster."""
+    status, said = cluster("status")
+
+    assert (1, True) == (status, f"{config} in this folder was not named: --config {config}, or TWGW_CONFIG" in said)
+    assert "init" not in said
+
+
 NODES = [
     {"node": "a", "roles": ["gateway", "keymanager"], "position": 41, "lag": 0, "lease": "held",
      "digest": "0123456789ab", "drifted": False, "counters": "shared", "gateways": 2, "refused": []},
@@ -72,7 +80,7 @@ def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeyp
         "b has no lease: it answers nothing until it has one again",
         "b serves something else than the database has: it reads everything anew",
         "b counts limits apart: m1:11211: it does not answer",
-        "b cannot have in force: pets:1.0: no policy 'geo'",
+        "b does not have in force: pets:1.0: no policy 'geo'",
     ] == said.splitlines()[-4:]
     assert found == json.loads(cluster("status", "-c", config, "--json")[1])
 
@@ -96,6 +104,24 @@ def test_a_node_that_is_not_there_is_said_to_be(config, monkeypatch):
     found |= {"cut_off": "the database has not answered for 9 s"}
     said = cluster("status", "-c", config)[1]
     assert "It is cut off from the others: the database has not answered for 9 s.\n" in said
+
+
+def test_what_a_node_does_not_have_is_said_once_for_each_reason(config, monkeypatch):
+    """Many APIs that come later are one line; of a node that was taken out and runs still, that is all that is said."""
+    Path(config).write_text("[node]\nroles = ['gateway']\n[cluster]\nkeymanagers = ['km1']\n")
+    monkeypatch.setattr("twgw.cluster.tls.load", lambda *_: None)
+    refused = [*({"api": f"a{number}", "reason": "being compiled"} for number in range(20)), *NODES[1]["refused"]]
+    late = NODES[0] | {"refused": refused}
+    document = json.dumps({"cluster": "c1", "nodes": [late, NODES[1] | {"removed": True}]}).encode()
+    monkeypatch.setattr("twgw.cli_cluster.answered", lambda places, _: (places[0], document))
+    said = cluster("status", "-c", config)[1]
+
+    assert "b                gateway              taken out" in said
+    assert [
+        "a does not have in force: at least 20 APIs: being compiled",
+        "a does not have in force: pets:1.0: no policy 'geo'",
+        "b was taken out and runs still, serving nothing: stop it, or let it join anew",
+    ] == said.splitlines()[-3:]
 
 
 def test_what_other_nodes_say_of_themselves_does_not_reach_the_terminal_as_it_is(config, monkeypatch):

@@ -10,7 +10,9 @@ from twisted.internet.task import Clock
 from tests.cluster.wires import AUTHORITY, NOW, certified
 from twgw.cluster.authority import CertificateError, Identity
 from twgw.cluster.commands import Advanced
+from twgw.cluster.lease import UNKNOWN
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned
+from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.renewing import Rounds
 from twgw.cluster.reports import Report
 from twgw.cluster.tls import Tls
@@ -136,11 +138,13 @@ def test_a_key_manager_that_was_taken_out_gives_no_leases(config):
     backing.database.run = lambda function, *args, **more: execute(backing.database.call, function, *args, **more)
     asked = LeaseAsked("g", 1, Head(1, 0))
     assert member.heard(asked, "gw1") is not None
+    assert UNKNOWN == backing.isolated
     backing.database.call(remove_node, "n1", now=EPOCH, write=True)
     member.renew()
     member.look()
     assert member.heard(asked, "gw1") is None
     assert [line for level, line in log.lines if "this node was taken out of the cluster" in line]
+    assert TAKEN_OUT == backing.isolated
     backing.close()
 
 
@@ -233,7 +237,7 @@ def test_a_node_in_a_cluster_looks_after_its_connections(gateway):
 def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     """It is cut off until it is given one; it says what it has in force, and gives its leases back when it stops."""
     told = []
-    gateway.links = SimpleNamespace(peers=lambda link: [link])
+    gateway.links = SimpleNamespace(peers=lambda link: [link], why=f"km1:8091: {TAKEN_OUT}")
     gateway.carrier = SimpleNamespace(tell=lambda peer, message: told.append((peer, message)))
     gateway.reactor = Clock()
     service = Asking(gateway)
@@ -254,7 +258,9 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
 
     service.stopService()
 
-    assert gateway.isolated
+    assert TAKEN_OUT == gateway.isolated
+    gateway.links.why = "km1:8091: refused"
+    assert UNKNOWN == gateway.isolated
     assert not gateway.others().share
     assert ("control", LeaseReturned(gateway.lease.gateway, 2)) == told[-1]
 

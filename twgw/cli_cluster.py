@@ -1,6 +1,7 @@
 """``twgw cluster …``: make a cluster, let nodes into it, see how they stand."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from twgw.cli_cluster_demo import demo
 from twgw.cli_cluster_init import init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_cluster_remove import remove
-from twgw.cli_config import config_option, configured, failure
+from twgw.cli_config import config_option, configured, failure, left_out
 from twgw.cli_show import in_words, show_list, when
 from twgw.cluster.settings import Address
 
@@ -64,7 +65,8 @@ def status(file: Path | None, as_json: bool) -> None:
     if not places and config.cluster.listen is not None:
         places = [Address(config.cluster.listen.interface or "127.0.0.1", config.cluster.listen.port)]
     if not places:
-        raise failure(["this node is of no cluster; run: twgw cluster init, or twgw cluster join"])
+        way = left_out(file) or "run: twgw cluster init, or twgw cluster join"
+        raise failure([f"this node is of no cluster; {way}"])
     try:
         tls = load(*config.cluster.files)
     except CertificateError as error:
@@ -91,8 +93,8 @@ def status(file: Path | None, as_json: bool) -> None:
 
 def _row(each: dict[str, Any]) -> tuple[Any, ...]:
     """A node, as it stands in the table."""
-    if _is_missing(each):
-        return each["node"], each["roles"], "not there", "", "", ""
+    if _is_missing(each) or _is_removed(each):
+        return each["node"], each["roles"], "not there" if _is_missing(each) else "taken out", "", "", ""
     lag = f"{each['position']}, {each['lag']} behind" if each["lag"] else f"{each['position']}, up to date"
     node = f"{each['node']} ({each['gateways']} processes)" if each["gateways"] > 1 else each["node"]
     counted = each["counters"] if each["counters"] in ("", "shared") else "degraded"
@@ -104,11 +106,19 @@ def _is_missing(each: dict[str, Any]) -> bool:
     return not each.get("there", True)
 
 
+def _is_removed(each: dict[str, Any]) -> bool:
+    """Whether a node that runs was taken out."""
+    return bool(each.get("removed"))
+
+
 def _alarms(each: dict[str, Any]) -> Iterator[str]:
     """What is to be looked at."""
     if _is_missing(each):
         since = f" since {when(each['seen_at'])}" if each["seen_at"] is not None else ""
         yield f"{each['node']} is not there{since}: start it, or take it out by twgw cluster remove {each['node']}"
+        return
+    if _is_removed(each):
+        yield f"{each['node']} was taken out and runs still, serving nothing: stop it, or let it join anew"
         return
     if each["lease"] == "ended":
         yield f"{each['node']} has no lease: it answers nothing until it has one again"
@@ -116,5 +126,6 @@ def _alarms(each: dict[str, Any]) -> Iterator[str]:
         yield f"{each['node']} serves something else than the database has: it reads everything anew"
     if each["counters"] not in ("", "shared"):
         yield f"{each['node']} counts limits apart: {each['counters']}"
-    for nack in each["refused"]:
-        yield f"{each['node']} cannot have in force: {nack['reason']}"
+    for reason, apis in Counter(nack["reason"] for nack in each["refused"]).items():
+        many = f"at least {apis} APIs: " if apis > 1 else ""  # a gateway does not name all
+        yield f"{each['node']} does not have in force: {many}{reason}"

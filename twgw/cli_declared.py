@@ -41,7 +41,7 @@ EXAMPLES = """\b
 Examples:
   twgw config dump > apis.yaml             what the database says, with keys as digests
   twgw config diff apis.yaml               what sync would do
-  twgw config sync apis.yaml               do it, in one transaction; all nodes follow within a second
+  twgw config sync apis.yaml               do it, in one transaction; all nodes follow within seconds
   twgw config sync shop.yaml --tag shop    only what carries that tag; nothing else is looked at
 \b
 Status: 0 done, 1 failed, 2 there is a difference (diff --non-zero-exit-code) or used wrongly.

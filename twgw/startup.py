@@ -18,8 +18,10 @@ from twisted.internet.defer import Deferred, succeed
 from twgw import jwt
 from twgw.cache import Cache
 from twgw.cluster.clocks import MachineClocks, Terms
+from twgw.cluster.lease import UNKNOWN
 from twgw.cluster.membership import Membership
 from twgw.cluster.overview import Row, rows
+from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.rollcall import Reached
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
@@ -268,10 +270,12 @@ class FromDatabase:
         return load_signing(path)[0].material if path.exists() else jwt.generate("RS256").to_text()
 
     @property
-    def isolated(self) -> bool:
-        """Whether the gateway is cut off from its cluster."""
+    def isolated(self) -> str:
+        """Why the gateway is cut off from its cluster; empty while it is not."""
         member = self.membership
-        return member is not None and member.lends and not member.lease.valid()
+        if member is None or not member.lends or member.lease.valid():
+            return ""
+        return TAKEN_OUT if member.taken_out() else UNKNOWN
 
     def nodes(self, head: int) -> list[Row]:
         """How every node stands when the log is that far; a node by itself is one."""

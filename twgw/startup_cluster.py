@@ -26,7 +26,7 @@ from twgw.cluster.drift import Comparison
 from twgw.cluster.handover import told
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.joining import Door
-from twgw.cluster.lease import Lease, Watch
+from twgw.cluster.lease import UNKNOWN, Lease, Watch
 from twgw.cluster.links import Links
 from twgw.cluster.membership import Membership
 from twgw.cluster.mesh import Mesh, connecting
@@ -34,7 +34,7 @@ from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturn
 from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
-from twgw.cluster.removals import Removals
+from twgw.cluster.removals import TAKEN_OUT, Removals
 from twgw.cluster.renewing import Renewal, Renewals
 from twgw.cluster.renewing import Rounds as Renewing
 from twgw.cluster.reports import Report
@@ -135,9 +135,11 @@ class FromKeyManagers:
         return self.follower
 
     @property
-    def isolated(self) -> bool:
-        """Whether the gateway is cut off from its cluster."""
-        return not self.lease.valid()
+    def isolated(self) -> str:
+        """Why the gateway is cut off from its cluster; empty while it is not."""
+        if self.lease.valid():
+            return ""
+        return TAKEN_OUT if TAKEN_OUT in self.links.why else UNKNOWN
 
     @property
     def others(self) -> Callable[[], Others]:

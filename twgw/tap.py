@@ -286,7 +286,7 @@ class Node(MultiService):
             fault=fault,
             refused=refused(source.deployment) if fault else (),
             outage=source.outage,
-            isolated=isinstance(self.backing, FromDatabase | FromKeyManagers) and self.backing.isolated,
+            isolated=self.backing.isolated if isinstance(self.backing, FromDatabase | FromKeyManagers) else "",
             certificates=[each.fault for each in self.traffic.certificates if each.fault],
             counters=faults_of(self.shared, self.backing.others),
         )

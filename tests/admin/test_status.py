@@ -56,10 +56,11 @@ def test_a_database_that_is_away_is_a_warning():
 
 def test_a_node_that_is_cut_off_from_its_cluster_is_not_ready():
     """It refuses every request."""
-    status = assess("a", position=0, apis=1, draining=False, fault="", isolated=True)
+    status = assess("a", position=0, apis=1, draining=False, fault="", isolated="why", outage="away")
 
     assert not status.ready
-    assert "cluster: it is not known here what others revoked" in status.reasons[0]
+    assert status.reasons[0].startswith("cluster: why; requests are refused meanwhile")
+    assert ("database: away",) == status.warnings, "what is known is not served then"
 
 
 def test_a_node_with_workers_is_ready_while_one_of_them_is():

@@ -181,6 +181,14 @@ def test_whoever_should_be_there_and_is_not_is_told_of(listening, clock, connect
     assert [] == members
 
 
+def test_a_node_that_was_taken_out_and_runs_still_is_said_to_be(listening, told):
+    """It may renew its session, as it can still write to the database."""
+    listening.here.removals.saw(Head(1, 5), {"gw3": frozenset(), "gw4": frozenset({"2"})})
+    listening.roll = lambda: {name: Standing(name, name, ("keymanager",), Head(1, 4)) for name in ("gw3", "gw4")}
+
+    assert {"gw3": True, "gw4": False, "km1": False} == {each["node"]: each["removed"] for each in told()["nodes"]}
+
+
 def test_who_is_cut_off_says_so_at_once_and_nothing_of_others(listening, log, told):
     """Whether they are there, or have leases, it does not know; the database is not asked."""
     listening.cut_off, log.reading = lambda: "it does not answer", Deferred()

@@ -42,6 +42,7 @@ class ShownNode:
     gateways: int = setting("Its processes that carry traffic.")
     refused: tuple[Nack, ...] = setting("What it cannot have in force, and why.")
     there: bool = setting("Whether it is there; else it is stopped, dead or cut off, and was not taken out.")
+    removed: bool = setting("Whether it was taken out, and runs still: it serves nothing.")
     seen_at: float | None = setting("UNIX time at which one that is not was there last; null: not since we began.")
 
 

@@ -62,7 +62,7 @@ def assess(
     fault: str,
     refused: Iterable[str] = (),
     outage: str = "",
-    isolated: bool = False,
+    isolated: str = "",
     certificates: Iterable[str] = (),
     counters: Iterable[str] = (),
 ) -> Status:
@@ -74,7 +74,7 @@ def assess(
         fault: what is wrong with the state as it is now, a line for each fault.
         refused: APIs that cannot be had and never could be, whose calls are answered with 503.
         outage: why the database does not answer.
-        isolated: whether the node is cut off from its cluster.
+        isolated: why the node is cut off from its cluster; empty where it is not.
         certificates: what is wrong with those of the listeners as their files are now.
         counters: why servers of memcached do not count, a line for each.
     """
@@ -84,12 +84,13 @@ def assess(
     if draining:
         reasons.append("draining: the node is stopping")
     if isolated:
-        text = "requests are refused until it is, but for APIs with when_isolated: stale"
-        reasons.append(f"cluster: it is not known here what others revoked; {text}")
+        text = "requests are refused meanwhile, but for APIs with when_isolated: stale"
+        reasons.append(f"cluster: {isolated}; {text}")
     never = tuple(f"{name}: " for name in refused)
     kept, gone = "the last good state serves", "its calls are answered with 503"
     warnings = [f"state: {line}; {gone if line.startswith(never) else kept}" for line in fault.splitlines()]
-    warnings += [f"database: {outage}; what is known is served, the rest is refused"] * bool(outage)
+    served = "" if isolated else "; what is known is served, the rest is refused"
+    warnings += [f"database: {outage}{served}"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
     warnings += [f"memcached: {line}; limits counted there are degraded to the share of one node" for line in counters]
     return Status(node, position, apis or 0, tuple(reasons), tuple(warnings))

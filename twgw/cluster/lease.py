@@ -22,6 +22,10 @@ MOST_ASKED = 64
 """Questions whose answer is still taken; older ones came to nothing."""
 
 
+UNKNOWN = "it is not known here what others revoked"
+"""Why requests are refused without a lease."""
+
+
 class Watch:
     """Says in the log when the lease of a gateway ends with no other after it, and when there is one again."""
 

@@ -35,6 +35,8 @@ class Row:
     """What it cannot have in force, and why."""
     there: bool = True
     """Whether it is; else it is of the cluster, and stopped, dead or cut off."""
+    removed: bool = False
+    """Whether it was taken out of the cluster, and runs still."""
     seen_at: float | None = None
     """When one that is not there was there last, in UNIX time; None: not since the node that says so began."""
 

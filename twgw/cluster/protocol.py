@@ -23,6 +23,7 @@ from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, 
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
 from twgw.cluster.outlet import Outlet
+from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.tls import JOIN, peer_of
 from twgw.cluster.turns import MOST_CONNECTIONS, Who
 
@@ -35,7 +36,6 @@ MOST_UNSENT = 1 << 20
 STALLED, SILENT, HELLO_WITHIN, PATIENCE, ALIVE = 2.0, 30.0, 10.0, 10.0, 3.0
 """Seconds for which a peer may take nothing, say nothing, leave out its hello, owe an answer, and that to a ping."""
 LONGEST_VALUE = 0xFFFF
-TAKEN_OUT = "the node was taken out of the cluster; it comes back by: twgw cluster join, with another certificate"
 LINKS = ("control", "bulk", "relay")
 """What a connection is for: leases, what is large, what key managers tell each other."""
 _OF_ERRORS = {amp.ERROR_CODE, amp.ERROR_DESCRIPTION}

@@ -11,6 +11,7 @@ from attrs import define, field
 from twgw.cluster.authority import Identity
 from twgw.registry import Head
 
+TAKEN_OUT = "the node was taken out of the cluster; it comes back by: twgw cluster join, with another certificate"
 
 @define(eq=False)
 class Removals:

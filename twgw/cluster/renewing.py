@@ -21,7 +21,8 @@ from twgw.cluster import authority
 from twgw.cluster.authority import Authority, CertificateError, Identity
 from twgw.cluster.commands import Away, Refused, Removed
 from twgw.cluster.joining import AUTHORITY, note
-from twgw.cluster.protocol import TAKEN_OUT, Peer
+from twgw.cluster.protocol import Peer
+from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.tls import Tls, load
 from twgw.newfile import replace
 from twgw.policy.interfaces import Log

@@ -21,7 +21,7 @@ from twgw.policy.registry import Plugin
 from twgw.publisher.lifecycle import EFFECTS
 from twgw.registry import Record, Served
 
-LATER = "is being compiled; what was in force of it stays until then"
+LATER = "being compiled; what was in force stays until then"
 _OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
 
 
