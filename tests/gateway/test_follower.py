@@ -1,6 +1,7 @@
 """What is in force keeps in step with the log of a database."""
 
 import gc
+from contextlib import suppress
 from types import SimpleNamespace
 
 import attrs
@@ -659,6 +660,29 @@ def test_what_is_published_beside_many_that_are_wrong_does_not_come_later(gatewa
     assert [503] * 5 == statuses(gateway)
     finish(told_to, later)
     assert ([200] * 5, "") == (statuses(gateway), gateway.follower.fault)
+
+
+def test_what_is_found_wrong_before_other_policies_are_found_is_no_more(
+    gateway, registry, told_to, later, monkeypatch
+):  # fmt: skip
+    """Also while they are looked for: all would be compiled while a lease waits, as if they had been tried."""
+    opened(registry, *NAMES, **WRONG)
+    gateway.follower.poll()
+    finding, work = Deferred(), gateway.follower._in_thread
+    looks = lambda function, *args: finding.addCallback(lambda _: work(function, *args))
+    find = gateway.follower._find_plugins
+    monkeypatch.setattr(
+        gateway.follower, "_in_thread", lambda it, *args: (looks if it is find else work)(it, *args)
+    )  # fmt: skip
+    gateway._plugins = {**gateway._plugins, "cores": gateway._plugins["deprecation"]}
+    gateway.follower.reload()
+    for _ in range(3):
+        with suppress(IndexError):
+            later()
+    finding.callback(None)
+    assert ([404] * 5, 5) == (statuses(gateway), len(told_to()[1].refused))
+    finish(told_to, later)
+    assert [200] * 5 == statuses(gateway)
 
 
 def test_what_comes_under_wrong_global_policies_is_compiled_before(gateway, registry, told_to, later, compiles):

@@ -209,7 +209,6 @@ class Follower:
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
         self._guarded = {}
-        self._postponed.forget()
         self._facts.cache.reset(head.epoch, head.pos)
         await self._read_keys()
         try:
@@ -217,6 +216,7 @@ class Follower:
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
         self._judged = None
+        self._postponed.forget()  # what was found wrong is so no more, with other policies
         await self._deploy(served, len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
