@@ -14,7 +14,7 @@ from twgw.model import Api
 from twgw.registry import Head, News, SecretKey, Served
 from twgw.throttle.kept import Counted
 
-AT_A_TIME = 100
+AT_A_TIME = 25
 """APIs that are read at once, of many that have changed: whoever reads them for others has others to answer, too."""
 
 

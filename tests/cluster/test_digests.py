@@ -64,3 +64,12 @@ def test_what_has_not_changed_is_not_looked_at_again(monkeypatch):
     assert first == prints.of({"pets": PETS, "cats": CATS})
     assert {"pets": first["pets"]} == prints.of({"pets": PETS})
     assert ["pets", "cats"] == seen
+
+
+def test_some_are_made_before_they_are_looked_at(monkeypatch):
+    """Of what comes later, so that thousands are not made at once."""
+    prints, before = Prints(), Prints().of({"pets": PETS, "cats": CATS})
+    prints.add({"pets": PETS})
+    monkeypatch.setattr("twgw.cluster.digests.print_of", lambda name, api: {"cats": before["cats"]}[name])
+
+    assert before == prints.of({"pets": PETS, "cats": CATS})

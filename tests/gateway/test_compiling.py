@@ -59,13 +59,14 @@ def test_some_are_made_without_those_that_are_wrong(gateway, world, changed):
     apis = [*right.apis.values(), *(attrs.evolve(api, name="wrong") for api in wrong.apis.values())]
     before = gc.get_freeze_count()
     try:
-        rests = []
-        found = made(state_of(right), apis, *world, rests.append)
+        finished, rests = [], []
+        found = made(state_of(right), apis, *world, finished.append, rests.append)
         assert before < gc.get_freeze_count()  # they stay
     finally:
         gc.unfreeze()
 
     assert ["pets:1.0"] == list(found)
+    assert [found] == finished
     assert [True, True] == [seconds > 0 for seconds in rests]  # after each of them
     plugins = gateway.deployment.compiled["pets:1.0"].plugins
     assert found["pets:1.0"].is_of(right.apis["pets:1.0"], right.policies, plugins)

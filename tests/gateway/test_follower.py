@@ -18,9 +18,10 @@ from twgw.memory import MemoryGateway
 from twgw.model import Lifecycle, Limit, Policy, Tier, Unit
 from twgw.policy.exchange import Problem
 from twgw.policy.registry import PluginConflict
-from twgw.registry import News, Record
+from twgw.registry import Block, News, Record
 from twgw.storage import log, served
 from twgw.storage.apis import delete_api, find_live, publish, save_revision, set_state
+from twgw.storage.blocks import add_block
 from twgw.storage.errors import Unavailable
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.schema import cluster_head
@@ -556,6 +557,41 @@ def test_what_is_prepared_meanwhile_does_not_wait_for_them(gateway, registry, ca
     later()
 
     assert ((Nack("pets:1.0", position, WRONG_NAME),), [404] * 5) == (told_to()[1].unprepared, statuses(gateway))
+
+
+def test_what_comes_later_meets_a_lease_and_what_is_blocked_by_then(gateway, registry, told_to, later):
+    """Whichever was compiled before it was blocked."""
+    trusted = [True]
+    gateway.follower._trusted = lambda: trusted[0]
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    later()
+    for name in (NAMES[0], NAMES[-1]):
+        registry.write(add_block, Block("api", f"{name}:1.0"))
+    gateway.follower.poll()
+    while told_to()[1].refused:
+        later()
+
+    assert [403, 200, 200, 200, 403] == statuses(gateway)
+    trusted[0] = False
+    assert [503] * 5 == statuses(gateway)
+
+
+def test_what_comes_later_is_finished_before(gateway, registry, told_to, later, monkeypatch):
+    """When it is put in force there is little left to do for each."""
+    opened(registry, *NAMES)
+    gateway.follower.poll()
+    later()
+    later()
+    guarded = []
+    monkeypatch.setattr(follower, "guard", lambda compiled, *args: guarded.extend(compiled))
+    opened(registry, *(f"more{number}" for number in range(5)))
+    gateway.follower.poll()
+    later()
+    later()
+
+    assert {f"more{number}:1.0" for number in range(5)} == set(guarded)
+    assert 5 == len(guarded)
 
 
 def policies_prepared(registry, *policies):

@@ -43,6 +43,10 @@ class Prints:
     def __init__(self) -> None:
         self._known: dict[str, tuple[Api, int]] = {}
 
+    def add(self, apis: Mapping[str, Api]) -> None:
+        """Make those of some that are to come."""
+        self._known.update({name: (api, print_of(name, api)) for name, api in apis.items()})
+
     def of(self, apis: Mapping[str, Api]) -> dict[str, int]:
         """One for each API."""
         before = self._known

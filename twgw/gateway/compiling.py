@@ -132,19 +132,23 @@ def nacks(
 
 def made(
     state: State, apis: Iterable[Api], plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall,
+    finish: Callable[[Mapping[str, Compiled]], object],
     rest: Callable[[float], object] = time.sleep,  # noqa: TID251 - a thread of its own has no other clock
 ) -> dict[str, Compiled]:  # fmt: skip
     """Some of the APIs of a state, compiled, by their names; without those that are wrong.
 
-    Nobody waits for them, so half of the time is left to traffic: ``rest`` is called with the seconds that each took.
+    Nobody waits for them, so half of the time is left to traffic: each is a piece of work of its own, with all that
+    there is to do for it (``finish``), and ``rest`` is called with the seconds that it took.
     """
     found: dict[str, Compiled] = {}
     for api in apis:
         begun = time.perf_counter()
         with suppress(SettingsError):  # what is wrong is said when it is to be put in force
-            found.update(deploy(attrs.evolve(state, apis=(api,)), plugins, gateway, make_call).compiled)
+            one = deploy(attrs.evolve(state, apis=(api,)), plugins, gateway, make_call).compiled
+            finish(one)
+            found.update(one)
+        they_stay()
         rest(time.perf_counter() - begun)
-    they_stay()
     return found
 
 

@@ -93,6 +93,8 @@ class Follower:
         """What they were made of."""
         self._guarded: Mapping[str, Compiled] = {}
         """What meets them."""
+        self._finished: dict[str, Compiled] = {}
+        """What will, of that which comes later."""
         self._spare: dict[str, Compiled] = {}
         """What was prepared, by API."""
         self._postponed = Postponed(reader.apis, self._missing_of, self._make_some)
@@ -208,7 +210,7 @@ class Follower:
 
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
-        self._guarded = {}
+        self._guarded, self._finished = {}, {}
         self._facts.cache.reset(head.epoch, head.pos)
         await self._read_keys()
         try:
@@ -254,6 +256,8 @@ class Follower:
         ready = await self._compiler.run(self._in_thread, self._compiled, served, changed)
         self._install(served, ready, position, records)
         self._postponed.stay(ready.later)
+        if not ready.later:
+            self._finished = {}
 
     def _make(self) -> None:
         """See that what is postponed is read and compiled; after a failure that is begun again."""
@@ -284,8 +288,16 @@ class Follower:
         return self._in_thread(self._missing, served)
 
     def _make_some(self, served: Served, apis: Sequence[Api]) -> "Deferred[Mapping[str, Compiled]]":
-        work = (made, state_of(self._possible(served)), apis, self._plugins, self._gateway, self._make_call)
+        state = state_of(self._possible(served))
+        work = (made, state, apis, self._plugins, self._gateway, self._make_call, self._finish)
         return self._compiler.run(self._in_thread, *work)
+
+    def _finish(self, found: Mapping[str, Compiled]) -> None:
+        """Do with some that come later, one after the other, what would take long for all of them together."""
+        finished = self._finished  # before the blocks that it is for: whoever changes these begins another
+        self._prints.add({name: one.api for name, one in found.items()})
+        guard(found, self._gateway, self._blocks, self._trusted)
+        finished.update(found)
 
     def _missing(self, served: Served) -> list[Api]:
         """What would have to be compiled, as far as it can be."""
@@ -416,7 +428,7 @@ class Follower:
         before = self._blocks
         if self._served.blocks != self._blocked:
             self._blocks = Blocks.of(self._served.blocks, self._gateway.clock.wall)
-            self._blocked, self._guarded = self._served.blocks, {}
+            self._blocked, self._guarded, self._finished = self._served.blocks, {}, {}
         if self.deployment is not None:
             self._guard(self.deployment, before)
             self._guarded = self.deployment.compiled
@@ -427,7 +439,11 @@ class Follower:
     def _guard(self, deployment: Deployment, before: Blocks | None = None) -> None:
         """Have all that is new meet the blocks: of thousands, off the reactor."""
         if before or self._blocks or self._trusted is not None:
-            guard(deployment, self._gateway, self._blocks, self._trusted, self._guarded)
+            known = (self._guarded, self._finished)
+            new = {
+                name: one for name, one in deployment.compiled.items() if not any(it.get(name) is one for it in known)
+            }
+            guard(new, self._gateway, self._blocks, self._trusted)
 
     def _reach(self, position: int) -> None:
         self.applied = position

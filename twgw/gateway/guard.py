@@ -9,7 +9,7 @@ import attrs
 
 from twgw.gateway import problems
 from twgw.gateway.blocks import Blocks, Check
-from twgw.gateway.deployment import Compiled, Deployment
+from twgw.gateway.deployment import Compiled
 from twgw.gateway.pipeline import path_of
 from twgw.gateway.stale import serve, served_stale
 from twgw.model import Isolated
@@ -19,25 +19,21 @@ from twgw.policy.interfaces import Gateway
 
 
 def guard(
-    deployment: Deployment, gateway: Gateway, blocks: Blocks, trusted: Callable[[], bool] | None = None,
-    guarded: Mapping[str, Compiled] | None = None,
-) -> None:  # fmt: skip
+    compiled: Mapping[str, Compiled], gateway: Gateway, blocks: Blocks, trusted: Callable[[], bool] | None = None
+) -> None:
     """Let every request meet what is blocked: addresses and APIs before callers are looked for, callers right after.
 
-    To be called for each deployment as long as there are blocks, and once when the last one is gone.  In a cluster for
-    each deployment: first of all, in the turn in which its way is chosen, a request meets ``trusted``, which says
-    whether what is in force here is so everywhere.  All that it meets later is at least as new.  An API that chose so
-    is served all the same: that is counted, and the answer says so.
+    To be called for all that is new as long as there are blocks, for everything when these are others, and once when
+    the last one is gone.  In a cluster for all that is new: first of all, in the turn in which its way is chosen, a
+    request meets ``trusted``, which says whether what is in force here is so everywhere.  All that it meets later is at
+    least as new.  An API that chose so is served all the same: that is counted, and the answer says so.
     """
-    done = guarded or {}
     of_callers = blocks.of_callers()
     refuses: Links = ()
     serves: Links = ()
     if trusted is not None:
         refuses, serves = (Link("", _isolated, trusted),), (Link("", serve, trusted, served_stale(gateway)),)
-    for name, each in deployment.compiled.items():
-        if done.get(name) is each:
-            continue
+    for each in compiled.values():
         leased = serves if each.api.when_isolated is Isolated.STALE else refuses
         at_the_door = blocks.at_the_door(each.api.id)
         for plan in each.plans:
