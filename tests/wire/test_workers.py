@@ -278,6 +278,28 @@ def test_workers_of_several_nodes_are_one_cluster(tmp_path, start, upstream):
     assert {"k", "k.worker1", "k.worker2", "g"} == {each["node"] for each in shown["nodes"]}
 
 
+MANY = 1500
+
+
+def test_very_many_apis_at_once_cost_nobody_a_call(tmp_path, start, upstream):
+    """To read and to compile them takes longer than a lease lasts; all go on meanwhile, and somebody is revoked."""
+    workers = Workers(tmp_path, start, upstream, cluster={"session": 15.0})
+    file = tmp_path / "many.yaml"
+    file.write_text(json.dumps({"apis": [api(upstream.port, f"many{number}") for number in range(MANY)]}))
+    key = workers.new_key()
+    assert {200} == workers.each(key)
+    load = Load(workers.node, workers.key, clients=2)
+    told = [TWGW, "config", "sync", str(file), "--tag", "many", "--config", str(tmp_path / "twgw.toml")]
+    subprocess.run(told, check=True, capture_output=True, env=PLAIN)
+    workers.ask("POST", "/revocations", {"key": key}, status=200)
+    assert {401} == workers.each(key)
+    for number in (0, MANY - 1):
+        wait_for(lambda number=number: {workers.node.get(f"/many{number}/x")[0] for _ in range(4)} == {200})
+    load.end()
+
+    assert ([], {200}) == (load.broken, set(load.statuses))
+
+
 def reached(manager, key):
     """Revoke a key, and say where that was in force."""
     connection = http.client.HTTPConnection("127.0.0.1", manager.node.admin, timeout=PATIENCE)
