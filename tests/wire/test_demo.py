@@ -55,7 +55,9 @@ def test_whoever_ends_it_finds_nothing_left(demo, tmp_path, number):
     """Ctrl-C in the middle; the nodes and memcached are gone, and so is the folder."""
     said = ""
     while "Node a is at" not in said:
-        said += demo.stdout.readline()
+        line = demo.stdout.readline()
+        assert line, said
+        said += line
     assert left(tmp_path)[0], "or this test sees nothing"
     demo.send_signal(number)
     more, _ = demo.communicate(timeout=2 * PATIENCE)
