@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from time import monotonic, sleep
 
 PATIENCE = 30
 """Seconds after which a process that does not answer is broken; nothing waits that long otherwise."""
@@ -167,6 +168,14 @@ class Node:
         """SIGTERM, and the exit status."""
         self.process.signal(signal.SIGTERM)
         return self.process.end()
+
+
+def soon(done):
+    """Whether something is so within a moment that another process does, or not."""
+    end = monotonic() + 0.05
+    while not done() and monotonic() < end:
+        sleep(0.001)
+    return done()
 
 
 def api(port, name="pets", **more):
