@@ -890,6 +890,22 @@ def test_what_breaks_is_told_and_begun_anew(gateway, registry, call, monkeypatch
     assert 200 == call(path="/animals/7")
 
 
+def test_the_database_may_go_away_while_everything_is_read_anew(gateway, registry, call):
+    """As when another takes over just then: it is said as an outage, and begun anew when it is back."""
+
+    async def away():
+        raise Unavailable("gone")
+
+    before, gateway.follower._keys_changed = gateway.follower._keys_changed, away
+    gateway.follower.reload()
+    assert (["gone"], "gone") == ([line.partition(";")[0] for line in told(gateway)], gateway.follower.outage)
+
+    gateway.follower._keys_changed = before
+    edited(registry, base_path="/animals")
+    gateway.follower.look()
+    assert ("", 200) == (gateway.follower.outage, call(path="/animals/7"))
+
+
 def test_the_database_may_be_away_in_the_middle(gateway, registry, call, monkeypatch):
     """What was to be begun anew still is when it is back."""
     call()

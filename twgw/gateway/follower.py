@@ -459,6 +459,9 @@ class Follower:
     def _broke(self, failure: Failure) -> None:
         self._anew = True  # what was done of it is not known
         error = failure.value
+        if isinstance(error, Unavailable):  # in the middle of it
+            self._facts.lose(str(error))
+            return
         if not isinstance(error, SettingsError):
             self._gateway.log.error("the log could not be applied: {error}", error=failure.getTraceback())
             return
