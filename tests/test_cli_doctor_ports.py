@@ -49,6 +49,7 @@ def test_what_cannot_be_seen_is_nobody(tmp_path):
     (tmp_path / "7").mkdir()
 
     assert None is holder(80, tmp_path)
+    assert None is holder(80, tmp_path / "none")
 
 
 def test_a_port_is_free_or_somebody_has_it(tmp_path):

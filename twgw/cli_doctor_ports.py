@@ -72,7 +72,7 @@ def _taken(what: str, section: str, listen: Listen, who: Process | None) -> Find
 def holder(port: int, proc: Path = PROC) -> Process | None:
     """The first process that listens on a port; None where that cannot be seen."""
     sockets = {f"socket:[{inode}]" for name in ("tcp", "tcp6") for inode in _inodes(proc / "net" / name, port)}
-    for pid in sorted(int(each.name) for each in proc.iterdir() if each.name.isdecimal()):
+    for pid in sorted(int(each.name) for each in proc.glob("[0-9]*") if each.name.isdecimal()):
         with suppress(OSError):  # it ended meanwhile, or is somebody else's
             if any(str(each.readlink()) in sockets for each in (proc / str(pid) / "fd").iterdir()):
                 command = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace")

@@ -39,7 +39,7 @@ class World:
 
     async def missing(self, served):
         known = {*self.it.early, "z:1"}
-        return [each for name, each in sorted(served.apis.items()) if name not in known and not self.it.is_known(each)]
+        return [each for name, each in sorted(served.apis.items()) if name not in known and not self.it.is_wrong(each)]
 
     async def compiles(self, served, apis):
         self.compiled.append([each.id for each in apis])
@@ -149,7 +149,7 @@ def test_one_that_is_wrong_is_not_tried_again(world):
     world.go_on()
 
     assert (True, ["a:1", "c:1"]) == (world.it.due, sorted(world.it.early))
-    assert (True, False) == (world.it.is_known(api("b:1", "/wrong")), world.it.is_known(api("b:1")))
+    assert (True, False) == (world.it.is_wrong(api("b:1", "/wrong")), world.it.is_wrong(api("b:1")))
 
 
 @pytest.mark.parametrize("changed", [{"policies": ()}, {"tiers": {}}, None])
@@ -170,9 +170,9 @@ def test_one_that_was_wrong_may_be_right_with_what_is_new(world, changed):
 
     wrong = api("a:1", "/wrong")
     times = 1 if changed is None else 2
-    assert (times, times == 2) == (sum("a:1" in some for some in world.compiled), world.it.is_known(wrong))
+    assert (times, times == 2) == (sum("a:1" in some for some in world.compiled), world.it.is_wrong(wrong))
     world.it.heard(News(tiers={}))
-    assert not world.it.is_known(wrong)
+    assert not world.it.is_wrong(wrong)
 
 
 def test_after_an_outage_the_rest_is_read(world):

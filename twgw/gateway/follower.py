@@ -302,7 +302,7 @@ class Follower:
     def _missing(self, served: Served) -> list[Api]:
         """What would have to be compiled, as far as it can be."""
         found = unmade(state_of(self._possible(served)), self._plugins, self.deployment, self._known)
-        return [api for api in found if not (self._postponed.is_known(api) or self._is_wrong(api, served))]
+        return [api for api in found if not (self._postponed.is_wrong(api) or self._is_wrong(api, served))]
 
     def _is_wrong(self, api: Api, served: Served) -> bool:
         """Whether it was found wrong in the same state, as nothing of that has changed."""

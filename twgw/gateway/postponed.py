@@ -74,7 +74,7 @@ class Postponed:
         if not names:
             self.early, self._wrong = {}, {}
 
-    def is_known(self, api: Api) -> bool:
+    def is_wrong(self, api: Api) -> bool:
         """Whether it was tried before, and is wrong."""
         return self._wrong.get(api.id) == api
 
