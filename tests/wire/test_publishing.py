@@ -222,6 +222,7 @@ def test_who_comes_late_has_all_of_it_before_it_is_ready(cluster):
     assert refused.endswith("; its calls are answered with 503")
     assert b"twgw_apis_refused 1.0" in last.node.ask("/metrics")[2]
     assert b"twgw_apis_refused 0.0" in late.node.ask("/metrics")[2]
+    wait_for(lambda: standing(late).get("d", {}).get("refused"))  # whoever is asked hears of it within a second
     assert standing(late)["d"]["refused"][0]["reason"].startswith(WHY)
 
 
