@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -119,7 +119,7 @@ class Server:
 
     def signal(self, number):
         for process in self.processes():
-            os.kill(process, number)
+            send(process, number)
 
     def processes(self):
         """The process and its children: PostgreSQL has one for each connection."""
@@ -135,6 +135,12 @@ class Server:
         if self.process is not None:
             self.kill()
         shutil.rmtree(self.folder)
+
+
+def send(process, number):
+    """Send a signal to a process, which may have ended meanwhile: PostgreSQL's come and go with their connections."""
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def stands_still(process):
@@ -185,10 +191,7 @@ class PostgreSQL(Server):
         children = self.processes()[1:]
         super().kill()
         for child in children:
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            send(child, signal.SIGKILL)
 
     def url(self, name):
         return f"postgresql://postgres@/{name}?host={self.folder}"
