@@ -11,7 +11,7 @@ from twgw.gateway.running import Running
 from twgw.memory_world import MemoryLog
 from twgw.metrics import Registry
 from twgw.model import Algorithm, Charge, Limit
-from twgw.shared_limits import EVERY, TRIES, SharedLimits, faults_of, shared_limits
+from twgw.shared_limits import ALONE, EVERY, TRIES, SharedLimits, faults_of, shared_limits
 from twgw.throttle.kept import Kept
 from twgw.throttle.others import Others
 from twgw.throttle.settings import Memcached, ServerAddress
@@ -171,6 +171,35 @@ def test_a_loss_and_an_outage_are_told_once(memcached):
 
 @pytest.mark.parametrize("limit", [Limit(60, 86400 * 30), Limit(60, 3600, Algorithm.SLIDING_WINDOW),
                                    Limit(60, 3600, Algorithm.TOKEN_BUCKET)])  # fmt: skip
+def test_of_a_clock_that_is_far_behind_it_is_told_once_by_how_much(memcached, limit):
+    """In the log, and for whoever asks how the node is, with the way out; limits refuse until it is over."""
+    reactor, charge = Turns(), Charge("a", limit)
+    node = made(reactor, memcached.name)
+    look(reactor, node)
+    (server,) = node.servers
+
+    def mark(seconds):
+        value = server._new_mark(server._wall() + seconds)
+        memcached.ask(f"ms {server._mark_key} {len(str(value))} T0\r\n{value}\r\n")
+        look(reactor, node)
+        look(reactor, node)
+
+    mark(3600)
+    assert [] == list(node.faults()), "it was replaced"
+    mark(3600)
+    (line,) = node.faults()
+    assert 3000 < server.ahead < 3601
+    assert f"{memcached.name}: the clock of this node is {server.ahead:.0f} s behind that of another one" in line
+    assert "start that node anew" in line
+    assert not take(reactor, node, charge).allowed
+    mark(0)
+    assert [] == list(node.faults())
+    assert ["error", "info"] == [level for level, text in node._log.lines if "another one" in text or "ahead" in text]
+    node.stop()
+
+
+@pytest.mark.parametrize("limit", [Limit(60, 86400 * 30), Limit(60, 3600, Algorithm.SLIDING_WINDOW),
+                                   Limit(60, 3600, Algorithm.TOKEN_BUCKET)])  # fmt: skip
 def test_a_real_flush_never_lets_pass_more(memcached, limit):
     """Two nodes that knew the server, and one that has never asked for this: the limit is that of all three."""
     reactor, charge = Turns(), Charge("a", limit)
@@ -220,7 +249,7 @@ def test_nodes_that_count_elsewhere_are_told_once(memcached):
     look(reactor, node)
     look(reactor, node)
     (line,) = faults_of(node, None)
-    assert "b, c: other servers are named in [memcached] there" == line
+    assert f"b, c: other servers are named in [memcached] there; {ALONE}" == line
     found = {family.name: family.samples[0].value for family in metrics.collect() if family.samples}
     assert (2, 2) == (found["twgw_limit_nodes"], found["twgw_limit_apart"])
     others.append(Others(3))
@@ -234,7 +263,8 @@ def test_a_node_without_servers_is_told_when_others_have_some():
     """It counts in itself all the same."""
     assert shared_limits(None, Memcached(), None, None, None, None) is None
     assert [] == list(faults_of(None, None)) == list(faults_of(None, Others))
-    assert ["b: other servers are named in [memcached] there"] == list(faults_of(None, lambda: Others(apart=("b",))))
+    (line,) = faults_of(None, lambda: Others(apart=("b",)))
+    assert f"b: other servers are named in [memcached] there; {ALONE}" == line
 
 
 def test_the_configuration_asks_for_it(tmp_path, memcached):

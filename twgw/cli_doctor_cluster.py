@@ -181,7 +181,8 @@ def nodes(config: Config, others: Sequence[Other], members: Iterable[str] = ()) 
         else:
             yield Finding(OK, what, f"lives, version {__version__}")
         if other.skew is not None and other.about.at:
-            yield skewed(f"clock of {other.name}", other.skew)
+            then = f", then start {other.name} anew: a node reads the clock when it begins"
+            yield skewed(f"clock of {other.name}", other.skew, then)
         if other.skew is not None and other.address:
             yield from _reached(config, what, other.address)
     there = {config.node.name, *(other.name for other in others)}

@@ -17,7 +17,8 @@ class Finding:
     hint: str = ""
 
 
-def skewed(what: str, skew: float) -> Finding:
-    """A finding about a clock that differs from ours by so many seconds."""
+def skewed(what: str, skew: float, then: str = "") -> Finding:
+    """A finding about a clock that differs from ours by so many seconds.  ``then``: what else is the way out."""
     state = FAIL if abs(skew) > GREAT_SKEW else WARN if abs(skew) > SKEW else OK
-    return Finding(state, what, f"{abs(skew):.1f} s apart", "" if state == OK else "run an NTP client on both machines")
+    hint = "" if state == OK else f"run an NTP client on both machines{then}"
+    return Finding(state, what, f"{abs(skew):.1f} s apart", hint)

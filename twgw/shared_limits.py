@@ -22,6 +22,7 @@ from twgw.throttle.shared import SharedLimiter
 
 PARENT = "parent"
 """What a worker calls the process that counts for it."""
+ALONE = "limits counted there are degraded to the share of one node"
 EVERY = 0.25
 """Seconds between two looks at what the servers owe."""
 TRIES = 3
@@ -36,6 +37,14 @@ def _in_words(server: CounterServer) -> str:
 def elsewhere(others: Others) -> str:
     """What is said of nodes that count on other servers."""
     return f"{', '.join(others.apart)}: other servers are named in [memcached] there"
+
+
+def behind(server: CounterServer) -> str:
+    """What is said when a mark is from the future."""
+    return (
+        f"the clock of this node is {server.ahead:.0f} s behind that of another one, so limits counted there refuse "
+        "here; twgw doctor compares clocks: set the one that is wrong, then start that node anew"
+    )
 
 
 class Door(Protocol):
@@ -63,6 +72,8 @@ class SharedLimits:
         self._log = log
         self._apart: tuple[str, ...] = ()
         self._told: dict[str, tuple[bool, int]] = {}
+        self._behind: set[str] = set()
+        """Servers whose mark is from the future."""
         later = partial(reactor.callLater, 0)
         doors: dict[str, Door] = {str(it): Memcached(reactor, it, settings.timeout) for it in settings.servers}
         if parent is not None and not doors:
@@ -85,6 +96,7 @@ class SharedLimits:
         self._tell_apart(self.limiter.others.apart)
         for server, door in zip(self.servers, self._doors, strict=True):
             server.tick()
+            self._tell_behind(server)
             now, told = (server.silent, server.losses), self._told.get(server.name, (False, 0))
             if now != told and (server.is_known or server.failures >= TRIES):
                 self._told[server.name] = now
@@ -97,10 +109,18 @@ class SharedLimits:
                 "{server} has lost its data: what it counted counts as used up", server=_in_words(server)
             )
         if now[0] and not told[0]:
-            text = "{server}: {fault}; limits counted there are degraded to the share of one node"
-            self._log.error(text, server=_in_words(server), fault=fault or "it does not answer")
+            text = "{server}: {fault}; {alone}"
+            self._log.error(text, server=_in_words(server), fault=fault or "it does not answer", alone=ALONE)
         elif told[0] and not now[0]:
             self._log.info("{server} answers: limits are counted together again", server=_in_words(server))
+
+    def _tell_behind(self, server: CounterServer) -> None:
+        if server.ahead and server.name not in self._behind:
+            self._behind.add(server.name)
+            self._log.error("{server}: {line}", server=_in_words(server), line=behind(server))
+        elif not server.ahead and server.name in self._behind:
+            self._behind.remove(server.name)
+            self._log.info("{server}: no other clock is far ahead any more", server=_in_words(server))
 
     def _tell_apart(self, apart: tuple[str, ...]) -> None:
         if apart and apart != self._apart:
@@ -111,12 +131,14 @@ class SharedLimits:
         self._apart = apart
 
     def faults(self) -> Iterator[str]:
-        """Why a server does not count just now, a line for each."""
+        """Why a server does not count just now, and what that means, a line for each."""
         if self.limiter.others.apart:
-            yield elsewhere(self.limiter.others)
+            yield f"{elsewhere(self.limiter.others)}; {ALONE}"
         for server, door in zip(self.servers, self._doors, strict=True):
             if server.down and not server.barred:
-                yield f"{server.name}: {door.fault or 'it does not answer'}"
+                yield f"{server.name}: {door.fault or 'it does not answer'}; {ALONE}"
+            elif server.ahead:
+                yield f"{server.name}: {behind(server)}"
 
     def stop(self) -> None:
         """End the threads."""
@@ -160,4 +182,4 @@ def faults_of(limits: SharedLimits | None, others: Callable[[], Others] | None) 
     if limits is not None:
         yield from limits.faults()
     elif others is not None and (found := others()).apart:
-        yield elsewhere(found)
+        yield f"{elsewhere(found)}; {ALONE}"

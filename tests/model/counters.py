@@ -19,7 +19,7 @@ from twgw.throttle.asking import Asking
 BEGIN = 8000.0
 """UNIX time of the first window."""
 COUNTER = ("label", "seen", "nonce", "used_up", "left", "asked")
-SERVER = ("_mark", "_looks", "_looked_at", "_lost_last", "_repairs", "lost_at", "down")
+SERVER = ("_mark", "_looks", "_looked_at", "_lost_last", "_objected_at", "_repairs", "lost_at", "down")
 """What a state keeps of a counter, and of a server, as a node sees them."""
 
 
@@ -31,6 +31,10 @@ class World:
     """How many each node may send."""
     skews: tuple[float, ...] = (0.125, 0.0)
     """Of the clock of each."""
+    farthest: float = 60.0
+    """Seconds after which a mark is from the future."""
+    objects: bool = True
+    """Whether nodes replace one that is, the first time."""
     times: tuple[float, ...] = (0.0, 0.875, 1.0)
     """In seconds; a window has one."""
     amount: int = 1
@@ -88,7 +92,9 @@ class Explorer:
     def __init__(self, code, world):
         self.code, self.world = code, world
         self.limit = Limit(world.amount, 1)
+        code.servers.FARTHEST = world.farthest
         counter, server = self.counter(), self.server(0, 0)
+        server._objected_at = 0.0 if world.objects else BEGIN - 1
         nodes = [Node(batches, taken(counter, COUNTER), taken(server, SERVER)) for batches in world.batches]
         windows = int(max(world.times) + max(world.skews)) + 1
         self.begin = State(0, (), tuple(nodes), (0,) * windows, world.losses, world.returns)

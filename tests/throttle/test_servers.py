@@ -2,7 +2,7 @@
 
 from tests.throttle.simulation import START, FakeMemcached
 from twgw.throttle.reservation import Add
-from twgw.throttle.servers import IDLE, MARGIN, PATIENCE, RANDOM, CounterServer
+from twgw.throttle.servers import IDLE, MARGIN, OBJECT, PATIENCE, RANDOM, CounterServer
 
 
 class Node:
@@ -206,6 +206,99 @@ def test_a_spoiled_mark_is_written_anew():
         node.look()
         node.look()
         assert 1 == node.counters.losses
+
+
+HOUR = 3600.0
+
+
+def apart(seconds):
+    """Two nodes that know a server which then loses its data; the clock of the second one is so far ahead."""
+    nodes = [Node(FakeMemcached()), None]
+    nodes[1] = Node(nodes[0].server, seconds, number=99)
+    for node in nodes:
+        node.look()
+    nodes[0].server.items.clear()
+    return nodes
+
+
+def look_all(nodes, times=5):
+    for _ in range(times):
+        for node in nodes:
+            node.look()
+
+
+def refuses(node):
+    """Whether all that has begun counts as used up."""
+    return node.counters.lost_at > node.wall()
+
+
+def test_two_whose_clocks_are_an_hour_apart_do_not_replace_each_others_mark_for_ever():
+    """The one that is behind lets pass nothing, and knows by how much it is; the other one counts on."""
+    right, behind = nodes = apart(-HOUR)
+    look_all(nodes)
+    losses, lost_at = right.counters.losses, right.counters.lost_at
+    look_all(nodes, 60)
+
+    assert (losses, lost_at) == (right.counters.losses, right.counters.lost_at)
+    assert not refuses(right)
+    assert right.counters.ahead == 0
+    assert refuses(behind)
+    assert HOUR - 70 < behind.counters.ahead <= HOUR + 1
+    assert not behind.counters.down
+
+
+def test_one_that_begins_anew_with_its_clock_set_counts_on():
+    """From the loss that the others know: with them, and without another one."""
+    right, behind = nodes = apart(-HOUR)
+    look_all(nodes)
+    losses, lost_at = right.counters.losses, right.counters.lost_at
+    behind = Node(right.server, right.time, number=5)
+    look_all([behind, right])
+
+    assert [lost_at, lost_at] == [node.counters.lost_at for node in (right, behind)]
+    assert losses == right.counters.losses
+    assert not refuses(behind)
+    assert behind.counters.ahead == 0
+
+
+def test_it_counts_on_when_the_mark_is_from_the_future_no_more():
+    """By its own clock, wrong as that is."""
+    right, behind = nodes = apart(-HOUR)
+    look_all(nodes)
+    losses = right.counters.losses
+    for node in nodes:
+        node.time += HOUR
+    look_all(nodes)
+
+    assert right.counters.lost_at == behind.counters.lost_at
+    assert (losses, 0) == (right.counters.losses, behind.counters.ahead)
+    assert not refuses(behind)
+
+
+def test_while_a_clock_is_ahead_the_others_let_pass_nothing():
+    """Nobody can tell which one is right; when that node begins anew with its clock set, they go on together."""
+    right, ahead = nodes = apart(HOUR)
+    look_all(nodes, 60)
+    assert refuses(right)
+    assert HOUR - 70 < right.counters.ahead <= HOUR + 1
+    assert not refuses(ahead)
+
+    ahead = Node(right.server, right.time, number=5)
+    look_all([ahead, right])
+    assert right.counters.lost_at == ahead.counters.lost_at
+    assert not refuses(right)
+    assert right.counters.ahead == 0
+
+
+def test_a_mark_from_the_future_is_replaced_again_after_a_while():
+    """Whoever wrote it may be gone."""
+    right, _gone = nodes = apart(HOUR)
+    look_all(nodes)
+    look_all([right], round(OBJECT) - 10)
+    assert refuses(right)
+    look_all([right], 10)
+    assert not refuses(right)
+    assert right.counters.ahead == 0
 
 
 def test_who_spoils_it_again_and_again_gets_no_more_than_a_batch_each_time():

@@ -76,7 +76,7 @@ def assess(
         outage: why the database does not answer.
         isolated: why the node is cut off from its cluster; empty where it is not.
         certificates: what is wrong with those of the listeners as their files are now.
-        counters: why servers of memcached do not count, a line for each.
+        counters: why servers of memcached do not count, and what that means, a line for each.
     """
     reasons = []
     if apis is None:
@@ -92,5 +92,5 @@ def assess(
     served = "" if isolated else "; what is known is served, the rest is refused"
     warnings += [f"database: {outage}{served}"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
-    warnings += [f"memcached: {line}; limits counted there are degraded to the share of one node" for line in counters]
+    warnings += [f"memcached: {line}" for line in counters]
     return Status(node, position, apis or 0, tuple(reasons), tuple(warnings))

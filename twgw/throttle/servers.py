@@ -6,6 +6,10 @@ since when the server has its data; the other one grows with each look.  When ei
 or old ones came back.  Who sees that writes a mark with the time: all that was counted before counts as used up, for
 every node, also for one that comes later.  A server that nobody has known before is marked with 0: nothing was lost.
 
+A mark from the future was written by a node whose clock is ahead of ours, or by nobody.  It is replaced once.  When
+another one stands there then, somebody lives who means it, and cannot believe ours either: it is left, and all counts
+as used up up to now for as long as it is from the future, here and only here.  Later it is tried again.
+
 Pure.  Made by ``tap.py``, asked by ``shared.py``; ``tick`` is called a few times a second.
 """
 
@@ -23,7 +27,9 @@ PATIENCE = 0.5
 MARGIN = 0.25
 """Seconds that a mark is ahead of its time, for clocks that differ."""
 FARTHEST = 60.0
-"""Seconds that a mark may be ahead of our clock; one that is farther was not written by a node."""
+"""Seconds that a mark may be ahead of our clock; one that is farther is from the future."""
+OBJECT = 600.0
+"""Seconds within which only one mark from the future is replaced."""
 EIGHTHS = 8
 """A mark has its time in eighths of a second, and 28 random bits below it."""
 RANDOM = 1 << 28
@@ -57,6 +63,8 @@ class CounterServer:
         self._mark = self._looks = 0
         self._looked_at = self._lost_last = 0.0
         """When the data were last known to be there, and when not."""
+        self._objected_at = 0.0
+        """When a mark from the future was last replaced."""
         self._repairs: list[Command] = []
         self.silent = False
         """Whether it did not answer when it was last asked."""
@@ -67,6 +75,8 @@ class CounterServer:
         """Whether nothing may be counted here, as others count elsewhere."""
         self.lost_at = 0.0
         """What was counted before this time, in UNIX time, counts as used up."""
+        self.ahead = 0.0
+        """Seconds by which the clock of whoever wrote the mark is ahead of ours, which is left; 0: it is believed."""
         self.batches = 0
         self.failures = 0
         self.losses = 0
@@ -172,14 +182,31 @@ class CounterServer:
         if isinstance(mark, Answer) and mark.value > 0 and count > 0:
             since = mark.value // RANDOM / EIGHTHS
             kept = mark.value % RANDOM == self._mark % RANDOM and count > self._looks
-            if since <= now + FARTHEST and (kept or not self._mark or since >= self._looked_at):
+            if since > now + FARTHEST:
+                if not self._objects(now):
+                    self._leave(now, mark.value, count)
+                    return True
+            elif kept or not self._mark or since >= self._looked_at:
                 if since > self.lost_at:
                     self.losses += bool(self._mark)
                     self.lost_at = since
-                self._mark, self._looks, self._looked_at = mark.value, count, asked_at
+                self._mark, self._looks, self._looked_at, self.ahead = mark.value, count, asked_at, 0.0
                 return True
         self._lost(now, count)
         return True
+
+    def _objects(self, now: float) -> bool:
+        """Whether a mark from the future is replaced now."""
+        if 0 <= now - self._objected_at < OBJECT:
+            return False
+        self._objected_at = now
+        return True
+
+    def _leave(self, now: float, mark: int, count: int) -> None:
+        """Whoever wrote the mark has a clock that is ahead of ours.  No mark is believed later that is before this."""
+        self.ahead = mark // RANDOM / EIGHTHS - now
+        self.lost_at = max(self.lost_at, now + 1 / EIGHTHS)
+        self._mark, self._looks, self._looked_at = mark, count, now + 1 / EIGHTHS
 
     def _lost(self, now: float, count: int) -> None:
         """Tell every node.  What a look found that is no number is made one."""
