@@ -63,6 +63,35 @@ def test_a_restart_forgets_nothing_of_a_long_window(sqlite, algorithm):
     assert (6, 10) == (second.take(long, 20), second.take(short, 20))
 
 
+class Slow:
+    """A key manager that takes its time: what it is sent counts when it has said so."""
+
+    def __init__(self):
+        self.owed, self.written = [], {}
+
+    def keep_counted(self, _place, values, _now):
+        done = Deferred().addCallback(lambda _: self.written.update({value.key: value.used for value in values}))
+        self.owed.append(done)
+        return done
+
+
+def test_a_node_that_stops_waits_for_what_is_on_its_way(sqlite):
+    """The connections end after that, and with them whatever nobody has said is written."""
+    node, slow = Process(sqlite).begin(), Slow()
+    node.it.store.reader = slow
+    node.take(Limit(100, 86400), 40)
+    node.pass_time(SECONDS + EVERY)
+    assert 1 == len(slow.owed)
+    node.take(Limit(100, 3600), 5)
+    stopped = node.node.stopService()
+
+    while slow.owed:  # whatever is said first
+        assert not stopped.called
+        slow.owed.pop().callback(None)
+    assert stopped.called
+    assert [5, 40] == sorted(slow.written.values())
+
+
 def test_a_node_that_is_killed_forgets_what_was_not_written(sqlite):
     """At most that of some seconds; another node has its own counters."""
     long = Limit(100, 86400)

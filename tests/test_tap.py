@@ -1,6 +1,8 @@
 """``twistd twgw``: the command line, and how the parts meet.  As real processes in tests/wire/test_gateway.py."""
 
 import pytest
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
 from twgw.config import load
@@ -38,6 +40,21 @@ def test_a_node_has_its_roles(tmp_path):
     bare = Node(MemoryReactorClock(), load(None, {**environment, **nowhere}, {}))
     assert [bare.keeping, bare.traffic] == list(bare)
     assert bare.key_manager is None
+
+
+def test_what_was_counted_is_written_before_a_node_lets_go_of_others(tmp_path):
+    """A gateway without a database sends it over its connections, and waits until it is told that it is written."""
+    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path / "data")}, {}))
+    kept, links, stopped = Deferred(), Service(), []
+    links.stopService = lambda: stopped.append("links")
+    made.services[:], made.running = [made.keeping, links], 1
+    made.keeping.stopService = lambda: kept
+    done = made.stopService()
+
+    assert [] == stopped
+    kept.callback(None)
+    assert ["links"] == stopped
+    assert done.called
 
 
 def test_a_node_can_sign(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.python.failure import Failure
 
 from twgw.config import Config
@@ -76,6 +76,8 @@ class Keeping(TimerService):
         self._wall = clock.wall
         self._limiter = limiter
         self._log = log
+        self._under_way: set[Deferred[None]] = set()
+        """What is written or read just now."""
         self.store = Store(reader, place, clock.wall, log)
         self.keeper = Keeper(kept, self.store.write, self.store.read, self._start, clock.wall, limiter)
         super().__init__(EVERY, self.keeper.tick)
@@ -97,13 +99,19 @@ class Keeping(TimerService):
             self.keeper.kept.read(found, now)
 
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
-        """Traffic has ended: write the last of it."""
+        """Traffic has ended: write the last of it.
+
+        What is on its way already is waited for: whatever leads to the database is cut off after this.
+        """
         stopped = maybeDeferred(super().stopService)
         self._limiter.collect(self._wall(), 1.0)
+        stopped.addCallback(lambda _: DeferredList(list(self._under_way)))
         return stopped.addCallback(lambda _: Deferred.fromCoroutine(self.keeper.flush())).addErrback(self._broke)
 
     def _start(self, work: Awaitable[None]) -> None:
-        Deferred.fromCoroutine(work).addErrback(self._broke)  # type: ignore[arg-type]
+        done: Deferred[None] = Deferred.fromCoroutine(work)  # type: ignore[arg-type]
+        self._under_way.add(done)
+        done.addErrback(self._broke).addBoth(lambda _: self._under_way.discard(done))
 
     def _broke(self, failure: Failure) -> None:
         self._log.error("what is counted could not be kept: {error}", error=failure.getTraceback())
