@@ -7,7 +7,10 @@ from twisted.python.failure import Failure
 
 from twgw.cluster import links as module
 from twgw.cluster import protocol
+from twgw.cluster.carrying import Carrier
+from twgw.cluster.commands import GATEWAY
 from twgw.cluster.links import Link, Links
+from twgw.cluster.messages import LeaseReturned
 from twgw.cluster.settings import Address
 
 
@@ -119,15 +122,16 @@ def test_a_peer_that_is_silent_is_left(clock, gw, node, wire):
 
 
 @pytest.fixture
-def links(gw, door, monkeypatch, ready):
+def links(clock, gw, door, monkeypatch, ready):
     """The connections to two key managers, of which the first is behind the door."""
     monkeypatch.setattr(
         module, "opened",
         lambda _reactor, address, _tls, factory: door.connect(factory._link) if address.host == "km1" else _never(),
     )  # fmt: skip
-    made = Links(None, (Address("km0"), Address("km1")), gw.tls, gw.here, lambda: ready.append(1))
+    made = Links(clock, (Address("km0"), Address("km1")), gw.tls, gw.here, lambda: ready.append(1))
     yield made
     made.stopService()
+    door.pump()
 
 
 def _never():
@@ -199,4 +203,36 @@ def test_who_is_gone_is_not_asked(links, door):
     links.stopService()
     door.pump()
     assert [] == links.peers("bulk")
+    assert not links.here.peers
+
+
+def test_what_was_said_last_is_heard_before_they_end(node, links, door):
+    """As that a lease is given back: nobody waits for its end then."""
+    heard, said = [], LeaseReturned("g", 1)
+    carrier = Carrier({LeaseReturned: GATEWAY}, lambda _peer, message: heard.append(message))
+    door._km = node("km1", "keymanager", answers=carrier.answers)
+    links.startService()
+    for peer in links.peers("control"):
+        carrier.tell(peer, said)
+    stopped = links.stopService()
+    assert not stopped.called
+
+    door.pump()
+    assert stopped.called
+    assert [said] == heard
+    assert not links.here.peers
+
+
+def test_whoever_takes_nothing_is_not_waited_for_long(clock, links, door):
+    """It is cut off."""
+    links.startService()
+    door.wires[0].ends[0].pauseProducing()
+    stopped = links.stopService()
+    door.pump()
+    assert not stopped.called
+    assert 1 == len(links.here.peers)
+
+    clock.advance(module.PATIENCE)
+    assert stopped.called
+    door.pump()
     assert not links.here.peers

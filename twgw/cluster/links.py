@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.python.failure import Failure
 
@@ -25,6 +25,8 @@ Name = TypeVar("Name")
 CONNECT_WITHIN = 5.0
 LONGEST_PAUSE = 5.0
 """Seconds."""
+PATIENCE = 1.0
+"""Seconds in which whoever is let go of takes what was said last."""
 
 
 class Link:
@@ -98,6 +100,8 @@ class Connections(Generic[Name]):
 
     def __init__(self, here: Here) -> None:
         self.links: dict[Name, Link] = {}
+        self._gone: Deferred[None] | None = None
+        """Fires when nobody is connected any more, where that is waited for."""
         self._here = here
         here.left = self._left
 
@@ -112,10 +116,28 @@ class Connections(Generic[Name]):
         for peer in list(self._here.peers):
             peer.abort(Lost("the node stops"))
 
+    def close(self, reactor: Any) -> "Deferred[None]":
+        """Let go of all of them once they have what they were told last: say, that a lease is given back.
+
+        Fires when they are gone; whoever does not take it is cut off.
+        """
+        greeted = [peer for peer in self._here.peers if peer.greeted]
+        if not greeted:
+            self.end()
+            return succeed(None)
+        self._gone = Deferred(lambda _: self.end())
+        gone = self._gone.addTimeout(PATIENCE, reactor, lambda *_: None)
+        for peer in greeted:
+            peer.close()
+        return gone
+
     def _left(self, peer: Peer) -> None:
         for link in self.links.values():
             if link.peer is peer:
                 link.lost()
+        if self._gone is not None and not self._gone.called and not any(it.greeted for it in self._here.peers):
+            self.end()
+            self._gone.callback(None)
 
 
 class Links(Service):
@@ -126,6 +148,7 @@ class Links(Service):
     ) -> None:
         self.here = here
         self.tls = tls
+        self._reactor = reactor
         self._ready = ready
         self._waiting: list[Deferred[None]] = []
         self._over = False
@@ -144,12 +167,13 @@ class Links(Service):
         super().startService()
         self.look()
 
-    def stopService(self) -> None:  # noqa: N802 - Twisted's name
+    def stopService(self) -> "Deferred[None]":  # noqa: N802 - Twisted's name
         """Let go of all of them."""
         super().stopService()
-        self._all.end()
+        closed = self._all.close(self._reactor)
         self._over = True
         self._settle()
+        return closed
 
     def tried(self) -> "Deferred[None]":
         """Fires when somebody can be asked, or it is known why not: not at once when the node has just begun."""
