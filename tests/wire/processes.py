@@ -3,25 +3,33 @@
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
-PATIENCE = 30
+PATIENCE = 90
 """Seconds after which a process that does not answer is broken; nothing waits that long otherwise."""
+PORTS = range(20_000, 32_768)
+"""Below those that Linux gives to whoever asks for any, as each connection does that begins on this machine."""
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TWGW_")}
 
 
-def free_port(interface="127.0.0.1", family=socket.AF_INET):
-    """A port that nobody uses now."""
-    with socket.socket(family) as sock:
-        sock.bind((interface, 0))
-        return sock.getsockname()[1]
+_PORTS = iter(random.sample(PORTS, len(PORTS)))
+
+
+def free_port():
+    """A port that nobody uses now, that was given to nobody else here, and that no connection takes meanwhile."""
+    for port in _PORTS:
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is left")
 
 
 class Process:
@@ -150,6 +158,11 @@ class Node:
         self.process.wait_for("memory only")  # said when it listens
         return self
 
+    @property
+    def is_ready(self):
+        """Whether it says so: one of a cluster answers 503 until it has a lease, and listens before that."""
+        return self.ask("/readyz")[0] == 200
+
     def get(self, path, port=None, **fields):
         """Status, fields and body."""
         client = http.client.HTTPConnection(self.host, port or self.port, timeout=PATIENCE)
@@ -168,14 +181,6 @@ class Node:
         """SIGTERM, and the exit status."""
         self.process.signal(signal.SIGTERM)
         return self.process.end()
-
-
-def soon(done):
-    """Whether something is so within a moment that another process does, or not."""
-    end = monotonic() + 0.05
-    while not done() and monotonic() < end:
-        sleep(0.001)
-    return done()
 
 
 def api(port, name="pets", **more):
