@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import slapd as ldap_server
 from tests.chaos.namespaces import forbidden
@@ -14,6 +15,9 @@ from tests.databases import MEMORY, SERVERS, clear, sqlite_copy, sqlite_template
 from tests.memcached_server import MemcachedServer
 from twgw.storage.database import Database
 from twgw.storage.upgrade import upgrade
+
+settings.register_profile("twgw", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("twgw")  # how long something takes says more of the machine than of what is tested
 
 
 def pytest_collection_modifyitems(config, items):
