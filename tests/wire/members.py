@@ -35,7 +35,7 @@ def certify(folder, node, signer, *roles):
 class Member:
     """A node with every role."""
 
-    def __init__(self, folder, start, url, signer, **more):
+    def __init__(self, folder, start, url, signer, *, lease=LEASE, session=SESSION, **more):
         self.control = free_port()
         folder.mkdir()
         self.signer, self.url, self.port = signer, url, free_port()
@@ -44,9 +44,10 @@ class Member:
             folder, lambda *args: start(*args, folder=folder), None,
             node={"data_dir": "data", "name": folder.name}, database={"url": url},
             control={"listen": f"tcp:{self.control}:interface=127.0.0.1"},
-            cluster={"listen": f"tcp:{self.port}:interface=127.0.0.1", "lease": LEASE, "session": SESSION}, **more,
+            cluster={"listen": f"tcp:{self.port}:interface=127.0.0.1", "lease": lease, "session": session}, **more,
         ).ready()  # fmt: skip
         self.process = self.node.process
+        wait_for(lambda: self.node.is_ready)
 
     def ask(self, path, form):
         """Status and what the body says, of its control listener."""

@@ -304,7 +304,7 @@ def test_certificates_that_are_about_to_end_renew_by_themselves(key_manager, gat
     assert {(200, 200)} == set(answers)
     for node in (km, gw):
         node.process.wait_for("the certificate for other nodes was renewed: 730 days")
-    assert [line for line in km.process.lines if "gw1 has another certificate" in line]
+    km.process.wait_for("gw1 has another certificate")
     assert before != (gw.folder / "data/cluster/node-key.pem").read_text()
 
     assert 0 == gw.terminate()
@@ -330,11 +330,11 @@ def test_a_node_that_was_taken_out_speaks_no_more(key_manager, gateway, upstream
     assert [503, 200, 200] == [status(each, "/pets/7", key) for each in (gw1, gw2, km)]
     assert "gw1 is out of the cluster" in said
     assert "waited for the end of what gw1 held" in said
-    before = refused(km)["removed"]
+    before = refused(km).get("removed", 0)
     connection = attack("gw1")
     send(connection, hello(b"gw1") + box(_command=b"ReadKeys", _ask=b"2"))
-    assert b"pepper" not in connection.recv(65536)
-    assert refused(km)["removed"] > before
+    assert b"pepper" not in ends(connection)
+    until(lambda: refused(km)["removed"] > before)
     gw1.process.wait_for("the node was taken out of the cluster; it comes back by: twgw cluster join")
     assert ["gw2", "km1"] == [each["node"] for each in json.loads(typed(gw2.folder, "status", "--json"))["nodes"]]
 
@@ -467,8 +467,7 @@ def test_what_was_sent_before_does_not_count_again(km, gateway, upstream, attack
     connection = attack()
     send(connection, hello() + hello())
     until(lambda: refused(km) != before)
-    said = [line for line in km.process.lines if "refused gw9" in line]
-    assert said, km.process.lines
+    km.process.wait_for("refused gw9")
 
     revoked = km.registry.write(revoke_credential, "api-key", "shop")
     until(lambda: json.loads(gw.ask("/readyz")[2])["position"] >= revoked)
@@ -495,7 +494,7 @@ def test_a_token_that_was_used_or_guessed_lets_nobody_in(km, gateway, upstream, 
         assert (folder / "data/cluster/node.pem").exists() != bool(code)
 
     assert 3 == refused(km)["join"]
-    assert [line for line in km.process.lines if "it wants to join: the token is unknown" in line]
+    km.process.wait_for("it wants to join: the token is unknown")
     assert 200 == status(gw, "/pets/7", key)
 
 

@@ -32,7 +32,7 @@ def test_the_first_start_shows_the_product(start, tmp_path):
     answers = []
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
         reader = client.makefile("rb")
-        for _ in range(12):
+        while 429 not in [each[0] for each in answers] and len(answers) < 30:  # a window may end in the middle
             client.sendall(f"GET /demo/hello HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n".encode())
             status = int(reader.readline().split()[1])
             fields = dict(each.decode().strip().lower().split(": ", 1) for each in iter(reader.readline, b"\r\n"))

@@ -274,10 +274,10 @@ def test_whoever_serves_something_else_is_found_out_and_mended(cluster, server):
     agreed = {("held", False, 0)}
     wait_for(lambda: agreed == {(each["lease"], each["drifted"], each["lag"]) for each in standing(g).values()})
     assert ["gateway"] == standing(g)["g"]["roles"]
+    assert ["two"] * 3 == [each.says() for each in (a, b, g)]
     database = Database(cluster.url)
     database.call(lambda c: c.execute(table.update().values(live=1)), write=True)
     database.close()
-    assert ["two"] * 3 == [each.says() for each in (a, b, g)]
 
     wait_for(lambda: ["one"] * 3 == [each.says() for each in (a, b, g)])
 
@@ -293,6 +293,7 @@ def test_a_start_after_a_crash_serves_what_was_published_meanwhile(cluster):
     cluster.b.process.kill()
     cluster.publish("two")
     cluster.b.begin("--config", str(cluster.b.folder / "twgw.toml"))
-    wait_for(lambda: cluster.b.process.lines and "memory only" in "\n".join(cluster.b.process.lines))
+    cluster.b.process.wait_for("memory only")
+    wait_for(lambda: cluster.b.node.is_ready)
 
     assert "two" == cluster.b.says()

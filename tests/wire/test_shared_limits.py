@@ -152,7 +152,7 @@ def test_nodes_of_a_cluster_know_how_many_count(tmp_path, start, server, memcach
         wait_until(lambda member=member: b"twgw_limit_nodes 3.0" in member.node.ask("/metrics")[2])
     text = b"node-2: other servers are named in [memcached] there"
     wait_until(lambda: all(text in member.node.ask("/readyz")[2] for member in made[:2]))
-    assert b"node-0, node-1: other servers" in made[2].node.ask("/readyz")[2]
+    wait_until(lambda: b"node-0, node-1: other servers" in made[2].node.ask("/readyz")[2])
     made[2].process.signal(signal.SIGTERM)
     made[2].process.end()
     for member in made[:2]:

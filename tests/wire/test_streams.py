@@ -112,7 +112,7 @@ def test_what_streams_is_cut_off_when_its_token_is_revoked(pair, ticker):
     returned = monotonic()
     for each in streams:
         assert each.is_cut()
-    assert monotonic() - returned < 2
+    assert monotonic() - returned < 5, "a second is promised, and a machine may be slow"
     assert ticker.left.acquire(timeout=PATIENCE)
     assert ticker.left.acquire(timeout=PATIENCE)
     assert [b"tick\n"] * 15 == [other.tick() for _ in range(15)]

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.wire.members import wait_for
 from tests.wire.processes import PATIENCE, PLAIN, Node, Upstream, free_port
 from tests.wire.test_admin import Registry, an_api
 from twgw import __version__
@@ -48,7 +49,8 @@ class Shop(Registry):
     def again(self):
         """The same node, started once more."""
         self.node.process = self._start("--config", str(self.node.folder / "twgw.toml"))
-        self.node.process.wait_for("memory only")
+        self.node.ready()
+        wait_for(lambda: self.node.is_ready)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -104,6 +106,7 @@ def test_the_second_box_is_told_what_it_needs(tmp_path, start, servers):
     assert (url, 10) == (written["database"]["url"], written["cluster"]["session"])
     start("--config", "twgw.toml", folder=other).wait_for("memory only")
     b = SimpleNamespace(host="127.0.0.1", port=traffic, admin=admin)
+    wait_for(lambda: Node.get(b, "/readyz", admin)[0] == 200)
     call = lambda one: Node.get(b, "/hello", **{"X-API-Key": one})[0]
 
     assert 200 == call(key)

@@ -33,7 +33,7 @@ for line in sys.stdin:
     client.close()
 """
 DAY = 86400
-SLACK = 1.0
+SLACK = 5.0
 """Seconds for the commit and the way there and back, of a machine that has other things to do."""
 API = {
     "name": "shop", "version": "1", "base_path": "/shop", "upstream": {"targets": [{"url": "echo:"}]},
