@@ -42,22 +42,27 @@ class MemcachedServer:
 
     def ask(self, text):
         """What it answers to some commands."""
-        with socket.create_connection((self.host, self.port), PATIENCE) as sock:
-            sock.sendall(text.encode() + b"mn\r\n")
-            data = b""
-            while not data.endswith(b"MN\r\n"):
-                data += sock.recv(65536)
-            return data.decode().removesuffix("MN\r\n")
+        return self._said(text.encode() + b"mn\r\n", b"MN\r\n").removesuffix("MN\r\n")
 
     def names(self):
         """The keys of all that it holds."""
-        with socket.create_connection((self.host, self.port), PATIENCE) as sock:
-            sock.sendall(b"lru_crawler metadump all\r\n")
-            data = b""
-            while not data.endswith(b"END\r\n"):
-                data += sock.recv(65536)
-        lines = [line.split()[0] for line in data.decode().splitlines()]
+        deadline, said = monotonic() + PATIENCE, "BUSY"
+        while said.startswith("BUSY"):  # it looks through all that by itself, too, and does so once at a time
+            assert monotonic() < deadline, "memcached is busy"
+            said = self._said(b"lru_crawler metadump all\r\n", b"END\r\n", b"request\r\n")
+        lines = [line.split()[0] for line in said.splitlines()]
         return [unquote(line.removeprefix("key=")) for line in lines if line.startswith("key=")]
+
+    def _said(self, text, *ends):
+        """What it answers, up to one of some ends."""
+        with socket.create_connection((self.host, self.port), PATIENCE) as sock:
+            sock.sendall(text)
+            data = b""
+            while not data.endswith(ends):
+                piece = sock.recv(65536)
+                assert piece, f"memcached ended the connection after {data!r}"
+                data += piece
+            return data.decode()
 
     def dump(self):
         """The values of all that it holds, by their names."""

@@ -390,7 +390,7 @@ def test_a_dead_store_beside_a_good_one(slapd, mortal):
 def test_a_hanging_server_is_given_up_in_time(slapd, mortal, scheme):
     """It takes connections and answers nothing; the next one is asked."""
     hanging = getattr(mortal, scheme)
-    short = settings(slapd, servers=[hanging, slapd.secure], connect_timeout=0.2, timeout=2)
+    short = settings(slapd, servers=[hanging, slapd.secure], connect_timeout=1, timeout=30)
     mortal.hang()
 
     found = failure(short)
