@@ -39,15 +39,15 @@ class Chaos:
         self.healthy = []
         """Times in which all was well."""
         self.load = load
-        self._world, self._faults, self._lanes, self._say, self._quiet = world, iter(faults), lanes, say, quiet
+        self._world, self._faults, self._lanes, self._say, self._quiet = world, faults, lanes, say, quiet
         self._touched, self._news = set(), threading.Condition()
 
     def run(self, end=None):
-        """All faults, or until a time."""
+        """All faults, or until a time; once more, where they are listed."""
         self._rest(2.0)
-        done = False
+        done, faults = False, iter(self._faults)
         while not done:
-            batch = list(islice(self._faults, QUIET_AFTER))
+            batch = list(islice(faults, QUIET_AFTER))
             done = len(batch) < QUIET_AFTER
             waiting = iter(batch)
             lanes = [threading.Thread(target=self._lane, args=(waiting, end)) for _ in range(self._lanes)]
