@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -159,6 +159,7 @@ class Stage:
     boxes: list[Box] = field(factory=list)
     balancer: Balancer = field(init=False)
     _others: list[subprocess.Popen[bytes]] = field(factory=list)
+    _ports: Iterator[int] = field(factory=lambda: iter(_free_ports(8)))
 
     def __enter__(self) -> Self:
         try:
@@ -224,14 +225,14 @@ class Stage:
         return path
 
     def _box(self, name: str, memcached: Path) -> Box:
-        ports = [_free_port() for _ in range(4)]
+        ports = [next(self._ports) for _ in range(4)]
         box = Box(name, self.folder / name, ports[0], ports[1])
         box.folder.mkdir()
         here = [f"tcp:{port}:interface=127.0.0.1" for port in ports]
         sections: dict[str, dict[str, Any]] = {
             "node": {"name": name, "data_dir": "data"},
             "database": {"url": f"sqlite:///{self.folder}/twgw.db"},
-            "memcached": {"servers": [str(memcached)]},
+            "memcached": {"servers": [str(memcached)], "timeout": 2},  # a machine that is busy is no outage
             "gateway": {"listen": [here[0]]},
             "admin": {"listen": here[1]},
             "control": {"listen": here[2]},
@@ -265,8 +266,7 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(ALONE)
-        port: int = sock.getsockname()[1]
-        return port
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now: all are held until the last was found, so that none is found twice."""
+    with ExitStack() as held:
+        return [held.enter_context(socket.create_server(ALONE)).getsockname()[1] for _ in range(count)]
