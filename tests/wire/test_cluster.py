@@ -336,7 +336,8 @@ def test_a_node_that_was_taken_out_speaks_no_more(key_manager, gateway, upstream
     assert b"pepper" not in ends(connection)
     until(lambda: refused(km)["removed"] > before)
     gw1.process.wait_for("the node was taken out of the cluster; it comes back by: twgw cluster join")
-    assert ["gw2", "km1"] == [each["node"] for each in json.loads(typed(gw2.folder, "status", "--json"))["nodes"]]
+    known = lambda: [each["node"] for each in json.loads(typed(gw2.folder, "status", "--json"))["nodes"]]
+    until(lambda: ["gw2", "km1"] == known())
 
     assert 0 == gw1.terminate()
     (gw1.folder / "data/cluster").rename(gw1.folder / "data/old")

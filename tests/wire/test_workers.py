@@ -274,8 +274,8 @@ def test_workers_of_several_nodes_are_one_cluster(tmp_path, start, upstream):
 
     assert {"k.worker1", "k.worker2", "g"} == set(told["in_force"])
     asked = [TWGW, "cluster", "status", "--json", "--config", str(folders[0] / "twgw.toml")]
-    shown = json.loads(subprocess.run(asked, capture_output=True, check=True, text=True, env=PLAIN).stdout)
-    assert {"k", "k.worker1", "k.worker2", "g"} == {each["node"] for each in shown["nodes"]}
+    shown = lambda: json.loads(subprocess.run(asked, capture_output=True, check=True, text=True, env=PLAIN).stdout)
+    wait_for(lambda: {"k", "k.worker1", "k.worker2", "g"} == {each["node"] for each in shown()["nodes"]})
 
 
 MANY = 1500
