@@ -53,6 +53,10 @@ def together(own: Status, workers: Sequence[Status], of: int) -> Status:
     )
 
 
+def _api_of(line: str) -> str:
+    return line.partition(": ")[0]
+
+
 def assess(
     node: str,
     *,
@@ -86,9 +90,9 @@ def assess(
     if isolated:
         text = "requests are refused meanwhile, but for APIs with when_isolated: stale"
         reasons.append(f"cluster: {isolated}; {text}")
-    never = tuple(f"{name}: " for name in refused)
+    never = frozenset(refused)
     kept, gone = "the last good state serves", "its calls are answered with 503"
-    warnings = [f"state: {line}; {gone if line.startswith(never) else kept}" for line in fault.splitlines()]
+    warnings = [f"state: {line}; {gone if _api_of(line) in never else kept}" for line in fault.splitlines()]
     served = "" if isolated else "; what is known is served, the rest is refused"
     warnings += [f"database: {outage}{served}"] * bool(outage)
     warnings += [f"certificate: {line}; the last good one serves" for line in certificates]
