@@ -63,10 +63,13 @@ class Reader(Protocol):
         """Who is asked, in words: the database."""
 
     def at_start(self) -> tuple[Head, Served] | None:
-        """The same as ``everything``, before the reactor runs; None where that cannot be."""
+        """The same as ``everything``, of however many, before the reactor runs; None where that cannot be."""
 
-    def everything(self) -> Awaitable[tuple[Head, Served]]:
-        """Everything that is to be in force, and as of which position."""
+    def everything(self, most: int | None = None) -> Awaitable[tuple[Head, Served]]:
+        """Everything that is to be in force, and as of which position.
+
+        Of more APIs than ``most`` it has names and states alone (``Served.unread``); an earlier key manager tells all.
+        """
 
     def news(self, since: Head, most: int | None = None) -> Awaitable[News | None]:
         """What followed a position; None when that can no longer be said.

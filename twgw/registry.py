@@ -42,6 +42,13 @@ class Served:
     policies: tuple[Policy, ...] = ()
     tiers: Mapping[str, Tier] = field(factory=dict)
     blocks: "tuple[Block, ...]" = ()
+    unread: Mapping[str, Lifecycle] = field(factory=dict)
+    """The APIs where there are too many to tell, and their states: each is to be read by itself (``Reader.apis``)."""
+
+    def over(self, before: "Served") -> "Served":
+        """What is to be in force of it now: of an API that is to be read what was before, in its new state."""
+        known = {name: before.apis[name] for name in self.unread if name in before.apis}
+        return News(unread=self.unread).over(evolve(self, apis={**known, **self.apis}, unread={}))
 
 
 @frozen

@@ -263,7 +263,7 @@ class Reader:
     def at_start(self):
         return None
 
-    async def everything(self):
+    async def everything(self, _most=None):
         return await self._run(self._world.database.everything)
 
     async def news(self, since, _most):

@@ -99,7 +99,9 @@ def test_a_gateway_reads_what_it_would_read_itself(local, remote, come):
     head = outcome(local.everything())[0]
     facts = come(remote.facts(WANTED, EPOCH))
 
-    assert outcome(local.everything()) == come(remote.everything())
+    assert outcome(local.everything()) == come(remote.everything()) == come(remote.everything(1))
+    assert outcome(local.everything(0)) == come(remote.everything(0))
+    assert ({}, {"pets:1"}) == ((names := come(remote.everything(0))[1]).apis, names.unread.keys())
     assert outcome(local.news(Head(head.epoch, 0))) == come(remote.news(Head(head.epoch, 0)))
     assert outcome(local.news(Head(head.epoch, 0), 0)) == come(remote.news(Head(head.epoch, 0), 0))
     assert None is come(remote.news(Head(head.epoch + 1, 0)))

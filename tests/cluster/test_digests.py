@@ -73,3 +73,14 @@ def test_some_are_made_before_they_are_looked_at(monkeypatch):
     monkeypatch.setattr("twgw.cluster.digests.print_of", lambda name, api: {"cats": before["cats"]}[name])
 
     assert before == prints.of({"pets": PETS, "cats": CATS})
+
+
+def test_those_of_what_is_to_come_stay(monkeypatch):
+    """While others are looked at."""
+    prints, seen = Prints(), []
+    prints.add({"pets": PETS})
+    monkeypatch.setattr("twgw.cluster.digests.print_of", lambda name, _api: seen.append(name) or 1)
+    assert {"cats": 1} == prints.of({"cats": CATS}, also={"pets", "none"})
+
+    prints.of({"pets": PETS, "cats": CATS})
+    assert ["cats"] == seen

@@ -142,7 +142,7 @@ def test_an_answer_in_a_version_that_was_not_offered_ends_it(km, gw, wire, monke
 
 def test_both_hear_of_the_end(km, gw, wire):
     """Once, and whoever waits for an answer too."""
-    km.here.answers = {ReadAll: lambda peer: Deferred()}
+    km.here.answers = {ReadAll: lambda peer, most: Deferred()}
     opened = wire(km, gw)
     asked = opened.client.ask(ReadAll)
     opened.pump()
@@ -526,7 +526,7 @@ def test_errors_of_an_answer_do_not_end_the_connection(km, answers, gw, wire):
     """Those that are meant are told; of others only that there was one, and our log has it."""
     secret = "the password is x"
 
-    def answer(peer):
+    def answer(peer, most):
         raise errors.pop()
 
     answers[ReadAll] = answer
@@ -570,7 +570,7 @@ def test_a_command_that_the_peer_does_not_know_is_refused(km, gw, wire):
 
 def test_an_answer_that_makes_no_sense_is_no_answer(gw, node, wire):
     """And whatever AMP finds that nobody took care of is said in the log; the connection stays."""
-    km = node("km1", "keymanager", answers={ReadAll: lambda peer: Deferred()})
+    km = node("km1", "keymanager", answers={ReadAll: lambda peer, most: Deferred()})
     opened = wire(km, gw)
     asked = opened.client.ask(ReadAll)
     tag = next(iter(opened.client._outstandingRequests))
@@ -585,7 +585,7 @@ def test_an_answer_that_makes_no_sense_is_no_answer(gw, node, wire):
 
 def test_a_peer_that_owes_an_answer_is_left(clock, gw, node, wire):
     """After ten seconds; whoever waits is told."""
-    km = node("km1", "keymanager", answers={ReadAll: lambda peer: Deferred()})
+    km = node("km1", "keymanager", answers={ReadAll: lambda peer, most: Deferred()})
     opened = wire(km, gw)
     answered = opened.client.ask(Ping)
     asked = opened.client.ask(ReadAll)

@@ -214,6 +214,22 @@ def test_an_api_that_is_wrong_stays_as_it_was(gateway, registry, call):
     assert "" == gateway.follower.fault
 
 
+def test_of_very_many_that_are_wrong_some_are_named(gateway, registry, monkeypatch):
+    """And how many more there are: not all in a turn of the reactor, and not again for those that are known."""
+    monkeypatch.setattr(follower, "MOST_SAID", 2)
+    for name in ("one", "two", "three", "four"):
+        registry.api(name, policies=(Policy("no-such-policy"),))
+    gateway.follower.poll()
+    *lines, rest = told(gateway)
+    assert (2, "2 more cannot be had; /readyz says why") == (len(lines), rest)
+    assert all(f"{name}:1.0: " in gateway.follower.fault for name in ("one", "two", "three", "four"))
+
+    registry.api("five", policies=(Policy("no-such-policy"),))
+    gateway.follower.poll()
+    assert "five:1.0: " in told(gateway)[-1]
+    assert 4 == len(told(gateway))
+
+
 def test_an_api_that_is_wrong_has_its_new_state(gateway, registry, call):
     """Whoever blocks an API is not let down by its last revision."""
     edited(registry, policies=(Policy("no-such-policy"),))
@@ -530,7 +546,7 @@ def test_who_begins_anew_meanwhile_reads_everything_once(gateway, registry, told
     gateway.follower.reload()
     reads.pop().callback(None)
     while told_to()[1].refused:
-        later()
+        reads.pop().callback(None) if reads else later()
 
     assert ([200] * 5, []) == (statuses(gateway), reads)
 
@@ -716,7 +732,7 @@ def test_what_is_found_wrong_before_other_policies_are_found_is_no_more(
         with suppress(IndexError):
             later()
     finding.callback(None)
-    assert ([404] * 5, 5) == (statuses(gateway), len(told_to()[1].refused))
+    assert ([404] * 5, 6) == (statuses(gateway), len(told_to()[1].refused))  # which are read by themselves
     finish(told_to, later)
     assert [200] * 5 == statuses(gateway)
 

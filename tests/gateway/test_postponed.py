@@ -161,7 +161,7 @@ def test_one_that_was_wrong_may_be_right_with_what_is_new(world, changed):
 
     def meanwhile(served, apis):
         if not world.compiled:
-            world.it.heard(News(**changed)) if changed is not None else world.it.forget()
+            world.it.heard(News(**changed)) if changed is not None else world.it.begin()
         return compiles(served, apis)
 
     world.it.compile = meanwhile
@@ -190,11 +190,27 @@ def test_after_an_outage_the_rest_is_read(world):
     assert [["a:1", "b:1"], ["c:1", "d:1"], ["e:1"]] == world.read
 
 
+def test_who_begins_anew_reads_what_is_still_to_be_read(world):
+    """What is under way is let be, and read once more where it is among that."""
+    world.hear(unread=states(*NAMES[:4]))
+    done = world.make()
+    world.registry["b:1"] = api("b:1", "/newer")
+    world.it.begin(["b:1", "e:1"])
+    world.go_on()
+
+    assert done.called
+    assert [["a:1", "b:1"], ["b:1", "e:1"]] == world.read
+    assert {"a:1", "b:1", "e:1"} == world.it.of(world.served)
+    assert {"a:1": api("a:1", "/old"), "b:1": api("b:1", "/newer"), "e:1": api("e:1"), "z:1": api("z:1")} == (
+        world.it.come(world.served).apis
+    )
+
+
 def test_who_begins_anew_reads_none_of_them(world):
     """What is under way is let be; what is to come is in what was read."""
     world.hear(unread=states(*NAMES))
     done = world.make()
-    world.it.forget()
+    world.it.begin()
     world.go_on()
 
     assert done.called

@@ -34,6 +34,23 @@ def test_everything_is_read_as_of_a_position(begun, read):
     assert (State().policies, {"gold": Tier("gold")}) == (everything.policies, everything.tiers)
 
 
+def test_of_too_many_apis_their_states_alone_are_read(begun, write, read):
+    """Each is what it was before, in its new state, or is not there yet; what is not named is gone."""
+    write(publish, "toys:1.0", 1)
+    head, whole = read(read_all)
+    assert (head, whole) == read(read_all, 2)
+
+    write(set_state, "pets:1.0", Lifecycle.BLOCKED, actor="ann")
+    _, names = read(read_all, 1)
+    assert ({}, whole.tiers) == (names.apis, names.tiers)
+    assert {"pets:1.0": Lifecycle.BLOCKED, "toys:1.0": Lifecycle.PUBLISHED} == names.unread
+
+    before = attrs.evolve(whole, apis={name: an_api(name) for name in ("pets:1.0", "gone:1.0")}, tiers={})
+    blocked = attrs.evolve(an_api("pets:1.0"), state=Lifecycle.BLOCKED)
+    assert attrs.evolve(whole, apis={"pets:1.0": blocked}) == names.over(before)
+    assert whole == whole.over(before)
+
+
 def test_news_say_what_became_of_what_is_named(begun, write, read):
     """However often it is; of nothing else."""
     write(publish, "toys:1.0", 1)

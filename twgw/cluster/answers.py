@@ -50,7 +50,8 @@ class Answers:
     in_thread: InThread
     wall: Callable[[], float]
     issuer: str = ""
-    _waiting: "list[Deferred[bytes]]" = field(factory=list)
+    _waiting: "dict[int | None, list[Deferred[bytes]]]" = field(factory=dict)
+    """Who waits for everything, by how many APIs they want at the most."""
 
     def by_command(self) -> Mapping[type[Command], Answer]:
         """What answers which command."""
@@ -86,21 +87,21 @@ class Answers:
             raise Away(str(error)) from error
         return {}
 
-    def _everything(self) -> "Deferred[bytes]":
+    def _everything(self, most: int | None) -> "Deferred[bytes]":
         """Read once for all who ask meanwhile: whatever came after it, they hear of as news."""
         waiter: Deferred[bytes] = Deferred()
-        self._waiting.append(waiter)
-        if len(self._waiting) == 1:
-            Deferred.fromCoroutine(self._read_everything()).addBoth(self._tell)
+        waiting = self._waiting.setdefault(most, [])
+        waiting.append(waiter)
+        if len(waiting) == 1:
+            Deferred.fromCoroutine(self._read_everything(most)).addBoth(self._tell, most)
         return waiter
 
-    async def _read_everything(self) -> bytes:
-        written: bytes = await self.in_thread(encoding.write_everything, *await self.reader.everything())
+    async def _read_everything(self, most: int | None) -> bytes:
+        written: bytes = await self.in_thread(encoding.write_everything, *await self.reader.everything(most))
         return written
 
-    def _tell(self, result: Any) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
+    def _tell(self, result: Any, most: int | None) -> None:
+        for waiter in self._waiting.pop(most):
             waiter.callback(result)  # a Failure too
 
     async def _news(self, epoch: int, position: int, most: int | None) -> bytes:

@@ -109,7 +109,7 @@ class ReadAll(Command):
     """Everything that gateways are to have in force, and as of which position."""
 
     senders: ClassVar = frozenset({GATEWAY})
-    arguments: ClassVar = []
+    arguments: ClassVar = [(b"most", Integer(optional=True))]  # APIs; of more only their names are wanted
     response: ClassVar = _PIECES
     errors: ClassVar[Any] = ERRORS
 

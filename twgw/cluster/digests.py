@@ -47,11 +47,12 @@ class Prints:
         """Make those of some that are to come."""
         self._known.update({name: (api, print_of(name, api)) for name, api in apis.items()})
 
-    def of(self, apis: Mapping[str, Api]) -> dict[str, int]:
-        """One for each API."""
+    def of(self, apis: Mapping[str, Api], also: Collection[str] = ()) -> dict[str, int]:
+        """One for each API; what was made of others is forgotten, but for those that are named, too."""
         before = self._known
-        self._known = {
+        found = {
             name: before[name] if name in before and before[name][0] is api else (api, print_of(name, api))
             for name, api in apis.items()
         }
-        return {name: made for name, (_, made) in self._known.items()}
+        self._known = {**{name: before[name] for name in also if name in before}, **found}
+        return {name: made for name, (_, made) in found.items()}

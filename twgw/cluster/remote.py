@@ -65,9 +65,9 @@ class Remote:
     def at_start(self) -> None:
         """Nobody can be asked yet."""
 
-    async def everything(self) -> tuple[Head, Served]:
+    async def everything(self, most: int | None = None) -> tuple[Head, Served]:
         """Everything that is to be in force."""
-        found: tuple[Head, Served] = await self._read(ReadAll, encoding.read_everything)
+        found: tuple[Head, Served] = await self._read(ReadAll, encoding.read_everything, most=most)
         return found
 
     async def news(self, since: Head, most: int | None = None) -> News | None:

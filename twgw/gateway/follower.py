@@ -45,6 +45,9 @@ SOON = 1000
 """APIs that are compiled before a position is reached, while a lease waits for that: a second or two.  When they are
 more, they come later, and ``AT_A_TIME`` are compiled while others wait who have something to compile."""
 
+MOST_SAID = 100
+"""APIs that are wrong, and are named in the log at once: to write thousands of lines stops traffic for a second."""
+
 MOST_SPARE = 100
 """APIs that were prepared and are kept; one whose change is given up stays until others take its place."""
 
@@ -193,7 +196,7 @@ class Follower:
         try:
             since = Head(self._facts.cache.epoch, self.applied)
             news = None if anew else await self._reader.news(since, None if self._trusted is None else AT_A_TIME)
-            everything = await self._reader.everything() if news is None else None
+            everything = await self._everything() if news is None else None
         except Unavailable as error:
             self._anew = self._anew or anew
             self._facts.lose(str(error))
@@ -208,9 +211,26 @@ class Follower:
             self._reach(self.applied)
         self._make()
 
+    async def _everything(self) -> tuple[Head, Served]:
+        """Everything; of very many APIs names and states alone, for whoever serves meanwhile.
+
+        Whoever publishes waits for those that have a lease, and hears what comes later there.  Who has none may have
+        missed what was published, of which nobody would hear that it is not in force: so all is read before.
+        """
+        if self._is_leased() and self.deployment is not None:
+            found = await self._reader.everything(SOON)
+            if self._is_leased() or not found[1].unread:
+                return found
+        return await self._reader.everything()
+
+    def _is_leased(self) -> bool:
+        return self._trusted is not None and self._trusted()
+
     async def _begin_anew(self, head: Head, served: Served) -> None:
         """Know nothing but what was just read."""
-        self._guarded, self._finished = {}, {}
+        self._refused = {}
+        if not served.unread:  # else what is guarded stays, and no lease waits until it is once more
+            self._guarded, self._finished = {}, {}
         self._facts.cache.reset(head.epoch, head.pos)
         await self._read_keys()
         try:
@@ -218,8 +238,8 @@ class Follower:
         except PluginConflict as error:
             self._gateway.log.error("{error}; the policies found before stay", error=error)  # noqa: TRY400 - not logging's
         self._judged = None
-        self._postponed.forget()  # what was found wrong is so no more, with other policies
-        await self._deploy(served, len(served.apis), head.pos)
+        self._postponed.begin(served.unread)  # what was found wrong is so no more, with other policies
+        await self._deploy(served.over(self._served), len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
         self._reach(head.pos)
@@ -324,6 +344,8 @@ class Follower:
         if self._trusted is None or self.deployment is None:
             return frozenset()
         later = self._postponed.of(served)
+        if later >= served.apis.keys():
+            return later
         missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
         if not later and len(missing) <= SOON:
             return later
@@ -349,10 +371,12 @@ class Follower:
 
     def _digest_of(self, ready: Ready) -> str:
         """Of what is served, without what could not be had."""
-        prints = self._prints.of({name: one.api for name, one in ready.deployment.compiled.items()})
+        without = {*ready.faults, *ready.later}
+        apis = {name: one.api for name, one in ready.deployment.compiled.items() if name not in without}
+        prints = self._prints.of(apis, also=without)
         state = ready.deployment.state
         prints.update(settings_prints(state.policies, {tier.name: tier for tier in state.tiers}))
-        return digest(prints, without={*ready.faults, *ready.later})
+        return digest(prints, without)
 
     async def _prepare(self, served: Served, record: Record) -> None:
         """See whether something could be put in force; nothing is changed by it."""
@@ -408,12 +432,7 @@ class Follower:
         self._block()
         self._swap(ready.deployment)
         self._spare = {name: one for name, one in self._spare.items() if ready.deployment.compiled.get(name) is not one}
-        for name, texts in ready.faults.items():
-            if texts != self._faults.get(name):
-                one = ready.deployment.compiled.get(name)
-                now = "what was in force of it stays" if one is None or one.whole else "its calls are answered with 503"
-                for text in texts:
-                    self._gateway.log.error("{fault}; {now}", fault=text, now=now)
+        self._say_faults(ready)
         self._faults, self._judged = ready.faults, served
         count = len(ready.deployment.compiled)
         said, self._said = self._said, (self._facts.cache.epoch, position, count)
@@ -422,6 +441,17 @@ class Follower:
                 "{name}: {count} {noun} in force", name=self._reader.name, count=count,
                 noun="API" if count == 1 else "APIs",
             )  # fmt: skip
+
+    def _say_faults(self, ready: Ready) -> None:
+        """What is wrong that was not before; of very many, how many more."""
+        new = [(name, texts) for name, texts in ready.faults.items() if texts != self._faults.get(name)]
+        for name, texts in new[:MOST_SAID]:
+            one = ready.deployment.compiled.get(name)
+            now = "what was in force of it stays" if one is None or one.whole else "its calls are answered with 503"
+            for text in texts:
+                self._gateway.log.error("{fault}; {now}", fault=text, now=now)
+        if len(new) > MOST_SAID:
+            self._gateway.log.error("{count} more cannot be had; /readyz says why", count=len(new) - MOST_SAID)
 
     def _block(self) -> None:
         """Put the blocks in force; while they are the same, before what is new."""

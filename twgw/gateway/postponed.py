@@ -1,9 +1,9 @@
-"""APIs that come later: so many have changed at once that no lease would last until all of them are read and compiled.
+"""APIs that come later: so many have changed, or are read anew, that no lease would last until all are compiled.
 
 Made by ``follower.py``, which reaches positions meanwhile, and puts these APIs in force, all together, once ``due``.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from attrs import define, field
 
@@ -50,9 +50,9 @@ class Postponed:
         if news.policies is not None or news.tiers is not None:
             self._wrong = {}
 
-    def forget(self) -> None:
-        """Everything is read anew: nothing is to be read by itself."""
-        self._unread, self._asked, self._fresh, self._wrong = frozenset(), set(), {}, {}
+    def begin(self, unread: Iterable[str] = ()) -> None:
+        """Everything was read anew, but these."""
+        self._unread, self._asked, self._fresh, self._wrong = frozenset(unread), set(), {}, {}
 
     def of(self, served: Served) -> frozenset[str]:
         """Which of them are in a state, or are to come to it."""

@@ -247,12 +247,17 @@ def find_lives(connection: Connection, apis: Sequence[str]) -> dict[str, Api | N
     return found
 
 
+def live_states(connection: Connection) -> dict[str, Lifecycle]:
+    """The state of every API that clients are to find, without its document."""
+    return {row.id: Lifecycle(row.state) for row in connection.execute(_states())}
+
+
 def find_states(connection: Connection, apis: Sequence[str]) -> dict[str, Lifecycle]:
-    """The states of those that clients are to find, without their documents."""
+    """The same of some."""
     found: dict[str, Lifecycle] = {}
     for some in batches(apis):
-        query = select(table.c.id, table.c.state).where(table.c.id.in_(some), *_is_found())
-        found |= {row.id: Lifecycle(row.state) for row in connection.execute(query)}
+        rows = connection.execute(_states().where(table.c.id.in_(some)))
+        found |= {row.id: Lifecycle(row.state) for row in rows}
     return found
 
 
@@ -305,6 +310,10 @@ def _live() -> Any:
 
 def _found() -> Any:
     return _live().where(table.c.state.not_in([state.value for state in HIDDEN])).order_by(table.c.id)
+
+
+def _states() -> Any:
+    return select(table.c.id, table.c.state).where(*_is_found()).order_by(table.c.id)
 
 
 def _is_found() -> tuple[Any, ...]:

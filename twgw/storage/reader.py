@@ -44,9 +44,9 @@ class DatabaseReader:
         """Everything, at once."""
         return self._database.call(read_all)
 
-    def everything(self) -> "Deferred[tuple[Head, Served]]":
+    def everything(self, most: int | None = None) -> "Deferred[tuple[Head, Served]]":
         """Everything that is to be in force."""
-        return self._database.run(read_all)
+        return self._database.run(read_all, most)
 
     def news(self, since: Head, most: int | None = None) -> "Deferred[News | None]":
         """What followed a position."""

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from twgw.model import Api, Policy, Tier
 from twgw.registry import Block, Head, News, Record, Served
 from twgw.storage import log
-from twgw.storage.apis import find_lives, find_states, live_apis
+from twgw.storage.apis import find_lives, find_states, live_apis, live_states
 from twgw.storage.blocks import list_blocks
 from twgw.storage.rows import from_text, to_text
 from twgw.storage.settings import find_policies
@@ -25,11 +25,16 @@ KINDS = frozenset(
 """What records are about.  One about anything else was written by a later version: then everything is read anew."""
 
 
-def read_all(connection: Connection) -> tuple[Head, Served]:
-    """Everything that is to be in force, and as of which position.  In a transaction that sees one moment."""
+def read_all(connection: Connection, most: int | None = None) -> tuple[Head, Served]:
+    """Everything that is to be in force, and as of which position.  In a transaction that sees one moment.
+
+    When there are more APIs than ``most``, only their states are read.
+    """
     head = log.head(connection)
-    apis = {api.id: api for api in live_apis(connection)}
-    return head, Served(apis, _policies(connection), _tiers(connection), _blocks(connection))
+    states = live_states(connection) if most is not None else {}
+    unread = states if most is not None and len(states) > most else {}
+    apis = {} if unread else {api.id: api for api in live_apis(connection)}
+    return head, Served(apis, _policies(connection), _tiers(connection), _blocks(connection), unread)
 
 
 def read_news(connection: Connection, since: Head, most: int | None = None) -> News | None:
