@@ -145,3 +145,13 @@ def leased(registry):
     gateway.follower._trusted = lambda: found.trusted
     gateway.follower.reload()
     return found
+
+
+@pytest.fixture
+def told_to(gateway):
+    """The last report of the gateway, as one of a cluster."""
+    said = []
+    gateway.follower._trusted = lambda: True
+    gateway.follower._advanced = lambda head, report: said.append((head.pos, report))
+    gateway.follower.reload()
+    return lambda: said[-1]
