@@ -178,6 +178,30 @@ def test_the_password_stands_in_a_file(config, url):
     assert "s3cret" not in said
 
 
+def test_a_database_that_cannot_be_had_is_not_written_down(config, url):
+    """It is said what to do, and whoever does it says the same command once more."""
+    before = Path(config).read_text()
+    status, said = cluster("init", "-c", config, "--db", url.replace("init_", "missing_"))
+
+    assert 1 == status
+    assert "does not exist; nothing was done\nmake that database, for this user, or correct its name in" in said
+    assert before == Path(config).read_text()
+    assert 0 == cluster("init", "-c", config, "--db", url)[0]
+
+
+def test_a_password_is_for_a_file_that_nobody_else_reads(config, url):
+    """In a URL it would be shown, and is refused by the name of the option; in a file for everybody it is known."""
+    before = Path(config).read_text()
+    status, said = cluster("init", "-c", config, "--db", "postgresql://gw:s3cret@db/shop")
+    way = "--db: must not have a password, as it is shown; put that into a file, and name that: --db-password-file"
+    assert (1, True, False, before) == (status, way in said, "s3cret" in said, Path(config).read_text()), said
+
+    Path("pw").write_text("s3cret\n")
+    Path("pw").chmod(0o644)
+    said = cluster("init", "-c", config, "--db", url, "--db-password-file", "pw")[1]
+    assert "Note: others may read pw (0644); run: chmod 600 pw" in said
+
+
 def test_a_database_with_something_else_is_not_written_over(config, url):
     """Nothing is changed, on either side."""
     enter("shop")

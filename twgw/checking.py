@@ -101,7 +101,7 @@ def _database(config: Config, plugins: Mapping[str, Plugin]) -> list[str]:
         _, served = database.call(read_all)
         ready = compiling.compiled(served, plugins, _gateway(), _calls(config.allowed), None)
     except Unavailable as error:
-        return [str(error)]
+        return error.lines
     except SettingsError as error:
         return [f"{database.name}: {fault}" for fault in error.faults]
     finally:

@@ -30,6 +30,14 @@ HERE = Path("twgw.toml")
 """The configuration that is made where none is named; with it the data directory is where it is without."""
 NEW_FILE = "# Configuration of a twgw node: what is not here has its default (docs/reference.md).\n"
 
+OPTIONS = {
+    "database.url": "--db",
+    "database.password_file": "--db-password-file",
+    "memcached.servers": "--memcached",
+    "cluster.advertise": "--advertise",
+}
+"""Settings, by the options that give them."""
+
 EXAMPLES = """\b
 Examples:
   twgw cluster init --db postgresql://twgw@db/shop --db-password-file db-password --memcached a:11211,b:11211
@@ -62,6 +70,7 @@ def init(file: Path | None, url: str | None, password: Path | None, servers: str
     given["database.password_file"] = str(password.absolute()) if password is not None else None
     wanted = {name: text for name, text in given.items() if text}
     config = _with(file, wanted)
+    _say_open(password)
     if "keymanager" not in config.node.roles:
         raise failure(["[node] roles: a cluster is made on a node with the role keymanager"])
     if url and config.database_url != before.database_url:
@@ -83,12 +92,28 @@ def _with(file: Path, wanted: Mapping[str, str]) -> Config:
     try:
         return load(file, os.environ, wanted)
     except InvalidFileError as error:
-        raise failure(error.lines) from error
+        raise failure(map(_as_option, error.lines)) from error
+
+
+def _as_option(line: str) -> str:
+    """What is wrong with an option, by its name, and not by that of the setting which it gives."""
+    for name, option in OPTIONS.items():
+        if line.startswith(f"command line: {name}:"):
+            line = option + line.removeprefix(f"command line: {name}")
+            return line.replace("a file for password_file", "a file, and name that: --db-password-file")
+    return line
+
+
+def _say_open(password: Path | None) -> None:
+    """A file of a password that others may read is one that they know."""
+    if password is not None and (mode := password.stat().st_mode) & 0o077:
+        click.echo(f"Note: others may read {password} ({mode & 0o777:04o}); run: chmod 600 {password}", err=True)
 
 
 def _take_database(path: Path, before: Config, after: Config) -> None:
     """Move what the node has in SQLite, where it has something; else the database is taken as it is."""
     from twgw.storage.moving import in_use, move, set_aside
+    from twgw.storage.upgrade import upgrade
 
     file = before.database_place.file
     if file is None:
@@ -103,6 +128,8 @@ def _take_database(path: Path, before: Config, after: Config) -> None:
                 f"{left}: a node has written here that was started without {path}, where {nearby(str(file))} is meant; "
                 "to take along what it has, leave --config out, or move its folder there"
             ])  # fmt: skip
+        with opened(after) as target:
+            upgrade(target)  # before it is written down: one that cannot be had would stand there
         click.echo(f"Nothing is moved: there is no {nearby(str(file))}.")
         return
     if in_use(file):

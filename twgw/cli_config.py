@@ -87,7 +87,9 @@ def opened(config: Config) -> Iterator["Database"]:
     database = open_database(config)
     try:
         yield database
-    except (Conflict, Unavailable) as error:
+    except Unavailable as error:
+        raise failure(error.lines) from error
+    except Conflict as error:
         raise failure([str(error)]) from error
     finally:
         database.close()

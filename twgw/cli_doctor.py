@@ -199,7 +199,8 @@ def _database(config: Config, wall: Callable[[], float]) -> Iterator[Finding]:
         there = float(database.call(lambda it: it.exec_driver_sql(asked).scalar_one())) if asked else before
         after = wall()
     except Unavailable as error:
-        yield Finding(FAIL, "database", nearby(str(error)), "start it, or correct [database] url, password and network")
+        way = error.way or "start it, or correct [database] url, password and network"
+        yield Finding(FAIL, "database", nearby(str(error)), way)
         return
     finally:
         database.close()

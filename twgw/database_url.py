@@ -1,11 +1,13 @@
 """Where a database is, as ``[database] url`` says it: checked before anything is connected.  Used by ``config.py``."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
 KINDS = ("sqlite", "postgresql", "mariadb", "mysql")
+PASSWORDS = ("password", "passwd")
+"""What the drivers take as one, too."""
 
 
 @frozen
@@ -30,8 +32,8 @@ class DatabaseUrl:
                 raise ValueError("must name a file: sqlite:///twgw.db or sqlite:////var/lib/twgw/twgw.db")
             return cls("", Path(rest[1:]))
         place = urlsplit(text)
-        if place.password is not None:
-            raise ValueError("must not have a password; put it into password_file")
+        if place.password is not None or not parse_qs(place.query, keep_blank_values=True).keys().isdisjoint(PASSWORDS):
+            raise ValueError("must not have a password, as it is shown; put that into a file for password_file")
         if not place.path.strip("/"):
             raise ValueError(f"must name a database: {kind}://user@host/name")
         return cls(text)

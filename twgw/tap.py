@@ -299,14 +299,14 @@ class Node(MultiService):
             if self.workers is not None:
                 self.workers.hold()
             super().privilegedStartService()
-        except InvalidFileError as error:
+        except (InvalidFileError, Unavailable) as error:
             give_up(error.lines)
         except CannotListenError as error:
             where = f"{error.interface or 'any address'} port {error.port}"
             give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
         except OSError as error:
             give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
-        except (PepperError, PluginConflict, Unavailable, ValueError) as error:
+        except (PepperError, PluginConflict, ValueError) as error:
             give_up([str(error)])
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name

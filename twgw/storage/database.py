@@ -23,6 +23,7 @@ from twgw.storage.log import APPENDED
 from twgw.storage.remembered import Remembered
 from twgw.storage.together import Together
 from twgw.storage.vendors import Verdict, engines, verdict
+from twgw.storage.ways import way_out, words
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ class Database:
             return Unavailable(f"{self.name}: has not this version's tables ({_line(error)}); run: twgw db upgrade")
         if found is Verdict.BUG:
             return error
-        return Unavailable(f"{self.name}: {_line(error)}; nothing was done")
+        return Unavailable(f"{self.name}: {_line(error)}; nothing was done", way=way_out(error.orig))
 
 
 class _Undone(Exception):
@@ -179,5 +180,5 @@ class _Undone(Exception):
 
 def _line(error: DBAPIError) -> str:
     """The first line of what a driver says: the rest may quote values."""
-    lines = str(error.orig).strip().splitlines()
+    lines = words(error.orig).strip().splitlines()
     return lines[0] if lines else type(error.orig).__name__

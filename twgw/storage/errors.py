@@ -2,14 +2,21 @@
 
 
 class Unavailable(Exception):
-    """The database did not do it.  The text says what to do.
+    """The database did not do it.  The text says what happened.
 
     ``unknown``: it may have done it all the same; whoever is told so must look before trying again.
+    ``way``: what to do, where it will go on like that; empty where it is not known.
     """
 
-    def __init__(self, text: str, *, unknown: bool = False) -> None:
+    def __init__(self, text: str, *, unknown: bool = False, way: str = "") -> None:
         self.unknown = unknown
+        self.way = way
         super().__init__(text)
+
+    @property
+    def lines(self) -> list[str]:
+        """For whoever can do something about it: a command, a start."""
+        return [str(self), *([self.way] if self.way else [])]
 
 
 class Unable(Unavailable):

@@ -194,7 +194,10 @@ def _postgresql(
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-        return Impatient.connect(*args, **kwargs)
+        try:
+            return Impatient.connect(*args, **kwargs)
+        except psycopg.ProgrammingError as error:  # as for an option that it does not know
+            raise psycopg.OperationalError(str(error)) from error
 
     return engine
 
@@ -231,7 +234,10 @@ def _mysql(
     @event.listens_for(engine, "do_connect")
     def connect_socket(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
         """PyMySQL leaves the socket open when a server does not answer there, and does not watch over it."""
-        connection = pymysql.connect(*args, **kwargs, defer_connect=True)
+        try:
+            connection = pymysql.connect(*args, **kwargs, defer_connect=True)
+        except TypeError as error:
+            raise pymysql.OperationalError(2000, str(error)) from error
         path = str(connection.unix_socket or "")
         with ExitStack() as opened:
             try:
@@ -307,7 +313,7 @@ def lock_schema(connection: Connection) -> None:
 
 _SQLSTATES = {
     **dict.fromkeys(("40001", "40P01", "55P03"), Verdict.AGAIN),
-    **dict.fromkeys(("57014", "53100", "53200", "25006", "54000"), Verdict.REFUSED),
+    **dict.fromkeys(("57014", "53100", "53200", "25006", "54000", "42501"), Verdict.REFUSED),
     **dict.fromkeys(("57P01", "57P02", "57P03", "08006", "08003", "25P03"), Verdict.LOST),
     **dict.fromkeys(("42P01", "42703"), Verdict.SCHEMA),
 }
