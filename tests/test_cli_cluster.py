@@ -84,6 +84,10 @@ def test_how_nodes_stand_is_a_table_with_what_is_to_be_looked_at(config, monkeyp
     ] == said.splitlines()[-4:]
     assert found == json.loads(cluster("status", "-c", config, "--json")[1])
 
+    found["nodes"] = [NODES[1] | {"rejoined": True}]
+    said = cluster("status", "-c", config)[1]
+    assert "\nb joined anew after it was taken out: start it anew if it was not started since\n" in said
+
 
 def test_a_node_that_is_not_there_is_said_to_be(config, monkeypatch):
     """Since when, where that is known, and what to do; of one that is cut off, why."""

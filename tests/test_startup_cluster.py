@@ -12,7 +12,7 @@ from twgw.cluster.authority import CertificateError, Identity
 from twgw.cluster.commands import Advanced
 from twgw.cluster.lease import UNKNOWN
 from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturned
-from twgw.cluster.removals import TAKEN_OUT
+from twgw.cluster.removals import REPLACED, TAKEN_OUT
 from twgw.cluster.renewing import Rounds
 from twgw.cluster.reports import Report
 from twgw.cluster.tls import Tls
@@ -143,8 +143,14 @@ def test_a_key_manager_that_was_taken_out_gives_no_leases(config):
     member.renew()
     member.look()
     assert member.heard(asked, "gw1") is None
-    assert [line for level, line in log.lines if "this node was taken out of the cluster" in line]
+    assert [line for level, line in log.lines if line == f"this node serves nothing: {TAKEN_OUT}"]
     assert TAKEN_OUT == backing.isolated
+
+    backing.database.call(give_certificate, "b2", "n1", EPOCH + 1e6, now=EPOCH, write=True)
+    member.renew()
+    member.look()
+    assert (None, REPLACED) == (member.heard(asked, "gw1"), backing.isolated)
+    assert ("error", f"this node serves nothing: {REPLACED}") == log.lines[-1]
     backing.close()
 
 
@@ -259,6 +265,8 @@ def test_a_gateway_trusts_what_it_knows_by_leases_of_key_managers(gateway):
     service.stopService()
 
     assert TAKEN_OUT == gateway.isolated
+    gateway.links.why = f"km1:8091: {REPLACED}"
+    assert REPLACED == gateway.isolated
     gateway.links.why = "km1:8091: refused"
     assert UNKNOWN == gateway.isolated
     assert not gateway.others().share

@@ -122,6 +122,8 @@ def _alarms(each: dict[str, Any]) -> Iterator[str]:
         return
     if each["lease"] == "ended":
         yield f"{each['node']} has no lease: it answers nothing until it has one again"
+        if each.get("rejoined"):
+            yield f"{each['node']} joined anew after it was taken out: start it anew if it was not started since"
     if each["drifted"]:
         yield f"{each['node']} serves something else than the database has: it reads everything anew"
     if each["counters"] not in ("", "shared"):

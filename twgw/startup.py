@@ -21,7 +21,6 @@ from twgw.cluster.clocks import MachineClocks, Terms
 from twgw.cluster.lease import UNKNOWN
 from twgw.cluster.membership import Membership
 from twgw.cluster.overview import Row, rows
-from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.rollcall import Reached
 from twgw.config import Config
 from twgw.credentials import Pepper, PepperError, Peppers, load_pepper, new_pepper
@@ -275,7 +274,7 @@ class FromDatabase:
         member = self.membership
         if member is None or not member.lends or member.lease.valid():
             return ""
-        return TAKEN_OUT if member.taken_out() else UNKNOWN
+        return member.taken_out() or UNKNOWN
 
     def nodes(self, head: int) -> list[Row]:
         """How every node stands when the log is that far; a node by itself is one."""

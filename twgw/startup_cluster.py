@@ -34,7 +34,7 @@ from twgw.cluster.messages import Ack, Anew, LeaseAsked, LeaseGiven, LeaseReturn
 from twgw.cluster.preparing import Preparing
 from twgw.cluster.protocol import Peer
 from twgw.cluster.remote import Remote
-from twgw.cluster.removals import TAKEN_OUT, Removals
+from twgw.cluster.removals import REPLACED, TAKEN_OUT, Removals
 from twgw.cluster.renewing import Renewal, Renewals
 from twgw.cluster.renewing import Rounds as Renewing
 from twgw.cluster.reports import Report
@@ -139,7 +139,7 @@ class FromKeyManagers:
         """Why the gateway is cut off from its cluster; empty while it is not."""
         if self.lease.valid():
             return ""
-        return TAKEN_OUT if TAKEN_OUT in self.links.why else UNKNOWN
+        return next((why for why in (TAKEN_OUT, REPLACED) if why in self.links.why), UNKNOWN)
 
     @property
     def others(self) -> Callable[[], Others]:
@@ -243,7 +243,7 @@ def listening(
     here.answers = {**for_gateways(backing, clock, in_thread), Join: door.answer, Renew: renewals.answer}
     here.abilities = (RENEWS,)
     here.removals = member.removals
-    member.taken_out = lambda: member.removals.refuses(tls.identity)
+    member.taken_out = lambda: member.removals.why(tls.identity)
     listener = Listening(backing.reactor, where.listen, tls, here, partial(backing.database.run, head), clock.wall)
     listener.members = partial(backing.database.run, list_nodes)
     tell_of_news(backing, listener)

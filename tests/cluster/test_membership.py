@@ -9,9 +9,11 @@ from tests.cluster.conftest import EXACT, HandClocks
 from tests.storage.conftest import NOW
 from twgw.cluster import membership as module
 from twgw.cluster import reports
+from twgw.cluster.authority import Identity
 from twgw.cluster.commands import Refused
 from twgw.cluster.membership import HASTE, LATEST, Lost, Membership
 from twgw.cluster.messages import Ack, LeaseAsked, LeaseGiven, LeaseReturned, News, Relay, RelayDone
+from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.reports import Nack, Report
 from twgw.cluster.rounds import EVERY
 from twgw.memory_world import MemoryLog
@@ -665,7 +667,7 @@ def test_a_key_manager_that_was_taken_out_is_done_when_its_leases_have_ended(mem
     a, b = member("a"), member("b")
     for each in (a, b):
         each.go(1)
-    b.it.taken_out = lambda: b.it.removals.is_out("b")
+    b.it.taken_out = lambda: b.it.removals.why(Identity("c1", "b"))
     position = take_out(a, "b")
     waits = a.it.reached(position)
     b.it.heard(Relay(Head(1, position)))
@@ -680,4 +682,4 @@ def test_a_key_manager_that_was_taken_out_is_done_when_its_leases_have_ended(mem
     b.it.look()
     a.it.heard(RelayDone(b.it.session, b.it.done))
     assert (False, "done") == (b.it.lease.valid(), result(waits))
-    assert ["error"] == [level for level, line in b.log.lines if "this node was taken out of the cluster" in line]
+    assert ["error"] == [level for level, line in b.log.lines if f"this node serves nothing: {TAKEN_OUT}" == line]

@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from twgw.cluster.authority import Identity
-from twgw.cluster.removals import Removals
+from twgw.cluster.removals import REPLACED, TAKEN_OUT, Removals
 from twgw.registry import Head
 
 OLD = Identity("c1", "gw1", frozenset({"gateway"}), "a1")
@@ -28,6 +28,17 @@ def test_what_a_node_had_is_refused_and_what_it_was_given_since_is_not():
 
     found.saw(Head(1, 6), {"gw1": frozenset({"b2"})})
     assert (True, False, False) == (found.refuses(OLD), found.refuses(NEW), found.is_out("gw1"))
+
+
+def test_who_shows_an_old_certificate_is_told_that_there_is_another():
+    """It is for whoever let the node join anew, and did not start it anew."""
+    found = Removals()
+    found.saw(Head(1, 5), {"gw1": frozenset()})
+    assert (TAKEN_OUT, TAKEN_OUT, False) == (found.why(OLD), found.why(NEW), found.is_back("gw1"))
+
+    found.saw(Head(1, 6), {"gw1": frozenset({"b2"})})
+    assert (REPLACED, "", True) == (found.why(OLD), found.why(NEW), found.is_back("gw1"))
+    assert ("", "", False) == (found.why(None), found.why(evolve(OLD, node="gw2")), found.is_back("gw2"))
 
 
 def test_what_was_read_before_does_not_replace_what_is_known():

@@ -187,6 +187,7 @@ def test_a_node_that_was_taken_out_and_runs_still_is_said_to_be(listening, told)
     listening.roll = lambda: {name: Standing(name, name, ("keymanager",), Head(1, 4)) for name in ("gw3", "gw4")}
 
     assert {"gw3": True, "gw4": False, "km1": False} == {each["node"]: each["removed"] for each in told()["nodes"]}
+    assert ["gw4"] == [each["node"] for each in told()["nodes"] if each["rejoined"]]
 
 
 def test_who_is_cut_off_says_so_at_once_and_nothing_of_others(listening, log, told):

@@ -83,8 +83,8 @@ class Membership:
         self.reports = Reports()
         self.removals = Removals()
         """Who was taken out of the cluster."""
-        self.taken_out: Callable[[], bool] = lambda: False
-        """Whether this node was: then it gives no leases."""
+        self.taken_out: Callable[[], str] = str
+        """Why the certificate of this node is refused: then it gives no leases."""
         self.lends = True
         """Whether there is a gateway in this process."""
         self.outage = ""
@@ -114,7 +114,7 @@ class Membership:
         self._forgotten, self._until = 0, Moment.now(clocks)
         """Up to there, and until then, a position may be one of those that the database has lost, which is said late; a
         new epoch begins far behind it."""
-        self._is_out = False
+        self._out = ""
         self._waits: list[Wait] = []
         self._renewing = False
         self._next: Any = None
@@ -135,9 +135,9 @@ class Membership:
 
     def look(self) -> None:
         """See what is due; called every second."""
-        if self.taken_out() and not self._is_out:
-            self._log.error("this node was taken out of the cluster: it serves nothing; see twgw cluster remove --help")
-        self._is_out = self.taken_out()
+        if (why := self.taken_out()) and why != self._out:
+            self._log.error("this node serves nothing: {why}", why=why)
+        self._out = why
         self._lend()
         self._settle()
         self.renew()

@@ -37,6 +37,8 @@ class Row:
     """Whether it is; else it is of the cluster, and stopped, dead or cut off."""
     removed: bool = False
     """Whether it was taken out of the cluster, and runs still."""
+    rejoined: bool = False
+    """Whether it was taken out once and joined anew: a process from before serves nothing."""
     seen_at: float | None = None
     """When one that is not there was there last, in UNIX time; None: not since the node that says so began."""
 

@@ -23,7 +23,6 @@ from twgw.cluster.commands import ERRORS, KEY_MANAGER, STRANGER, Broken, Hello, 
 from twgw.cluster.here import Answer, Here
 from twgw.cluster.outcomes import told, understood, words
 from twgw.cluster.outlet import Outlet
-from twgw.cluster.removals import TAKEN_OUT
 from twgw.cluster.tls import JOIN, peer_of
 from twgw.cluster.turns import MOST_CONNECTIONS, Who
 
@@ -126,8 +125,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         self.transport.registerProducer(self._outlet, True)
         if not self.opened:
             return
-        if self._here.removals.refuses(identity):
-            self.drop("removed", TAKEN_OUT)
+        if why := self._here.removals.why(identity):
+            self.drop("removed", why)
             return
         if KEY_MANAGER not in identity.roles:
             self.drop("role", "it listens as a key manager, and its certificate does not say that it is one")
@@ -164,8 +163,8 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         here, identity = self._here, self.identity
         if identity is None or (cluster, node) != (identity.cluster, identity.node):
             raise Refused("the certificate names another node")
-        if here.removals.refuses(identity):
-            raise Removed(TAKEN_OUT)
+        if why := here.removals.why(identity):
+            raise Removed(why)
         if self.greeted or link not in LINKS or not 0 < len(boot) <= 64:
             raise Refused("such a hello is not understood here")
         if sum(peer.greeted and peer.name == node for peer in here.peers) >= MOST_CONNECTIONS:
@@ -222,7 +221,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         now = self._here.now()
         self._owed = [(due, answer) for due, answer in self._owed if not answer.called]
         if self.greeted and self._here.removals.refuses(self.identity):
-            self.drop("removed", TAKEN_OUT)
+            self.drop("removed", self._here.removals.why(self.identity))
         elif not self.greeted and now - self._since > HELLO_WITHIN:
             self.drop("hello", f"it did not say hello in {HELLO_WITHIN:.0f} s")
         elif self._outlet.blocked_since is not None and now - self._outlet.blocked_since > STALLED:
@@ -280,7 +279,7 @@ class Peer(amp.BinaryBoxProtocol, amp.BoxDispatcher):
         """A question, or the answer to one of ours."""
         answered = box.get(amp.ANSWER, box.get(amp.ERROR))
         if self.greeted and self._here.removals.refuses(self.identity):
-            self.drop("removed", TAKEN_OUT)
+            self.drop("removed", self._here.removals.why(self.identity))
         elif answered is not None and answered not in self._outstandingRequests:
             self.drop("garbage", "it answers what nobody asked")
         elif (answered is None and amp.COMMAND not in box) or (amp.ERROR in box and not box.keys() >= _OF_ERRORS):

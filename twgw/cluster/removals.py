@@ -12,6 +12,11 @@ from twgw.cluster.authority import Identity
 from twgw.registry import Head
 
 TAKEN_OUT = "the node was taken out of the cluster; it comes back by: twgw cluster join, with another certificate"
+REPLACED = (
+    "the node was taken out of the cluster, and this is its certificate from before: it joined anew since; start it "
+    "anew, or stop it where another machine is that node now"
+)
+
 
 @define(eq=False)
 class Removals:
@@ -33,6 +38,16 @@ class Removals:
     def is_out(self, node: str) -> bool:
         """Whether a node was taken out, and did not come back."""
         return not self._good.get(node, True)
+
+    def is_back(self, node: str) -> bool:
+        """Whether a node was taken out, and given a certificate since."""
+        return bool(self._good.get(node))
+
+    def why(self, identity: Identity | None) -> str:
+        """Why a certificate is refused; empty when it is not."""
+        if identity is None or not self.refuses(identity):
+            return ""
+        return REPLACED if self.is_back(identity.node) else TAKEN_OUT
 
     def refuses(self, identity: Identity | None) -> bool:
         """Whether a certificate is that of a node that was taken out, and is none that it was given since."""

@@ -22,7 +22,7 @@ from twgw.cluster.authority import Authority, CertificateError, Identity
 from twgw.cluster.commands import Away, Refused, Removed
 from twgw.cluster.joining import AUTHORITY, note
 from twgw.cluster.protocol import Peer
-from twgw.cluster.removals import TAKEN_OUT
+from twgw.cluster.removals import REPLACED, TAKEN_OUT
 from twgw.cluster.tls import Tls, load
 from twgw.newfile import replace
 from twgw.policy.interfaces import Log
@@ -44,7 +44,7 @@ def renew(connection: Any, identity: Identity, request: str, now: float) -> str:
     hold(connection)  # from here on nobody takes the node out
     good = list_removed(connection).get(identity.node)
     if good is not None and identity.serial not in good:
-        raise Removed(TAKEN_OUT)
+        raise Removed(REPLACED if good else TAKEN_OUT)
     if len(request) > LONGEST_REQUEST:
         raise Refused("such a request is not understood here")
     if count_given(connection, identity.node, now - APART):

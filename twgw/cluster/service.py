@@ -108,7 +108,10 @@ class Listening(Service):
         found.setdefault(mine.node, _row(mine, head, head))
         for peer, identity in self._connected(asking):
             found.setdefault(identity.node, _row(identity, peer.position, head))
-        found = {name: evolve(row, removed=self.here.removals.is_out(name)) for name, row in found.items()}
+        known = self.here.removals
+        found = {
+            name: evolve(row, removed=known.is_out(name), rejoined=known.is_back(name)) for name, row in found.items()
+        }
         if self.cut_off():
             found = {name: row if name == mine.node else evolve(row, lease="") for name, row in found.items()}
             return [found[name] for name in sorted(found)]
