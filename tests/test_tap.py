@@ -7,6 +7,8 @@ from twisted.internet.testing import MemoryReactorClock
 
 from twgw.config import load
 from twgw.options import Options
+from twgw.startup import FromDatabase
+from twgw.storage.errors import Unavailable
 from twgw.tap import Node
 
 
@@ -27,6 +29,21 @@ def test_a_node_says_where_it_listens(tmp_path):
     assert [
         "Traffic on tcp:80, tcp:81:interface=10.0.0.1", "Health and metrics on tcp:8081:interface=127.0.0.1"
     ] == list(made._listening())  # fmt: skip
+
+
+@pytest.mark.parametrize("error", [OSError("no room"), Unavailable("it does not answer", way="start it")])
+def test_a_start_that_fails_ends(tmp_path, monkeypatch, capsys, error):
+    """Nobody waits for the node, and no thread keeps its process alive."""
+    made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path)}, {}))
+    ended, close = [], FromDatabase.close
+    monkeypatch.setattr(FromDatabase, "begin", lambda _: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(FromDatabase, "abandon", lambda _: ended.append("abandon"))
+    monkeypatch.setattr(FromDatabase, "close", lambda it: (ended.append("close"), close(it)))
+    with pytest.raises(SystemExit):
+        made.privilegedStartService()
+
+    assert ["abandon", "close"] == ended
+    assert getattr(error, "lines", [str(error)]) == capsys.readouterr().err.splitlines()
 
 
 def test_a_node_has_its_roles(tmp_path):

@@ -314,6 +314,11 @@ class FromDatabase:
         found = [compiled[name].api for name in names if name in compiled]
         return next((api.base_path for api in found if not api.hosts), None)
 
+    def abandon(self) -> None:
+        """The start failed before there was traffic: nobody need wait for this node."""
+        if self.membership is not None:
+            self.membership.abandon()
+
     def close(self) -> None:
         """End the threads and the connections of the database."""
         for door in self.doors:

@@ -295,6 +295,15 @@ class Node(MultiService):
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind.  What is wrong ends the start with a line for each fault, not with a traceback."""
         try:
+            self._load_and_bind()
+        except SystemExit:
+            if isinstance(self.backing, FromDatabase):
+                self.backing.abandon()
+            self.backing.close()  # the process would wait for its threads, and never end
+            raise
+
+    def _load_and_bind(self) -> None:
+        try:
             self.backing.begin()
             if self.workers is not None:
                 self.workers.hold()

@@ -1,5 +1,7 @@
 """A member of the cluster, on a real database: its session, its lease, and who waits."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -320,6 +322,22 @@ def test_a_node_that_stops_takes_its_session_away(member):
         assert not each.it.lease.valid()
         each.it.look()
         assert each.it.heard(LeaseAsked("g", 2, Head(1, 0))) is None
+
+    assert ["b", "c", "d"] == sorted(sessions(d))
+
+
+def away(*_arguments, **_more):
+    raise Unavailable("it does not answer")
+
+
+def test_whoever_cannot_start_is_not_waited_for(member):
+    """Its session ends at once, unless the database is away, or somebody else may hold a lease of it."""
+    a, b, c, d = (member(name) for name in "abcd")
+    b.it.heard(LeaseAsked("g", 1, Head(1, 0)))
+    c.it._database = SimpleNamespace(call=away)
+    for each in (a, b, c):
+        each.it.abandon()
+        assert not each.it.lease.valid()
 
     assert ["b", "c", "d"] == sorted(sessions(d))
 

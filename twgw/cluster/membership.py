@@ -8,6 +8,7 @@ Messages of others only make it quicker: ``heard`` takes them, ``tell`` is what 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -218,6 +219,20 @@ class Membership:
 
     async def stop(self) -> None:
         """The gateway has stopped: end the session, when nobody holds a lease of it."""
+        if self._let_go():
+            try:
+                await self._database.run(cluster.end, self.session, write=True)
+            except Unavailable:
+                return  # the others wait until it has ended by itself
+
+    def abandon(self) -> None:
+        """The start failed, so that there is no gateway: the same, in this thread."""
+        if self._let_go():
+            with suppress(Unavailable):  # as above
+                self._database.call(cluster.end, self.session, write=True)
+
+    def _let_go(self) -> bool:
+        """Give no lease any more, and take that of the gateway here back; whether nobody holds one then."""
         self._stopped = True
         if self._next is not None:
             self._next.cancel()
@@ -226,11 +241,7 @@ class Membership:
         self.company.left()
         free = not self.grants.holders
         self.grants.lost()
-        if free and self.session:
-            try:
-                await self._database.run(cluster.end, self.session, write=True)
-            except Unavailable:
-                return  # the others wait until it has ended by itself
+        return free and bool(self.session)
 
     # --- gateways ----------------------------------------------------------------------------------------
 
