@@ -38,6 +38,7 @@ def test_a_token_names_what_it_is_for(config):
     assert 0 == status
     assert "within 15 minutes (gateway, keymanager):" in said
     assert "within 15 minutes (gateway):" in cluster("token", "-c", config)[1], "SQLite is for one node"
+    assert 2 == cluster("token", "-c", config, "--role", "gatway")[0]
 
 
 def test_a_node_of_no_cluster_says_so(config):
@@ -53,6 +54,10 @@ def test_a_configuration_in_this_folder_that_was_not_named_is(config):
 
     assert (1, True) == (status, f"{config} in this folder was not named: --config {config}, or TWGW_CONFIG" in said)
     assert "init" not in said
+
+    status, said = cluster("token")
+    assert (1, True) == (status, f"{config} in this folder was not named" in said)
+    assert not Path("twgw-data").exists()
 
 
 NODES = [
@@ -124,7 +129,7 @@ def test_what_a_node_does_not_have_is_said_once_for_each_reason(config, monkeypa
     assert [
         "a does not have in force: at least 20 APIs: being compiled",
         "a does not have in force: pets:1.0: no policy 'geo'",
-        "b was taken out and runs still, serving nothing: stop it, or let it join anew",
+        "b was taken out and runs still, serving nothing: stop it, then let it join anew or be",
     ] == said.splitlines()[-3:]
 
 

@@ -256,6 +256,12 @@ def test_what_cannot_be_a_database_of_several_nodes_is_refused(config, toml, db,
     assert before == Path(config).read_text()
 
 
+def test_what_is_typed_wrongly_is_said_by_the_name_of_the_option(config):
+    """Its setting is not what was typed."""
+    assert "Error: --memcached: must be HOST, HOST:PORT" in cluster("init", "-c", config, "--memcached", "a:x,b")[1]
+    assert "Error: --advertise: must be HOST or HOST" in cluster("init", "-c", config, "--advertise", "http://a")[1]
+
+
 def test_a_name_that_means_another_machine_elsewhere_is_noted(config):
     """It works here, and on no other box."""
     said = cluster("init", "-c", config, "--memcached", "localhost")[1]

@@ -110,8 +110,8 @@ def test_what_is_told_wrongly_is_said(join):
         (("km1", "--token", "x"), "[node]\nroles = ['admin']\n", "[node] roles: a node of a cluster is a gateway"),
         (("km1", "--token", "x"), "[state]\nfile = 'apis.yaml'\n", "in a cluster a database is"),
         (("km1", "--token", "x"), "", "no token of twgw cluster: it begins with twgwjoin_"),
-        (("km1:x", "--token", TOKEN), "", "must be HOST or HOST:PORT"),
-        (("km1", "--token", TOKEN, "--advertise", "x y"), "", "must be HOST or HOST:PORT"),
+        (("km1:x", "--token", TOKEN), "", "HOST: must be HOST or HOST:PORT"),
+        (("km1", "--token", TOKEN, "--advertise", "x y"), "", "--advertise: must be HOST or HOST:PORT"),
     ],
 )
 def test_what_is_typed_wrongly_is_said(words, toml, said):

@@ -24,6 +24,11 @@ def test_a_key_need_not_stand_in_the_command_line(desk, key, words):
     assert f"the key {key['id']} of me" in desk.done(*words, typed=f"{key['key']}\n")
 
 
+def test_a_key_that_was_broken_into_lines_is_one(desk, key):
+    """As a mail does it."""
+    assert f"the key {key['id']} of me" in desk.done("revoke", f"{key['key'][:20]}\n {key['key'][20:]}")
+
+
 def test_no_key_is_no_key(desk):
     """An empty input takes nothing back."""
     assert "no key was given" in desk.refused("revoke", "-", typed="\n")

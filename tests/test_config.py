@@ -190,7 +190,7 @@ def test_faults_name_variable_and_option(write):
     [
         ("[node\n", "twgw.toml:1: not TOML: Expected ']' at the end of a table declaration"),
         ("[node]\nname = 'a'\nname = 'b'\n", "twgw.toml:3: not TOML: Cannot overwrite a value"),
-        ("[node]\nname = ", "twgw.toml:2: not TOML: Invalid value"),
+        ("[node]\nname = ", "twgw.toml:2: not TOML: Invalid value; a text stands in quotes"),
     ],
 )
 def test_syntax_errors_have_a_line(write, text, error):

@@ -10,7 +10,7 @@ import click
 
 from twgw.cli_cluster_ask import answered, here
 from twgw.cli_cluster_demo import demo
-from twgw.cli_cluster_init import init, roles_to_give, tell_token
+from twgw.cli_cluster_init import SPOKEN, init, roles_to_give, tell_token
 from twgw.cli_cluster_join import join
 from twgw.cli_cluster_remove import remove
 from twgw.cli_config import config_option, configured, failure, left_out
@@ -39,17 +39,33 @@ cluster.add_command(join)
 cluster.add_command(remove)
 
 
-@cluster.command()
+TOKENS = """\b
+Examples:
+  twgw cluster token -c etc/twgw.toml      on a node that has the database
+  twgw cluster token --role gateway        for a node that is to do without it, and asks this one
+"""
+
+
+@cluster.command(epilog=TOKENS)
 @config_option
-@click.option("--role", "roles", multiple=True, metavar="ROLE",
+@click.option("--role", "roles", multiple=True, type=click.Choice(SPOKEN),
               help="What the new node may be; may stand several times.  [default: what twgw cluster init allows]")
 def token(file: Path | None, roles: tuple[str, ...]) -> None:  # fmt: skip
     """Print a token that lets one node join: once, and for 15 minutes."""
     config = configured(file)
+    if config.cluster.listen is None and (way := left_out(file)):
+        raise failure([f"this node is of no cluster; {way}"])
     tell_token(config, roles or roles_to_give(config))
 
 
-@cluster.command()
+STATUS = """\b
+Examples:
+  twgw cluster status -c etc/twgw.toml
+  twgw cluster status --json | jq '.nodes[] | select(.lease == "ended") | .node'
+"""
+
+
+@cluster.command(epilog=STATUS)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def status(file: Path | None, as_json: bool) -> None:
@@ -118,7 +134,7 @@ def _alarms(each: dict[str, Any]) -> Iterator[str]:
         yield f"{each['node']} is not there{since}: start it, or take it out by twgw cluster remove {each['node']}"
         return
     if _is_removed(each):
-        yield f"{each['node']} was taken out and runs still, serving nothing: stop it, or let it join anew"
+        yield f"{each['node']} was taken out and runs still, serving nothing: stop it, then let it join anew or be"
         return
     if each["lease"] == "ended":
         yield f"{each['node']} has no lease: it answers nothing until it has one again"

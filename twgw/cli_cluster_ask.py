@@ -14,8 +14,8 @@ T = TypeVar("T")
 WAIT = 15.0
 """Seconds for another node to answer."""
 UNMET = (
-    "Is the node there started, and that its [cluster] listen (8091 unless it says otherwise; no port for traffic)?  "
-    "Look at the firewall between the two."
+    "Is that the host of the node, is it started, and that its [cluster] listen (8091 unless it says otherwise; no "
+    "port for traffic)?  Look at the firewall between the two."
 )
 """What to look at when nothing came of it that a node of a cluster would say."""
 

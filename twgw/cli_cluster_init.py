@@ -6,6 +6,7 @@ What the commands of ``cli_cluster.py`` have in common stands here too: the file
 import ipaddress
 import json
 import os
+import re
 import shlex
 import socket
 import time
@@ -98,9 +99,8 @@ def _with(file: Path, wanted: Mapping[str, str]) -> Config:
 def _as_option(line: str) -> str:
     """What is wrong with an option, by its name, and not by that of the setting which it gives."""
     for name, option in OPTIONS.items():
-        if line.startswith(f"command line: {name}:"):
-            line = option + line.removeprefix(f"command line: {name}")
-            return line.replace("a file for password_file", "a file, and name that: --db-password-file")
+        if found := re.fullmatch(rf"command line: {re.escape(name)}(?:\[\d+\])?(:.*)", line):
+            return option + found[1].replace("a file for password_file", "a file, and name that: --db-password-file")
     return line
 
 

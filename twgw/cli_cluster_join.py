@@ -59,10 +59,11 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     _check(config, roles)
     key = authority.new_key()
     try:
-        known, where = JoinToken.from_text(text), Address.from_text(address)
-        named = {"advertise": str(Address.from_text(advertise))} if advertise else {}
-    except (JoinError, ValueError) as error:
+        known = JoinToken.from_text(text)
+    except JoinError as error:
         raise failure([str(error)]) from error
+    where = _address("HOST", address)
+    named = {"advertise": str(_address("--advertise", advertise))} if advertise else {}
 
     seen: list[str] = []
 
@@ -81,7 +82,16 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     click.echo(f"\nIt takes part from its next start:\n\n  {starting(file)}\n")
     click.echo(f"Then: twgw doctor --config {nearby(str(file))}")
     if "keymanager" in found.identity.roles:
-        click.echo("Commands here need a login: twgw login, or TWGW_TOKEN with the admin.secret of the first node.")
+        click.echo("Commands here need a login: twgw login NAME, of a user with a password (twgw user add, on another")
+        click.echo("node), or TWGW_TOKEN with what is in the admin.secret of the first node.")
+
+
+def _address(what: str, text: str) -> Address:
+    """Where somebody is reached, as it was typed."""
+    try:
+        return Address.from_text(text)
+    except ValueError as error:
+        raise failure([f"{what}: {error}"]) from error
 
 
 def _check(config: Config, roles: list[str]) -> None:
@@ -92,7 +102,8 @@ def _check(config: Config, roles: list[str]) -> None:
         raise failure([f"{config.state.file} is the state of this node ([state] file); in a cluster a database is"])
     for path in config.cluster.files[1:]:
         if path.exists():
-            raise failure([f"{path}: is there already; to join anew, take {path.parent} away"])
+            way = f"to join anew, take {nearby(str(path.parent))} away"
+            raise failure([f"{path}: is there already, so this node has joined a cluster; {way}"])
 
 
 def _settle(file: Path, config: Config, where: Address, found: Any, named: Mapping[str, str]) -> None:

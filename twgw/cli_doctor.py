@@ -18,6 +18,7 @@ import click
 from attrs import asdict
 from rich.text import Text
 
+from twgw.cli_cluster_init import starting
 from twgw.cli_config import config_option, left_out, nearby
 from twgw.cli_doctor_cluster import certificate, counters, key_managers, nodes, watched
 from twgw.cli_doctor_ports import ports
@@ -104,7 +105,7 @@ def findings(file: Path | None, wall: Callable[[], float]) -> Iterator[Finding]:
     yield from _others(config, wall)
     yield from ports(config, runs=answer is not None)
     yield from clock(wall())
-    yield from _answers(config, answer)
+    yield from _answers(config, answer, file)
 
 
 # --- the machine ---
@@ -303,12 +304,13 @@ def clock(now: float) -> Iterator[Finding]:
         yield Finding(OK, "clock", when(now))
 
 
-def _answers(config: Config, said: dict[str, Any] | None) -> Iterator[Finding]:
+def _answers(config: Config, said: dict[str, Any] | None, file: Path | None) -> Iterator[Finding]:
     listen = config.admin.listen if "admin" in config.node.roles else config.status.listen
     if listen is None:
         yield Finding(WARN, "node", "it cannot be asked: it has no admin and no status listener", "set [status] listen")
     elif said is None:
-        hint = "twistd -n --pidfile= twgw --config FILE (in a checkout: make run); else its log says why"
+        way = starting(file) if file else "twistd -n --pidfile= twgw --config FILE (in a checkout: make run)"
+        hint = f"start it: {way}; else its log says why"
         yield Finding(FAIL, "node", f"no node answers at {listen.host}:{listen.port}", hint)
     else:
         for reason in said["reasons"]:

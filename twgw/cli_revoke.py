@@ -28,9 +28,9 @@ def revoke(node: Node, as_json: bool, key: str | None) -> None:
         key = click.prompt("Key, or its id", hide_input=True)
     elif key in (None, "-"):
         key = sys.stdin.readline()
-    if not (key or "").strip():
+    if not (key := "".join((key or "").split())):  # a mail or a terminal may have broken it into lines
         raise failure(["no key was given"])
-    found = node.post("revocations", body={"key": str(key).strip()})
+    found = node.post("revocations", body={"key": key})
     if as_json:
         show_json(with_reached(found, node.reached))
     else:

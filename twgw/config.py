@@ -230,7 +230,8 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         place = _TOML_PLACE.search(str(error))
         line = (place and place[1]) or len(text.splitlines()) or 1
-        raise InvalidFileError([f"{path}:{line}: not TOML: {_TOML_PLACE.sub('', str(error))}"]) from error
+        said = _TOML_PLACE.sub("", str(error)).replace("Invalid value", "Invalid value; a text stands in quotes")
+        raise InvalidFileError([f"{path}:{line}: not TOML: {said}"]) from error
 
 
 def _absolute(value: Any, base: Path) -> Any:

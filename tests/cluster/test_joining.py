@@ -96,6 +96,7 @@ def test_a_node_with_a_token_gets_a_certificate(km, joined, token, signer, node,
 def test_what_is_typed_is_the_token(token):
     """It shows nothing of itself elsewhere, and one that was not copied whole is none."""
     assert token == JoinToken.from_text(f" {token.text}\n")
+    assert token == JoinToken.from_text(f"{token.text[:40]}\n  {token.text[40:]}"), "a mail broke it into lines"
     assert str(token.secret) not in repr(token)
     for text in ("", "x", token.text[:-4], token.text[9:], token.text + "AAAA", token.text.replace("_", "?")):
         with pytest.raises(JoinError, match="copied whole"):

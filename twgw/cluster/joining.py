@@ -61,12 +61,13 @@ class JoinToken:
 
     @classmethod
     def from_text(cls, text: str) -> "JoinToken":
-        """Read it.  Raises JoinError."""
+        """Read it, also where a mail or a terminal has broken it into lines.  Raises JoinError."""
+        text = "".join(text.split())
         try:
-            data = base64.b64decode(text.strip().removeprefix(PREFIX) + "==", altchars=b"-_", validate=True)
+            data = base64.b64decode(text.removeprefix(PREFIX) + "==", altchars=b"-_", validate=True)
         except ValueError:
             data = b""
-        if not text.strip().startswith(PREFIX) or len(data) != SECRET_BYTES + FINGERPRINT_BYTES:
+        if not text.startswith(PREFIX) or len(data) != SECRET_BYTES + FINGERPRINT_BYTES:
             raise JoinError(f"no token of twgw cluster: it begins with {PREFIX} and is copied whole")
         return cls(data[:SECRET_BYTES], data[SECRET_BYTES:])
 
