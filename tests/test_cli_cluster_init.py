@@ -134,6 +134,9 @@ def test_what_a_node_has_is_moved(config, url):
     assert (0, False) == (status, "moved" in said)
     assert ["shop"] == kept(url)
 
+    status, said = cluster("token", TWGW_NODE_DATA_DIR="data", TWGW_CLUSTER_LISTEN="tcp:8091")
+    assert (1, True) == (status, "data/twgw.db.moved: what this node had was moved to another database" in said), said
+
 
 def test_what_a_node_has_is_not_left_behind(url):
     """A configuration in another folder means another data directory: what was written without it is not forgotten."""

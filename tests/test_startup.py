@@ -22,6 +22,7 @@ from twgw.startup import FromDatabase, FromFile, ensure_peppers, open_database
 from twgw.storage.apis import find_api, live_apis, publish, save_revision, set_state
 from twgw.storage.applications import delete_application, find_application
 from twgw.storage.credentials import find_by_digest
+from twgw.storage.errors import Unavailable
 from twgw.storage.keys import keys_of, rotate_key
 from twgw.storage.settings import find_policies
 from twgw.storage.subscriptions import find_subscription
@@ -74,6 +75,19 @@ def begun(backing):
 
 
 # --- a file ---
+
+
+def test_a_node_whose_database_was_moved_does_not_begin_another(node, tmp_path):
+    """As it would serve the demo where its configuration is forgotten."""
+    made = node()
+    (tmp_path / "data" / "twgw.db.moved").touch()
+    with pytest.raises(Unavailable, match=r"twgw\.db\.moved: what this node had was moved to another") as caught:
+        made.begin()
+    assert "by --config or TWGW_CONFIG" in caught.value.way
+    assert ["twgw.db.moved"] == [path.name for path in (tmp_path / "data").iterdir()]
+
+    (tmp_path / "data" / "twgw.db.moved").unlink()
+    made.begin()
 
 
 def test_a_file_is_served_under_the_pepper_of_the_node(node, tmp_path):

@@ -1,5 +1,7 @@
 """``twistd twgw``: the command line, and how the parts meet.  As real processes in tests/wire/test_gateway.py."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -35,9 +37,9 @@ def test_a_node_says_where_it_listens(tmp_path):
 def test_a_start_that_fails_ends(tmp_path, monkeypatch, capsys, error):
     """Nobody waits for the node, and no thread keeps its process alive."""
     made = Node(MemoryReactorClock(), load(None, {"TWGW_NODE_DATA_DIR": str(tmp_path)}, {}))
+    made.backing.membership = SimpleNamespace(abandon=lambda: ended.append("abandon"))
     ended, close = [], FromDatabase.close
     monkeypatch.setattr(FromDatabase, "begin", lambda _: (_ for _ in ()).throw(error))
-    monkeypatch.setattr(FromDatabase, "abandon", lambda _: ended.append("abandon"))
     monkeypatch.setattr(FromDatabase, "close", lambda it: (ended.append("close"), close(it)))
     with pytest.raises(SystemExit):
         made.privilegedStartService()

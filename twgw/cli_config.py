@@ -76,6 +76,7 @@ def opened(config: Config) -> Iterator["Database"]:
     """The database of a node.  What is wrong with it ends the command."""
     from twgw.startup import open_database
     from twgw.storage.errors import Conflict, Unavailable
+    from twgw.storage.moving import look_aside
 
     if config.state.file is not None:
         raise failure([f"{config.state.file} is the state of this node ([state] file): it has no database"])
@@ -86,6 +87,7 @@ def opened(config: Config) -> Iterator["Database"]:
         config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = open_database(config)
     try:
+        look_aside(config.database_place.file)
         yield database
     except Unavailable as error:
         raise failure(error.lines) from error

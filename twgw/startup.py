@@ -42,6 +42,7 @@ from twgw.state import load_state, parse_state
 from twgw.storage import apis, applications, credentials, keys, settings, subscriptions, tiers
 from twgw.storage.database import Database
 from twgw.storage.errors import Unavailable
+from twgw.storage.moving import look_aside
 from twgw.storage.reader import DatabaseReader
 from twgw.storage.upgrade import upgrade
 from twgw.throttle.kept import Kept
@@ -225,6 +226,7 @@ class FromDatabase:
 
         Raises Unavailable, PepperError, InvalidFileError for an ``apis.yaml`` that is to be imported, and OSError.
         """
+        look_aside(self.config.database_place.file)
         before = upgrade(self.database)
         if not before.is_current:
             done = f"upgraded its tables from {before.current}" if before.current else "made its tables"
@@ -313,11 +315,6 @@ class FromDatabase:
         names = self.database.call(_apis_of, self.peppers.digests(key))
         found = [compiled[name].api for name in names if name in compiled]
         return next((api.base_path for api in found if not api.hosts), None)
-
-    def abandon(self) -> None:
-        """The start failed before there was traffic: nobody need wait for this node."""
-        if self.membership is not None:
-            self.membership.abandon()
 
     def close(self) -> None:
         """End the threads and the connections of the database."""

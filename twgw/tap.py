@@ -297,8 +297,8 @@ class Node(MultiService):
         try:
             self._load_and_bind()
         except SystemExit:
-            if isinstance(self.backing, FromDatabase):
-                self.backing.abandon()
+            if isinstance(self.backing, FromDatabase) and self.backing.membership is not None:
+                self.backing.membership.abandon()  # nobody need wait for this node
             self.backing.close()  # the process would wait for its threads, and never end
             raise
 

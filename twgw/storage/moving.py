@@ -21,7 +21,7 @@ from sqlalchemy.exc import DataError
 
 from twgw.storage import audit
 from twgw.storage.database import Database
-from twgw.storage.errors import Conflict
+from twgw.storage.errors import Conflict, Unavailable
 from twgw.storage.schema import audit_head, cluster_head, km_session, metadata
 from twgw.storage.upgrade import upgrade
 
@@ -81,12 +81,24 @@ def in_use(path: Path, seconds: float = 1) -> bool:
 
 def set_aside(path: Path) -> Path:
     """Give a SQLite file that was moved another name, so that no node begins on it anew.  Raises OSError."""
-    target = path.with_name(f"{path.name}.moved")
+    target = _aside(path)
     for end in ("", "-wal", "-shm"):
         file = path.with_name(path.name + end)
         if file.exists():
             file.rename(target.with_name(target.name + end))
     return target
+
+
+def look_aside(path: Path | None) -> None:
+    """See that no node begins anew where what it had was moved.  ``path``: of its SQLite file.  Raises Unavailable."""
+    if path is not None and not path.exists() and _aside(path).exists():
+        way = "name that by --config or TWGW_CONFIG; to begin anew, take this file away"
+        text = f"{_aside(path)}: what this node had was moved to another database, which its configuration names"
+        raise Unavailable(text, way=way)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.moved")
 
 
 def _move(new: Connection, old: Connection) -> Moved:
