@@ -34,6 +34,7 @@ def join(monkeypatch):
         monkeypatch.setattr(cli_cluster_join, "answered", lambda places, ask: (places[0], found))
         status, said = cluster("join", "a:8091", "--token", TOKEN, *more)
         assert 0 == status, said
+        join.said = said
         assert "twistd -n --pidfile= twgw --config twgw.toml\n\nThen: twgw doctor --config twgw.toml\n" in said
         assert "n2 joined the cluster c1: " + ", ".join(sorted(roles)) in said
         assert "s3cret" not in said + Path("twgw.toml").read_text()
@@ -59,6 +60,18 @@ def test_a_node_is_told_what_all_have(join):
 def test_a_token_that_is_not_given_is_asked_for():
     """By its name."""
     assert "Token: " in cluster("join", "a:8091")[1]
+
+
+def test_what_a_node_had_by_itself_is_said_to_stay(join):
+    """It is not brought into the database of all."""
+    note = "Note: what this node had by itself stays in data/twgw.db, and is served no more."
+    join(BOTH, SHARED)
+    assert note not in join.said
+    shutil.rmtree("data")
+    Path("data").mkdir()
+    Path("data/twgw.db").touch()
+    join(BOTH, SHARED)
+    assert note in join.said
 
 
 def test_a_node_joins_anew_when_its_certificates_are_taken_away(join):

@@ -221,6 +221,11 @@ def test_a_database_that_is_away_or_of_another_version(ports, tmp_path):
     assert only(away, "database")[2].startswith("start the database, or correct host and port in [database] url; ")
     assert [] == states(away, "state"), "nobody knows what is in it"
 
+    moved = tmp_path / "moved.db.moved"
+    moved.touch()
+    left = only(doctor(TWGW_DATABASE_URL=f"sqlite:///{tmp_path}/moved.db")[1], "database")
+    assert (FAIL, True) == (left[0], left[2].startswith("name that by --config or TWGW_CONFIG"))
+
     empty = Database(f"sqlite:///{tmp_path}/empty.db")
     empty.call(lambda connection: connection.exec_driver_sql("CREATE TABLE t (x INT)"), write=True)
     empty.close()

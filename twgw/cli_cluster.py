@@ -19,7 +19,7 @@ from twgw.cluster.settings import Address
 
 EXAMPLES = """\b
 Examples:
-  twgw cluster init --db postgresql://twgw@db/shop --memcached a:11211,b:11211
+  twgw cluster init --db postgresql://twgw@db/shop --db-password-file db-password --memcached a:11211,b:11211
                                            on the first node; prints how others join
   twgw cluster join gateway1 --token twgwjoin_…
                                            on a further node

@@ -20,6 +20,9 @@ DAYS = (86400, 86401)
 """Seconds of the limit's window: one of them begins anew at another time than now."""
 
 EXAMPLES = """\b
+Examples:
+  twgw cluster demo                        memcached has to be installed: apt-get install memcached
+\b
 Status: 0 when all promises held, 1 when one did not, or the demo could not begin.
 """
 

@@ -27,7 +27,9 @@ PASSWORD = "database-password"
 
 EXAMPLES = """\b
 Examples:
-  twgw cluster join gateway1 -c etc/twgw.toml --token twgwjoin_…
+  twgw cluster join gateway1 --token twgwjoin_…
+  twgw cluster join gateway1 -c etc/twgw.toml
+                                           asks for the token
   TWGW_JOIN_TOKEN=twgwjoin_… twgw cluster join 10.0.0.11:8091 -c etc/twgw.toml --advertise 10.0.0.12
 """
 
@@ -78,6 +80,7 @@ def join(file: Path | None, address: str, text: str, advertise: str | None) -> N
     if not named and not config.cluster.says_where and seen and is_of_a_network(seen[0]):
         named = advertised(config, seen[0])
     _settle(file, config, where, found, named)
+    _say_left(config)
     click.echo(f"{config.node.name} joined the cluster {found.identity.cluster}: {_words(found.identity.roles)}")
     click.echo(f"\nIt takes part from its next start:\n\n  {starting(file)}\n")
     click.echo(f"Then: twgw doctor --config {nearby(str(file))}")
@@ -104,6 +107,13 @@ def _check(config: Config, roles: list[str]) -> None:
         if path.exists():
             way = f"to join anew, take {nearby(str(path.parent))} away"
             raise failure([f"{path}: is there already, so this node has joined a cluster; {way}"])
+
+
+def _say_left(config: Config) -> None:
+    """What a node had while it was one by itself does not come along."""
+    file = config.database_place.file
+    if config.database.url is None and file is not None and file.exists():
+        click.echo(f"Note: what this node had by itself stays in {nearby(str(file))}, and is served no more.", err=True)
 
 
 def _settle(file: Path, config: Config, where: Address, found: Any, named: Mapping[str, str]) -> None:

@@ -9,8 +9,9 @@ from twgw.cli_show import show_json
 
 EXAMPLES = """\b
 Examples:
-  twgw cluster remove gateway7
+  twgw cluster remove gateway7             asks first; stop that node before
   twgw cluster remove gateway7 --yes --json
+  twgw cluster token                       lets it join anew, stopped and with its twgw-data/cluster taken away
 """
 SECRETS = "twgw db rotate pepper, twgw db rotate signing"
 

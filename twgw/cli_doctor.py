@@ -185,10 +185,16 @@ def _state(config: Config) -> Iterator[Finding]:
 def _database(config: Config, wall: Callable[[], float]) -> Iterator[Finding]:
     from twgw.startup import open_database
     from twgw.storage.errors import Unavailable
+    from twgw.storage.moving import look_aside
     from twgw.storage.upgrade import schema_status
 
     shown = nearby(config.database_url)
     file = config.database_place.file
+    try:
+        look_aside(file)
+    except Unavailable as error:
+        yield Finding(FAIL, "database", nearby(str(error)), error.way)
+        return
     if file is not None and not file.exists():
         yield Finding(WARN, "database", f"{shown} is not there yet", "the first start makes it")
         return
