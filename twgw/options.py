@@ -2,17 +2,22 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from twisted.internet.error import CannotListenError
 from twisted.python import usage
 
 from twgw import __version__
 from twgw.checking import check_files
 from twgw.config import load
+from twgw.credentials import PepperError
 from twgw.faults import InvalidFileError
 from twgw.gateway.transport import DirectReactor
+from twgw.policy.registry import PluginConflict
+from twgw.storage.errors import Unavailable
 
 
 def install_reactor() -> None:
@@ -77,3 +82,19 @@ def give_up(faults: Iterable[str]) -> NoReturn:
     for line in faults:
         print(line, file=sys.stderr)
     raise SystemExit(1)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What is wrong ends the start with a line for each fault, not with a traceback."""
+    try:
+        yield
+    except (InvalidFileError, Unavailable) as error:
+        give_up(error.lines)
+    except CannotListenError as error:
+        where = f"{error.interface or 'any address'} port {error.port}"
+        give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
+    except OSError as error:
+        give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+    except (PepperError, PluginConflict, ValueError) as error:
+        give_up([str(error)])

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 
 from twgw import control
@@ -27,11 +26,9 @@ from twgw.cluster.authority import CertificateError
 from twgw.cluster.overview import Row
 from twgw.cluster.reports import LONGEST
 from twgw.config import Config
-from twgw.credentials import PepperError
 from twgw.demo import origin
 from twgw.directory.store import UserStore
 from twgw.directory.stores import Stores
-from twgw.faults import InvalidFileError
 from twgw.files import LineFiles
 from twgw.gateway.client import HttpClient
 from twgw.gateway.service import GatewayService, on_signals
@@ -43,7 +40,7 @@ from twgw.listen import Listen
 from twgw.log import TwistedLog
 from twgw.metrics import LEAST, Registry
 from twgw.model import Limit
-from twgw.options import Options, give_up
+from twgw.options import Options, give_up, in_words
 from twgw.passwords import Passwords
 from twgw.policy.interfaces import Clock, Gateway, Run
 from twgw.policy.registry import PluginConflict
@@ -52,7 +49,6 @@ from twgw.shared_limits import SharedLimits, faults_of, shared_limits
 from twgw.startup import Backing, FromDatabase, FromFile
 from twgw.startup_cluster import FromKeyManagers, preparing, take_part, tell_counters
 from twgw.startup_workers import Work, Workers
-from twgw.storage.errors import Unavailable
 from twgw.threads import ThreadLog, Threads
 from twgw.throttle.local import LocalLimiter
 from twgw.web.application import Ground
@@ -295,28 +291,16 @@ class Node(MultiService):
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Load the state and bind.  What is wrong ends the start with a line for each fault, not with a traceback."""
         try:
-            self._load_and_bind()
+            with in_words():
+                self.backing.begin()
+                if self.workers is not None:
+                    self.workers.hold()
+                super().privilegedStartService()
         except SystemExit:
             if isinstance(self.backing, FromDatabase) and self.backing.membership is not None:
                 self.backing.membership.abandon()  # nobody need wait for this node
             self.backing.close()  # the process would wait for its threads, and never end
             raise
-
-    def _load_and_bind(self) -> None:
-        try:
-            self.backing.begin()
-            if self.workers is not None:
-                self.workers.hold()
-            super().privilegedStartService()
-        except (InvalidFileError, Unavailable) as error:
-            give_up(error.lines)
-        except CannotListenError as error:
-            where = f"{error.interface or 'any address'} port {error.port}"
-            give_up([f"cannot listen on {where}: {error.socketError}; is another gateway running there?"])
-        except OSError as error:
-            give_up([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
-        except (PepperError, PluginConflict, ValueError) as error:
-            give_up([str(error)])
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Serve; then tell whoever watches how to try it."""
