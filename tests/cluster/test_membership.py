@@ -143,6 +143,19 @@ def test_a_lease_goes_on_as_long_as_the_database_answers(member):
     assert a.it.lease.valid()
 
 
+def test_with_its_first_session_a_node_is_not_told_to_read(member):
+    """It reads everything then anyway, and what came since is found by the next look."""
+    a, reads = member("a"), []
+    append(a)
+    b = Membership(a, a.clock, a.clocks, EXACT, "b", lambda: NOW, MemoryLog())
+    b.behind = lambda: reads.append(1)
+    b.begin()
+    assert [] == reads
+
+    b.look()
+    assert [1] == reads
+
+
 def test_another_node_is_waited_for_until_it_says_that_it_is_done(member):
     """In the database; it renews its session at once when it has something to say."""
     a, b = member("a"), member("b")

@@ -195,7 +195,7 @@ class Membership:
         self._lend()
         if view.head > before:
             self.tell(News(view.head))
-        if view.head > self.lease.applied:
+        if before.epoch and view.head > self.lease.applied:  # when it begins, it reads everything anyway
             self.behind()
         self._advanced()
 
