@@ -7,7 +7,7 @@ import pytest
 
 from twgw.cluster.reports import Nack
 from twgw.gateway.compiling import compiled, made, nacks, state_of
-from twgw.model import Policy
+from twgw.model import Lifecycle, Policy
 from twgw.registry import Record
 
 WRONG = (Policy("cores"),)
@@ -53,6 +53,28 @@ def test_what_comes_later_and_was_never_right_is_refused_still(gateway, world, c
     assert {} == ready.deployment.compiled
 
 
+def test_what_is_known_to_be_wrong_is_not_tried_again(gateway, world, changed):
+    """It is told, and treated, as when it was tried; of what comes later that is for later."""
+    wanted, nothing = changed(policies=WRONG, state=Lifecycle.BLOCKED), attrs.evolve(gateway.deployment, compiled={})
+    for before in (gateway.deployment, nothing):
+        tried = compiled(wanted, *world, before)
+        known = compiled(wanted, *world, before, wrong={"pets:1.0": ("it is",)})
+        assert ({"pets:1.0": ("it is",)}, tried.faults.keys()) == (known.faults, known.faults.keys())
+        one, other = tried.deployment.compiled["pets:1.0"], known.deployment.compiled["pets:1.0"]
+        assert (one.api, one.whole) == (other.api, other.whole)
+
+    assert {} == compiled(wanted, *world, nothing, later=frozenset({"pets:1.0"}), wrong={"pets:1.0": ("it is",)}).faults
+
+
+def test_what_is_wrong_with_global_policies_is_no_fault_of_an_api(gateway, world):
+    """It is tried again with others."""
+    served = attrs.evolve(gateway.follower._served, policies=WRONG)
+    found = made(state_of(served), served.apis.values(), *world, lambda _found: None, lambda _seconds: None)
+    gc.unfreeze()
+
+    assert ({}, {"pets:1.0": ()}) == found
+
+
 def test_some_are_made_without_those_that_are_wrong(gateway, world, changed):
     """Each as if it stood alone."""
     right, wrong = gateway.follower._served, changed(policies=WRONG)
@@ -60,12 +82,13 @@ def test_some_are_made_without_those_that_are_wrong(gateway, world, changed):
     before = gc.get_freeze_count()
     try:
         finished, rests = [], []
-        found = made(state_of(right), apis, *world, finished.append, rests.append)
+        found, faults = made(state_of(right), apis, *world, finished.append, rests.append)
         assert before < gc.get_freeze_count()  # they stay
     finally:
         gc.unfreeze()
 
     assert ["pets:1.0"] == list(found)
+    assert {"wrong:1.0": ("wrong:1.0: policies[0].name: no policy 'cores' is installed; did you mean cors?",)} == faults
     assert [found] == finished
     assert [True, True] == [seconds > 0 for seconds in rests]  # after each of them
     plugins = gateway.deployment.compiled["pets:1.0"].plugins

@@ -305,6 +305,20 @@ def compiles(monkeypatch):
     return found
 
 
+def test_of_many_that_are_wrong_each_is_tried_once(gateway, registry, told_to, later, compiles):
+    """While they come later, not once more all together; then as before, with whatever is put in force."""
+    opened(registry, *NAMES, **WRONG)
+    gateway.follower.poll()
+    finish(told_to, later)
+    assert (sorted(NAMES), [503] * 5) == (sorted(compiles), statuses(gateway))
+    assert 5 == gateway.follower.fault.count("no policy 'cores' is installed") == len(told_to()[1].refused)
+
+    compiles.clear()
+    registry.api("six", policies=())
+    gateway.follower.poll()
+    assert sorted((*NAMES, "six")) == sorted({*compiles})
+
+
 def test_what_makes_every_api_another_compiles_none_at_once(gateway, registry, call, told_to, later, compiles):
     """A first limit in bytes does, and new code of a policy: what is compiled stays until then, whatever it was of."""
     opened(registry, *NAMES)

@@ -43,7 +43,8 @@ class World:
 
     async def compiles(self, served, apis):
         self.compiled.append([each.id for each in apis])
-        return {each.id: served.apis[each.id] for each in apis if each.base_path != "/wrong"}
+        made = {each.id: served.apis[each.id] for each in apis if each.base_path != "/wrong"}
+        return made, {each.id: ("it is wrong",) for each in apis if each.id not in made}
 
     def hear(self, **news):
         """And they are to come later."""
@@ -150,6 +151,8 @@ def test_one_that_is_wrong_is_not_tried_again(world):
 
     assert (True, ["a:1", "c:1"]) == (world.it.due, sorted(world.it.early))
     assert (True, False) == (world.it.is_wrong(api("b:1", "/wrong")), world.it.is_wrong(api("b:1")))
+    assert {} == world.it.wrong(world.served)
+    assert {"b:1": ("it is wrong",)} == world.it.wrong(world.it.whole(world.served))
 
 
 @pytest.mark.parametrize("changed", [{"policies": ()}, {"tiers": {}}, None])

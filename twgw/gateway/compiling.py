@@ -7,7 +7,6 @@ import gc
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 import attrs
 from attrs import field, frozen
@@ -21,6 +20,8 @@ from twgw.policy.registry import Plugin
 from twgw.publisher.lifecycle import EFFECTS
 from twgw.registry import Record, Served
 
+Made = tuple[Mapping[str, Compiled], Mapping[str, tuple[str, ...]]]
+"""What was compiled, and what is wrong with what could not be; nothing where that is the fault of global policies."""
 LATER = "being compiled; what was in force stays until then"
 _OF_API = re.compile(r"apis\[(\d+)\]\.?(.*)", re.DOTALL)
 
@@ -49,11 +50,13 @@ def compiled(
     previous: Deployment | None,
     spare: Mapping[str, Compiled] | None = None,
     later: frozenset[str] = frozenset(),
+    wrong: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Ready:
     """Compile as much as can be.  Raises SettingsError when the global policies are wrong and there are none before.
 
     Of an API that is wrong, what was in force is compiled in its new state; when that is wrong too, its calls are
-    refused.  What is ``spare`` was compiled before, and not put in force.  APIs that are compiled ``later`` stay as
+    refused.  What is ``spare`` was compiled before, and not put in force; of what was found ``wrong`` the faults are
+    known, and it is not tried again.  APIs that are compiled ``later`` stay as
     they are, with the global policies that were in force, and are compiled only where their new state lets in others;
     those that are new are not there yet.
     """
@@ -61,6 +64,18 @@ def compiled(
     broken: set[str] = set()
     stays: dict[str, Compiled] = {}
     policies, apis = served.policies, dict(served.apis)
+
+    def give_up(api: str, texts: tuple[str, ...]) -> None:
+        kept = previous.compiled.get(api) if previous is not None and api not in faults else None
+        faults.setdefault(api, texts)
+        if kept is None or not kept.whole:
+            broken.add(api)
+        else:
+            apis[api] = attrs.evolve(kept.api, state=apis[api].state)
+
+    for name, texts in (wrong or {}).items():
+        if name not in later:
+            give_up(name, texts)
     if later and previous is not None:
         policies = previous.state.policies
         try:
@@ -90,12 +105,7 @@ def compiled(
                 policies = previous.state.policies
                 continue
             for api, texts in found.items():
-                kept = previous.compiled.get(api) if previous is not None and api not in faults else None
-                faults.setdefault(api, texts)
-                if kept is None or not kept.whole:
-                    broken.add(api)
-                else:
-                    apis[api] = attrs.evolve(kept.api, state=apis[api].state)
+                give_up(api, texts)
 
 
 def _lets_in(api: Api) -> tuple[bool, bool]:
@@ -134,22 +144,25 @@ def made(
     state: State, apis: Iterable[Api], plugins: Mapping[str, Plugin], gateway: Gateway, make_call: MakeCall,
     finish: Callable[[Mapping[str, Compiled]], object],
     rest: Callable[[float], object] = time.sleep,  # noqa: TID251 - a thread of its own has no other clock
-) -> dict[str, Compiled]:  # fmt: skip
-    """Some of the APIs of a state, compiled, by their names; without those that are wrong.
+) -> Made:  # fmt: skip
+    """Some of the APIs of a state, compiled, by their names; and what is wrong with the others.
 
     Nobody waits for them, so half of the time is left to traffic: each is a piece of work of its own, with all that
     there is to do for it (``finish``), and ``rest`` is called with the seconds that it took.
     """
     found: dict[str, Compiled] = {}
+    wrong: dict[str, tuple[str, ...]] = {}
     for api in apis:
         begun = time.perf_counter()
-        with suppress(SettingsError):  # what is wrong is said when it is to be put in force
+        try:
             one = deploy(attrs.evolve(state, apis=(api,)), plugins, gateway, make_call).compiled
             finish(one)
             found.update(one)
+        except SettingsError as error:
+            wrong[api.id] = _by_api(error.faults, [api.id]).get(api.id, ())
         they_stay()
         rest(time.perf_counter() - begun)
-    return found
+    return found, wrong
 
 
 def they_stay() -> None:

@@ -23,7 +23,7 @@ from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import MOST_NACKS, Nack, Report
 from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.compiling import LATER, Ready, compiled, made, nacks, state_of, they_stay
+from twgw.gateway.compiling import LATER, Made, Ready, compiled, made, nacks, state_of, they_stay
 from twgw.gateway.deployment import Compiled, Deployment, MakeCall, nothing, unmade
 from twgw.gateway.guard import guard
 from twgw.gateway.postponed import Postponed
@@ -307,7 +307,7 @@ class Follower:
     def _missing_of(self, served: Served) -> "Deferred[list[Api]]":
         return self._in_thread(self._missing, served)
 
-    def _make_some(self, served: Served, apis: Sequence[Api]) -> "Deferred[Mapping[str, Compiled]]":
+    def _make_some(self, served: Served, apis: Sequence[Api]) -> "Deferred[Made]":
         state = state_of(self._possible(served))
         work = (made, state, apis, self._plugins, self._gateway, self._make_call, self._finish)
         return self._compiler.run(self._in_thread, *work)
@@ -357,8 +357,9 @@ class Follower:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
         possible = self._possible(served)
         ready = compiled(
-            possible, self._plugins, self._gateway, self._make_call, self.deployment, self._known, self._to_come(served)
-        )
+            possible, self._plugins, self._gateway, self._make_call, self.deployment, self._known,
+            self._to_come(served), self._postponed.wrong(served),
+        )  # fmt: skip
         if possible is not served:
             ready = attrs.evolve(ready, faults={**ready.faults, "": self._faults[""]})
         if self._trusted is not None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from attrs import define, field
 
+from twgw.gateway.compiling import Made
 from twgw.gateway.deployment import Compiled
 from twgw.model import Api
 from twgw.reader import AT_A_TIME
@@ -20,12 +21,12 @@ class Postponed:
     Args:
         read: APIs by their names; None for one that goes.
         missing: which APIs of a state would have to be compiled.
-        compile: some APIs of a state, without those that are wrong.
+        compile: some APIs of a state, and what is wrong with those that cannot be compiled.
     """
 
     read: Callable[[Sequence[str]], Awaitable[Mapping[str, Api | None]]]
     missing: Callable[[Served], Awaitable[list[Api]]]
-    compile: Callable[[Served, Sequence[Api]], Awaitable[Mapping[str, Compiled]]]
+    compile: Callable[[Served, Sequence[Api]], Awaitable[Made]]
     names: frozenset[str] = frozenset()
     """All of them."""
     early: Mapping[str, Compiled] = field(factory=dict)
@@ -38,7 +39,7 @@ class Postponed:
     """Those that are being read, and of which no news came meanwhile."""
     _fresh: Mapping[str, Api | None] = field(factory=dict, init=False)
     """Those that were read; None for one that goes."""
-    _wrong: dict[str, Api] = field(factory=dict, init=False)
+    _wrong: dict[str, tuple[Api, tuple[str, ...]]] = field(factory=dict, init=False)
     """Those that cannot be compiled, as everything else is now."""
 
     def heard(self, news: News) -> None:
@@ -76,7 +77,12 @@ class Postponed:
 
     def is_wrong(self, api: Api) -> bool:
         """Whether it was tried before, and is wrong."""
-        return self._wrong.get(api.id) == api
+        return self._wrong.get(api.id, (None,))[0] == api
+
+    def wrong(self, served: Served) -> Mapping[str, tuple[str, ...]]:
+        """What was found wrong with APIs of a state, where it is known."""
+        found = self._wrong.copy()  # more may be found meanwhile
+        return {name: texts for name, (api, texts) in found.items() if texts and served.apis.get(name) == api}
 
     async def make(self, served: Callable[[], Served]) -> None:
         """Read and compile them, some at a time, until the rest can be put in force with all of it.
@@ -93,7 +99,7 @@ class Postponed:
             while rest:
                 some, rest = rest[:AT_A_TIME], rest[AT_A_TIME:]
                 wrong = self._wrong  # another, once what they are compiled with is another
-                made = await self.compile(self.whole(served()), some)
+                made, texts = await self.compile(self.whole(served()), some)
                 self.early = {**self.early, **made}
-                wrong.update((api.id, api) for api in some if api.id not in made)
+                wrong.update((api.id, (api, texts[api.id])) for api in some if api.id in texts)
         self.due = not self._unread
