@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from twgw.cluster.reports import Nack
-from twgw.gateway.compiling import compiled, made, nacks, state_of
+from twgw.gateway.compiling import compiled, gone, let_go, made, nacks, state_of
 from twgw.model import Lifecycle, Policy
 from twgw.registry import Record
 
@@ -93,6 +93,20 @@ def test_some_are_made_without_those_that_are_wrong(gateway, world, changed):
     assert [True, True] == [seconds > 0 for seconds in rests]  # after each of them
     plugins = gateway.deployment.compiled["pets:1.0"].plugins
     assert found["pets:1.0"].is_of(right.apis["pets:1.0"], right.policies, plugins)
+
+
+def test_what_is_in_force_no_longer_is_let_go_one_after_the_other(gateway, world, changed):
+    """And what is still in force is not."""
+    before, kept = gateway.deployment, []
+    served = changed(base_path="/animals")
+    more = attrs.evolve(served, apis={**served.apis, "cats:1.0": attrs.evolve(served.apis["pets:1.0"], name="cats")})
+    now = compiled(more, *world, before).deployment
+    assert [before.compiled["pets:1.0"]] == gone(before, now)
+    assert ([], []) == (gone(now, now), gone(None, now))
+
+    old = gone(now, before)
+    let_go(old, lambda seconds: kept.append((len(old), seconds >= 0)))
+    assert [(1, True), (0, True)] == kept
 
 
 def test_a_nack_has_the_position_of_the_last_record_that_asked_for_it():

@@ -85,6 +85,26 @@ def test_many_apis_at_once_are_kept_from_the_collector(gateway, registry, monkey
         gc.unfreeze()
 
 
+def test_many_that_are_no_longer_in_force_are_let_go_in_a_thread(gateway, registry, monkeypatch):
+    """Not in the turn in which others take their place; of a few it is not worth it."""
+    monkeypatch.setattr(follower, "MANY", 2)
+    let_go, work = [], gateway.follower._in_thread
+    monkeypatch.setattr(
+        gateway.follower, "_in_thread",
+        lambda function, *args: let_go.append(*args) if function is follower.let_go else work(function, *args),
+    )  # fmt: skip
+    registry.api("cats")
+    gateway.follower.poll()
+    edited(registry, base_path="/animals")
+    gateway.follower.poll()
+    assert [] == let_go
+
+    before = gateway.deployment.compiled
+    registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    gateway.follower.poll()
+    assert [list(before.values())] == let_go
+
+
 @pytest.mark.parametrize(
     ("state", "status"),
     [(Lifecycle.BLOCKED, 503), (Lifecycle.RETIRED, 404), (Lifecycle.CREATED, 404), (Lifecycle.DEPRECATED, 200)],

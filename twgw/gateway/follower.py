@@ -23,7 +23,7 @@ from twgw.cluster.digests import Prints, digest, settings_prints
 from twgw.cluster.reports import MOST_NACKS, Nack, Report
 from twgw.faults import InvalidFileError, SettingsError
 from twgw.gateway.blocks import Blocks
-from twgw.gateway.compiling import LATER, Made, Ready, compiled, made, nacks, state_of, they_stay
+from twgw.gateway.compiling import LATER, Made, Ready, compiled, gone, let_go, made, nacks, state_of, they_stay
 from twgw.gateway.deployment import Compiled, Deployment, MakeCall, nothing, unmade
 from twgw.gateway.guard import guard
 from twgw.gateway.postponed import Postponed
@@ -274,7 +274,10 @@ class Follower:
         if self._postponed.due:
             served = self._postponed.come(served)
         ready = await self._compiler.run(self._in_thread, self._compiled, served, changed)
+        old = gone(self.deployment, ready.deployment)
         self._install(served, ready, position, records)
+        if len(old) >= MANY:
+            self._in_thread(let_go, old)
         self._postponed.stay(ready.later)
         if not ready.later:
             self._finished = {}
