@@ -204,7 +204,7 @@ class CounterServer:
 
     def _leave(self, now: float, mark: int, count: int) -> None:
         """Whoever wrote the mark has a clock that is ahead of ours.  No mark is believed later that is before this."""
-        self.ahead = mark // RANDOM / EIGHTHS - now
+        self.ahead = max(self.ahead, mark // RANDOM / EIGHTHS - now)  # it was more when that was new
         self.lost_at = max(self.lost_at, now + 1 / EIGHTHS)
         self._mark, self._looks, self._looked_at = mark, count, now + 1 / EIGHTHS
 
