@@ -224,6 +224,29 @@ def test_when_all_is_gone_no_more_is_forgotten_than_what_was_not_written(algorit
     assert excess(world, limit) <= RATE * (EVERY + 1)
 
 
+def test_two_losses_and_a_clock_that_is_ahead_let_pass_no_more():
+    """Its node, and the mark that it wrote, are gone with the second one: all go on in the same counter."""
+    world, limit = World(1, nodes=2, keeps=True), Limit(1000, 86400)
+    node, ahead = world.nodes
+    ahead.skew = 30.0
+    world.run(5)
+
+    def lose():
+        world.servers["m0:11211"].items.clear()
+        ahead.servers[0].ask(lambda _: (), lambda _: None)
+
+    lose()
+    world.run(7)
+    assert node.servers[0].lost_at > START + 30
+    world.servers["m0:11211"].items.clear()
+    world.kill(ahead)
+    world.run(45)
+    world.load([charge(limit)], 100, 80)
+    world.run(85)
+
+    assert 1000 == len(world.admitted)
+
+
 def test_without_what_is_kept_a_window_begins_anew(monkeypatch):
     """So it is needed."""
     monkeypatch.setattr(Kept, "used", lambda *_: 0)

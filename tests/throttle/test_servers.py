@@ -1,8 +1,12 @@
 """One server of memcached, as a node sees it: batches, outages, and whether it has kept its data."""
 
+from random import Random
+
+import pytest
+
 from tests.throttle.simulation import START, FakeMemcached
 from twgw.throttle.reservation import Add
-from twgw.throttle.servers import IDLE, MARGIN, OBJECT, PATIENCE, RANDOM, CounterServer
+from twgw.throttle.servers import EIGHTHS, IDLE, MARGIN, OBJECT, PATIENCE, RANDOM, CounterServer
 
 
 class Node:
@@ -206,6 +210,32 @@ def test_a_spoiled_mark_is_written_anew():
         node.look()
         node.look()
         assert 1 == node.counters.losses
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_all_who_believe_a_mark_say_the_same_of_when_data_were_lost(seed):
+    """Whatever their clocks say, and whoever was killed: long windows go on in a counter that is named by it."""
+    chance, server, now = Random(seed), FakeMemcached(), 0.0
+
+    def began(number):
+        return Node(server, now + chance.uniform(-29, 29), number)
+
+    nodes = [began(number) for number in range(1, 4)]
+    for number in range(10, 40):
+        step, what = chance.uniform(0, 3), chance.random()
+        now += step
+        for node in nodes:
+            node.time += step
+        if what < 0.2:
+            server.items.clear()
+        elif what < 0.3:
+            nodes[chance.randrange(3)] = began(number)
+        for node in chance.sample(nodes, chance.randint(1, 3)):
+            node.look(0)
+    look_all(nodes)
+
+    marked = server.items[nodes[0].counters._mark_key][0] // RANDOM / EIGHTHS
+    assert [marked] * 3 == [node.counters.lost_at for node in nodes]
 
 
 HOUR = 3600.0

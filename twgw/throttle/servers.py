@@ -74,7 +74,7 @@ class CounterServer:
         self.barred = False
         """Whether nothing may be counted here, as others count elsewhere."""
         self.lost_at = 0.0
-        """What was counted before this time, in UNIX time, counts as used up."""
+        """What was counted before this time, in UNIX time, counts as used up: that of the mark, when it is believed."""
         self.ahead = 0.0
         """Seconds by which the clock of whoever wrote the mark is ahead of ours, which is left; 0: it is believed."""
         self.batches = 0
@@ -171,7 +171,7 @@ class CounterServer:
         return [*repairs, Add(self._mark_key, mark, 0, 0), Add(self._looks_key, 1, 1, 0)]
 
     def _new_mark(self, now: float) -> int:
-        return ceil((now + MARGIN) * EIGHTHS) * RANDOM + self._random(RANDOM)
+        return ceil(max(now + MARGIN, self.lost_at) * EIGHTHS) * RANDOM + self._random(RANDOM)
 
     def _looked(self, asked_at: float, mark: Reply, looks: Reply) -> bool:
         """Whether the server can be used."""
@@ -186,7 +186,7 @@ class CounterServer:
                 if not self._objects(now):
                     self._leave(now, mark.value, count)
                     return True
-            elif kept or not self._mark or since >= self._looked_at:
+            elif kept or not self._mark or since >= max(self._looked_at, self.lost_at):
                 if since > self.lost_at:
                     self.losses += bool(self._mark)
                     self.lost_at = since
