@@ -25,6 +25,8 @@ SERVER = 'connection failed: connection to server at "10.0.0.5", port 5432 faile
         (pymysql.OperationalError(2003, "cannot connect to 10.0.0.5:3306: timed out"), "is that machine up"),
         (psycopg.OperationalError(f'{SERVER}FATAL:  no pg_hba.conf entry for host "10.0.0.6"'), "let this machine in"),
         (psycopg.OperationalError(f'{SERVER}FATAL:  password authentication failed for user "gw"'), "password_file"),
+        (psycopg.OperationalError(f'{SERVER}FATAL:  role "root" does not exist'), "correct the user"),
+        (psycopg.OperationalError(f'{SERVER}FATAL:  Peer authentication failed for user "gw"'), "correct the user"),
         (pymysql.OperationalError(1045, "Access denied for user 'gw'@'10.0.0.6' (using password: YES)"), "password_"),
         (psycopg.OperationalError(f'{SERVER}FATAL:  database "shop" does not exist'), "make that database"),
         (pymysql.OperationalError(1044, "Access denied for user 'gw'@'%' to database 'shop'"), "make that database"),

@@ -17,7 +17,7 @@ WAYS = {
         "is that machine up, and the firewall between open?  Else correct host and port in [database] url",
     r"no pg_hba.conf entry|is not allowed to connect":
         f"have the server of the database let this machine in ({HOW})",
-    r"password authentication failed|no password supplied|\(1045\)":
+    r'authentication failed|no password supplied|role ".*" does not exist|\(1045\)':
         "correct the user in [database] url, or what stands in [database] password_file (twgw cluster init: "
         "--db-password-file)",
     r'database ".*" does not exist|\((1044|1049)\)':
