@@ -16,6 +16,7 @@ from twgw.storage.blocks import add_block
 from twgw.storage.credentials import revoke_credential
 from twgw.storage.schema import cluster_head
 from twgw.storage.served import read_all
+from twgw.storage.settings import set_policies
 
 NAMES = ("one", "two", "three", "four", "five")
 
@@ -232,3 +233,53 @@ def test_a_second_loss_begins_anew(world):
 
     assert (404, 200) == (world.call("/first/7"), world.call("/newest/7"))
     assert (read_head(world), ()) == (world.told[-1][0], world.told[-1][1].refused)
+
+
+def began(world):
+    """An epoch begins, with which nothing else changes."""
+    world.registry.write(lambda c, *, now: c.execute(cluster_head.update().values(epoch=cluster_head.c.epoch + 1)))
+    world.follower.look()
+
+
+def test_whose_lease_ends_while_names_come_into_force_reads_all(world, monkeypatch):
+    """Whoever published it waited for the end of that lease, and no longer."""
+    read_keys = world.follower._read_keys
+
+    async def slowly():
+        world.trusted = False
+        await read_keys()
+
+    monkeypatch.setattr(world.follower, "_read_keys", slowly)
+    world.edit("one", base_path="/first")
+    world.held = True
+    told = len(world.told)
+    began(world)
+
+    assert [(read_head(world), ())] == [(head, report.refused) for head, report in world.told[told:]]
+    world.trusted = True
+    assert (404, 200) == (world.call("/one/7"), world.call("/first/7"))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_who_has_no_lease_compiles_all_before_its_position_is_in_force(world, known):
+    """However many they are, and whether they were to come later before."""
+    world.held = True
+    for name in ("one", "two", "three"):
+        world.edit(name, base_path=f"/{name}/new")
+    if known:
+        world.follower.look()
+        assert 3 == len(world.told[-1][1].refused)
+    told, world.trusted = len(world.told), False
+    began(world)
+
+    assert [(read_head(world), ())] == [(head, report.refused) for head, report in world.told[told:]]
+
+
+def test_who_has_no_lease_has_other_policies_for_all_at_once(world):
+    """They may take away, and whoever set them hears of nobody who comes later."""
+    told, world.trusted = len(world.told), False
+    position = world.registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    world.follower.look()
+    assert [(position, ())] == [(head.pos, report.refused) for head, report in world.told[told:]]
+    world.trusted = True
+    assert 418 == world.call("/one/7")

@@ -242,6 +242,9 @@ class Follower:
         await self._deploy(served.over(self._served), len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
+        if served.unread and not self._is_leased():  # it ended meanwhile: all is read before
+            self._anew = self._again = True
+            return
         self._reach(head.pos)
 
     async def _go_on(self, news: News) -> None:
@@ -350,8 +353,8 @@ class Follower:
         if later >= served.apis.keys():
             return later
         missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
-        if not later and len(missing) <= SOON:
-            return later
+        if not later and (len(missing) <= SOON or not self._is_leased()):
+            return later  # without a lease no others either, as in ``_everything``
         if self._possible(served).policies != self.deployment.state.policies:  # which all have until then
             return later | served.apis.keys()
         return later | missing if len(missing) > SOON else later

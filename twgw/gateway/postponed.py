@@ -53,7 +53,8 @@ class Postponed:
 
     def begin(self, unread: Iterable[str] = ()) -> None:
         """Everything was read anew, but these."""
-        self._unread, self._asked, self._fresh, self._wrong = frozenset(unread), set(), {}, {}
+        self.names, self._unread, self._asked = frozenset(), frozenset(unread), set()
+        self._fresh, self._wrong = {}, {}
 
     def of(self, served: Served) -> frozenset[str]:
         """Which of them are in a state, or are to come to it."""
