@@ -107,11 +107,13 @@ def broken(lines):
 
 
 class World:
-    """All of it, or some of the nodes.  ``mutant`` is the name of a rule that is taken out of them (``mutant.py``)."""
+    """All of it, or some of the nodes.  ``mutant`` is the name of a rule that is taken out of them (``mutant.py``),
+    ``patience`` the seconds for which they wait for memcached.
+    """
 
     def __init__(
         self, folder, lease=4.0, session=15.0, mutant=None, *, database="postgresql", network="links", standby=False,
-        nodes=NODES,
+        nodes=NODES, patience=0.25,
     ):  # fmt: skip
         self.folder, self.lease, self.session = Path(folder), lease, session
         self.skewed = set()
@@ -124,7 +126,7 @@ class World:
         self.database = SERVERS[database](durable=True, **self._place("database"))
         self.standby = None
         """A PostgreSQL that has everything that was committed, and takes over when it is told to."""
-        self._stands_by, self._nodes = standby, nodes
+        self._stands_by, self._nodes, self._patience = standby, nodes, patience
         self.memcached = MemcachedServer(**self._place("memcached"))
         self.members = {}
         self._program = (TWISTD,) if mutant is None else (
@@ -180,7 +182,7 @@ class World:
         for name in self._nodes:
             (self.folder / name).mkdir()
             counters = self.network.link(f"{name}-memcached", self.memcached.port, self.folder / name / "memcached")
-            memcached = {"servers": [counters.address if self.apart else COUNTERS], "timeout": 0.25}
+            memcached = {"servers": [counters.address if self.apart else COUNTERS], "timeout": self._patience}
             host = self.network.host(name)
             if name in KEY_MANAGERS:
                 certify(self.folder / name, name, signer, "keymanager", "gateway")

@@ -11,8 +11,8 @@ TIMES = 2
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Two nodes with the database, and a gateway without one."""
-    world = World(tmp_path_factory.mktemp("world"))
+    """Two nodes with the database, and a gateway without one; a busy machine is no outage of memcached."""
+    world = World(tmp_path_factory.mktemp("world"), patience=5)
     try:
         yield world.start()
     finally:
