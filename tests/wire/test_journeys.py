@@ -21,7 +21,7 @@ class Place(Registry):
 
     def __init__(self, folder, server, port):
         self.server = server
-        self.settings = {"statement_timeout": 2, "connect_timeout": 2}
+        self.settings = {"statement_timeout": 5, "connect_timeout": 5}
         if server is not None:
             self.settings["url"] = server.make("journeys")
         self.processes = []

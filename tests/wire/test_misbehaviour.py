@@ -82,7 +82,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory, server):
-    """One gateway for all tests; clients that take nothing are cut off after a second."""
+    """One gateway for all tests; clients that take nothing are cut off after some seconds."""
     folder = tmp_path_factory.mktemp("gateway")
     started = []
 
@@ -90,7 +90,7 @@ def port(tmp_path_factory, server):
         started.append(Process(folder, *arguments))
         return started[-1]
 
-    yield Node(folder, start, {"apis": [api(server.port)]}, gateway={"send_timeout": 1}).ready().port
+    yield Node(folder, start, {"apis": [api(server.port)]}, gateway={"send_timeout": 4}).ready().port
     for process in started:
         process.kill()
 

@@ -184,7 +184,7 @@ def test_tls_clients_that_do_nothing_are_let_go(node, tmp_path):
     state = mock()
     state["apis"][0]["policies"][0]["settings"]["body"] = "z" * 2_000_000
     listen = [f"ssl:{port}:certKey={path}:privateKey={path}:interface=127.0.0.1"]
-    node(state, listen=listen, gateway={"header_timeout": 1, "keepalive_timeout": 1, "send_timeout": 1})
+    node(state, listen=listen, gateway={"header_timeout": 4, "keepalive_timeout": 4, "send_timeout": 4})
 
     def connect():
         client = socket.socket()
