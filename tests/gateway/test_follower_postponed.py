@@ -132,7 +132,7 @@ def test_one_of_many_that_is_blocked_or_gone_is_so_at_once(gateway, registry, ca
     opened(registry, "six", "seven")
     registry.write(set_state, "pets:1.0", Lifecycle.DEPRECATED, actor="ann")
     gateway.follower.poll()
-    assert 200 == call()
+    assert (503, 404) == (call(), call(path="/animals/7"))
 
     opened(registry, "eight", "nine")
     registry.write(set_state, "pets:1.0", Lifecycle.RETIRED, actor="ann")

@@ -283,3 +283,35 @@ def test_who_has_no_lease_has_other_policies_for_all_at_once(world):
     assert [(position, ())] == [(head.pos, report.refused) for head, report in world.told[told:]]
     world.trusted = True
     assert 418 == world.call("/one/7")
+
+
+def test_who_has_no_lease_has_at_once_what_is_published_while_it_reads_the_rest(world):
+    """It is not among those that come later any more; the others are."""
+    world.restore()
+    world.trusted = False
+    position = world.edit("one", base_path="/newest")
+    world.follower.look()
+    head, report = world.told[-1]
+
+    assert (position, False, True) == (
+        head.pos, "one:1.0" in (found := {nack.api for nack in report.refused}), "six:1.0" in found
+    )  # fmt: skip
+    world.trusted = True
+    assert (404, 200, 404) == tuple(world.call(f"/{path}/7") for path in ("one", "newest", "six"))
+    world.go_on()
+    assert (404, 200, 200) == tuple(world.call(f"/{path}/7") for path in ("first", "newest", "six"))
+    assert () == world.told[-1][1].refused
+
+
+def test_what_is_blocked_no_longer_comes_back_as_what_it_is_then(world):
+    """It may have been blocked for what was in force."""
+    world.registry.write(set_state, "two:1.0", Lifecycle.BLOCKED, actor="ann")
+    world.follower.look()
+    world.edit("two", base_path="/mended")
+    world.registry.write(set_state, "two:1.0", Lifecycle.PUBLISHED, actor="ann")
+    world.held = True
+    began(world)
+
+    assert (503, 404) == (world.call("/two/7"), world.call("/mended/7"))
+    world.go_on()
+    assert (404, 200) == (world.call("/two/7"), world.call("/mended/7"))

@@ -58,7 +58,8 @@ def compiled(
     refused.  What is ``spare`` was compiled before, and not put in force; of what was found ``wrong`` the faults are
     known, and it is not tried again.  APIs that are compiled ``later`` stay as
     they are, with the global policies that were in force, and are compiled only where their new state lets in others;
-    those that are new are not there yet.
+    one that is blocked stays so, as what it was blocked for may be what was in force.  Those that are new are not there
+    yet.
     """
     faults: dict[str, tuple[str, ...]] = {}
     broken: set[str] = set()
@@ -88,7 +89,7 @@ def compiled(
                 del apis[name]
             elif not kept.whole:
                 broken.add(name)
-            elif _lets_in(apis[name]) != _lets_in(kept.api):
+            elif not EFFECTS[kept.api.state].refused and _lets_in(apis[name]) != _lets_in(kept.api):
                 apis[name] = attrs.evolve(kept.api, state=apis[name].state)
             else:
                 apis[name], stays[name] = kept.api, kept
