@@ -22,7 +22,7 @@ from twgw.storage.schema import audit_head, cluster_head, metadata
 from twgw.storage.upgrade import released, upgrade
 
 MEMORY = Path("/dev/shm")
-WAIT = 60
+WAIT = 120
 """Seconds that a server may take to answer."""
 
 

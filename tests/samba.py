@@ -64,7 +64,7 @@ class Samba:
             [*AS_ROOT, "samba-tool", "domain", "provision", "--realm=AD.EXAMPLE", "--domain=AD", "--server-role=dc",
              f"--adminpass={ADMIN_PASSWORD}", "--dns-backend=NONE", f"--targetdir={self._run}",
              f"--host-ip={self.address}", "--host-name=dc"],
-            check=False, timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=300, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True,
         )  # fmt: skip
         assert 0 == made.returncode, made.stdout[-2000:]
