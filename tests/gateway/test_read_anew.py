@@ -315,3 +315,15 @@ def test_what_is_blocked_no_longer_comes_back_as_what_it_is_then(world):
     assert (503, 404) == (world.call("/two/7"), world.call("/mended/7"))
     world.go_on()
     assert (404, 200) == (world.call("/two/7"), world.call("/mended/7"))
+
+
+def test_who_has_no_lease_has_other_policies_for_what_comes_later_too(world):
+    """All of it is read then."""
+    world.restore()
+    world.trusted = False
+    position = world.registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    world.follower.look()
+
+    assert (position, ()) == (world.told[-1][0].pos, world.told[-1][1].refused)
+    world.trusted = True
+    assert (404, 418, 418) == tuple(world.call(f"/{path}/7") for path in ("one", "first", "six"))

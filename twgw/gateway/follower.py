@@ -257,7 +257,10 @@ class Follower:
         self._postponed.heard(news)
         if news.about_apis or self._postponed.due:
             await self._deploy(served, len(news.apis), news.records[-1].pos, news.records)
-            if not self._is_leased() and self._postponed.names & news.apis.keys():  # as in ``_everything``
+            if not self._is_leased() and self._postponed.names and news.policies is not None:  # as in ``_everything``
+                self._anew = self._again = True
+                return
+            if not self._is_leased() and self._postponed.names & news.apis.keys():
                 self._postponed.names -= news.apis.keys()
                 await self._deploy(self._served, len(news.apis), news.records[-1].pos, news.records)
         elif news.blocks is not None:
