@@ -327,3 +327,18 @@ def test_who_has_no_lease_has_other_policies_for_what_comes_later_too(world):
     assert (position, ()) == (world.told[-1][0].pos, world.told[-1][1].refused)
     world.trusted = True
     assert (404, 418, 418) == tuple(world.call(f"/{path}/7") for path in ("one", "first", "six"))
+
+
+def test_who_has_no_lease_reads_all_when_the_policies_of_what_is_published_come_later(world):
+    """It is not to be had without them."""
+    world.restore()
+    world.registry.write(set_policies, (Policy("mock-response", {"status": 418}),))
+    world.follower.look()
+    assert {"one:1.0", "six:1.0"} <= {nack.api for nack in world.told[-1][1].refused}
+    world.trusted = False
+    position = world.edit("one", base_path="/newest")
+    world.follower.look()
+
+    assert (position, ()) == (world.told[-1][0].pos, world.told[-1][1].refused)
+    world.trusted = True
+    assert (404, 418, 418) == tuple(world.call(f"/{path}/7") for path in ("one", "newest", "six"))

@@ -257,10 +257,11 @@ class Follower:
         self._postponed.heard(news)
         if news.about_apis or self._postponed.due:
             await self._deploy(served, len(news.apis), news.records[-1].pos, news.records)
-            if not self._is_leased() and self._postponed.names and news.policies is not None:  # as in ``_everything``
-                self._anew = self._again = True
-                return
-            if not self._is_leased() and self._postponed.names & news.apis.keys():
+            late = self._postponed.names if news.policies is not None else self._postponed.names & news.apis.keys()
+            if late and not self._is_leased():  # as in ``_everything``
+                if self._have_others(self._served):
+                    self._anew = self._again = True
+                    return
                 self._postponed.names -= news.apis.keys()
                 await self._deploy(self._served, len(news.apis), news.records[-1].pos, news.records)
         elif news.blocks is not None:
@@ -361,9 +362,13 @@ class Follower:
         missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
         if not later and (len(missing) <= SOON or not self._is_leased()):
             return later  # without a lease no others either, as in ``_everything``
-        if self._possible(served).policies != self.deployment.state.policies:  # which all have until then
+        if self._have_others(served):  # global policies, which all have until then
             return later | served.apis.keys()
         return later | missing if len(missing) > SOON else later
+
+    def _have_others(self, served: Served) -> bool:
+        """Whether what is in force has other global policies than a state."""
+        return self.deployment is not None and self._possible(served).policies != self.deployment.state.policies
 
     def _compiled(self, served: Served, changed: int) -> Ready:
         """Everything that takes time; touches nothing that is in force.  ``changed``: how many APIs, at the most."""
