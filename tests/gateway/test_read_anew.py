@@ -163,8 +163,6 @@ def nothing_is_read(patch):
     patch.setattr(Postponed, "begin", lambda self, _unread=(): None)
 
 
-
-
 MUTANTS = {
     everything_is_waited_for: "no lease waits for documents",
     nothing_is_waited_for: "who had no lease has none before all is in force",
@@ -342,3 +340,30 @@ def test_who_has_no_lease_reads_all_when_the_policies_of_what_is_published_come_
     assert (position, ()) == (world.told[-1][0].pos, world.told[-1][1].refused)
     world.trusted = True
     assert (404, 418, 418) == tuple(world.call(f"/{path}/7") for path in ("one", "newest", "six"))
+
+
+@pytest.mark.parametrize("when", ["before", "while it is read", "while it is put in force"])
+def test_who_has_no_lease_has_all_of_many_that_were_published_one_by_one(world, monkeypatch, when):
+    """Whoever published them waited for the end of its lease, and no longer: it is given none with what was before."""
+    world.held = True
+    for name in ("one", "two", "three"):
+        world.edit(name, base_path=f"/{name}/new")
+    told = len(world.told)
+    news, deploy = world.follower._reader.news, world.follower._deploy
+
+    def read(*asked):
+        world.trusted = world.trusted and when != "while it is read"
+        return news(*asked)
+
+    async def put_in_force(*args):
+        world.trusted = world.trusted and when != "while it is put in force"
+        await deploy(*args)
+
+    monkeypatch.setattr(world.follower._reader, "news", read)
+    monkeypatch.setattr(world.follower, "_deploy", put_in_force)
+    world.trusted = when != "before"
+    world.follower.look()
+
+    assert [(read_head(world), ())] == [(head, report.refused) for head, report in world.told[told:]]
+    world.trusted = True
+    assert (404, 200) == (world.call("/one/7"), world.call("/one/new/7"))

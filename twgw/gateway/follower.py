@@ -195,7 +195,7 @@ class Follower:
         anew, self._anew = self._anew, False
         try:
             since = Head(self._facts.cache.epoch, self.applied)
-            news = None if anew else await self._reader.news(since, None if self._trusted is None else AT_A_TIME)
+            news = None if anew else await self._news(since)
             everything = await self._everything() if news is None else None
         except Unavailable as error:
             self._anew = self._anew or anew
@@ -211,12 +211,20 @@ class Follower:
             self._reach(self.applied)
         self._make()
 
-    async def _everything(self) -> tuple[Head, Served]:
-        """Everything; of very many APIs names and states alone, for whoever serves meanwhile.
+    async def _news(self, since: Head) -> News | None:
+        """What followed a position; of many APIs names and states alone, for whoever serves meanwhile.
 
         Whoever publishes waits for those that have a lease, and hears what comes later there.  Who has none may have
         missed what was published, of which nobody would hear that it is not in force: so all is read before.
         """
+        if self._is_leased():
+            found = await self._reader.news(since, AT_A_TIME)
+            if self._is_leased() or found is None or not found.unread:
+                return found
+        return await self._reader.news(since)
+
+    async def _everything(self) -> tuple[Head, Served]:
+        """Everything; of very many APIs names and states alone, for whoever serves meanwhile, as of news."""
         if self._is_leased() and self.deployment is not None:
             found = await self._reader.everything(SOON)
             if self._is_leased() or not found[1].unread:
@@ -258,8 +266,8 @@ class Follower:
         if news.about_apis or self._postponed.due:
             await self._deploy(served, len(news.apis), news.records[-1].pos, news.records)
             late = self._postponed.names if news.policies is not None else self._postponed.names & news.apis.keys()
-            if late and not self._is_leased():  # as in ``_everything``
-                if self._have_others(self._served):
+            if (late or news.unread) and not self._is_leased():  # as in ``_news``
+                if news.unread or self._have_others(self._served):
                     self._anew = self._again = True
                     return
                 self._postponed.names -= news.apis.keys()
