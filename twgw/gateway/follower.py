@@ -195,8 +195,8 @@ class Follower:
         anew, self._anew = self._anew, False
         try:
             since = Head(self._facts.cache.epoch, self.applied)
-            news = None if anew else await self._news(since)
-            everything = await self._everything() if news is None else None
+            news = None if anew else await self._reader.news(since, self._only(AT_A_TIME))
+            everything = await self._reader.everything(self._only(SOON)) if news is None else None
         except Unavailable as error:
             self._anew = self._anew or anew
             self._facts.lose(str(error))
@@ -211,25 +211,13 @@ class Follower:
             self._reach(self.applied)
         self._make()
 
-    async def _news(self, since: Head) -> News | None:
-        """What followed a position; of many APIs names and states alone, for whoever serves meanwhile.
+    def _only(self, most: int) -> int | None:
+        """Of more APIs than that names and states alone are read, by whoever serves meanwhile.
 
         Whoever publishes waits for those that have a lease, and hears what comes later there.  Who has none may have
         missed what was published, of which nobody would hear that it is not in force: so all is read before.
         """
-        if self._is_leased():
-            found = await self._reader.news(since, AT_A_TIME)
-            if self._is_leased() or found is None or not found.unread:
-                return found
-        return await self._reader.news(since)
-
-    async def _everything(self) -> tuple[Head, Served]:
-        """Everything; of very many APIs names and states alone, for whoever serves meanwhile, as of news."""
-        if self._is_leased() and self.deployment is not None:
-            found = await self._reader.everything(SOON)
-            if self._is_leased() or not found[1].unread:
-                return found
-        return await self._reader.everything()
+        return most if self._is_leased() and self.deployment is not None else None
 
     def _is_leased(self) -> bool:
         return self._trusted is not None and self._trusted()
@@ -250,7 +238,7 @@ class Follower:
         await self._deploy(served.over(self._served), len(served.apis), head.pos)
         if self._streams is not None:
             self._streams.judge_all(self._blocks)
-        if served.unread and not self._is_leased():  # it ended meanwhile: all is read before
+        if served.unread and not self._is_leased():  # it ended meanwhile
             self._anew = self._again = True
             return
         self._reach(head.pos)
@@ -266,7 +254,7 @@ class Follower:
         if news.about_apis or self._postponed.due:
             await self._deploy(served, len(news.apis), news.records[-1].pos, news.records)
             late = self._postponed.names if news.policies is not None else self._postponed.names & news.apis.keys()
-            if (late or news.unread) and not self._is_leased():  # as in ``_news``
+            if (late or news.unread) and not self._is_leased():  # as in ``_only``
                 if news.unread or self._have_others(self._served):
                     self._anew = self._again = True
                     return
@@ -302,7 +290,7 @@ class Follower:
 
     def _make(self) -> None:
         """See that what is postponed is read and compiled; after a failure that is begun again."""
-        if self._postponed.names and not self._making and not self._postponed.due:
+        if self._postponed.names and not (self._making or self._postponed.due or self._anew):
             self._making = True
             count = len(self._postponed.names)
             self._gateway.log.info("{count} APIs are being compiled; what was in force of them stays", count=count)
@@ -369,7 +357,7 @@ class Follower:
             return later
         missing = {api.id for api in self._missing(served)} - later if self.deployment.compiled else set()
         if not later and (len(missing) <= SOON or not self._is_leased()):
-            return later  # without a lease no others either, as in ``_everything``
+            return later  # without a lease no others either, as in ``_only``
         if self._have_others(served):  # global policies, which all have until then
             return later | served.apis.keys()
         return later | missing if len(missing) > SOON else later
