@@ -49,7 +49,7 @@ def test_the_next_is_asked_when_one_does_not_answer(monkeypatch, capsys):
 
     assert (places[1], "hello") == cli_cluster_ask.answered(places, second)
     assert "km1:8091: refused; asking the next\n" == capsys.readouterr().err
-    with pytest.raises(click.ClickException, match=r"km1:8091: km1 is off\nkm2:8091: km2 is off\nIs the node there"):
+    with pytest.raises(click.ClickException, match=r"km1:8091: km1 is off\nkm2:8091: km2 is off\nIs that the host"):
         cli_cluster_ask.answered(places, nobody)
 
 
