@@ -382,6 +382,18 @@ def test_a_gateway_that_drains_says_so():
     assert busy.closed
 
 
+def test_who_has_sent_something_meanwhile_is_answered(monkeypatch):
+    """A process that stood still closes nothing before it has read what came."""
+    gateway = served(RawUpstream(lambda _: None))
+    client = gateway.connect()
+    gateway.front.draining = True
+    monkeypatch.setattr("twgw.gateway.edge.unread", lambda _transport: True)
+    for each in list(gateway.edges):
+        each.close_if_idle()
+    client.settle()
+    assert not client.closed
+
+
 # --- clients that take nothing, slowly or not at all ---
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import weakref
+from types import SimpleNamespace
 
 import pytest
 from OpenSSL import SSL
@@ -30,6 +31,7 @@ from twgw.gateway.transport import (
     listen,
     take_queued,
     turn_away,
+    unread,
 )
 from twgw.listen import Listen
 
@@ -352,3 +354,14 @@ def test_a_port_of_another_reactor_is_let_be():
     port = MemoryReactorClock().listenTCP(0, Taken())
     turn_away(port)
     take_queued(port)
+
+
+def test_what_waits_in_the_kernel_is_known():
+    """Of a TLS connection it is that of the TCP under it; one that is gone, or is in memory, has nothing there."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        secured = SimpleNamespace(transport=ours, fileno=None)
+        assert (False, False) == (unread(ours), unread(secured))
+        its.send(b"GET")
+        assert (True, True) == (unread(ours), unread(secured))
+    assert (False, False) == (unread(ours), unread(StringTransport()))

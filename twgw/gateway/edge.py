@@ -25,7 +25,7 @@ from twgw.gateway.http1 import BadMessage, Limits, RequestHead, check_partial, p
 from twgw.gateway.problems import BodyLost, BodyTooLarge
 from twgw.gateway.relay import HELD, Stream
 from twgw.gateway.running import Gone
-from twgw.gateway.transport import no_delay, unsent
+from twgw.gateway.transport import no_delay, unread, unsent
 from twgw.policy.exchange import LOOPBACK, Exchange, Problem, Request, Response
 from twgw.policy.headers import Headers
 from twgw.policy.interfaces import Gateway
@@ -651,7 +651,7 @@ class Edge(Protocol):
 
     def close_if_idle(self) -> None:
         """Asked at a graceful stop: nothing is lost by closing now."""
-        if self._exchange is None and not self._buffer and self._upload is None:
+        if self._exchange is None and not self._buffer and self._upload is None and not unread(self.transport):
             self._close()
 
     @property

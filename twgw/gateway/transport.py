@@ -269,6 +269,16 @@ def no_delay(transport: Any) -> None:
         transport.setTcpNoDelay(True)
 
 
+def unread(transport: Any) -> bool:
+    """Whether the peer has sent something, or ended, since it was last read from: a busy process hears late of it."""
+    fileno = getattr(getattr(transport, "transport", transport), "fileno", None)
+    if fileno is None or (number := fileno()) < 0:
+        return False
+    waiting = select.poll()
+    waiting.register(number, select.POLLIN)
+    return bool(waiting.poll(0))
+
+
 def unsent(transport: Any) -> int:
     """How many bytes were written and not taken by the kernel yet; of a TLS connection, those of the TCP under it."""
     tcp_transport = getattr(transport, "transport", transport)
