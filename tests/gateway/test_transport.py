@@ -349,6 +349,18 @@ def test_who_was_let_in_before_the_end_is_accepted(shared):
     assert 5 == len(factories[0].made)
 
 
+def test_who_has_begun_before_the_end_is_accepted_too(shared):
+    """Its handshake ends after the port is closed to others: here with the first byte, as the kernel is told."""
+    _, held, ports, factories, _, _ = shared
+    ports[0].socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    with socket.create_connection(("127.0.0.1", held.getHost().port)) as client:
+        turn_away(ports[0])
+        client.sendall(b"GET")
+        take_queued(ports[0])
+
+        assert 1 == len(factories[0].made)
+
+
 def test_a_port_of_another_reactor_is_let_be():
     """It has no queue of its own."""
     port = MemoryReactorClock().listenTCP(0, Taken())

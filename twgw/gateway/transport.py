@@ -12,6 +12,7 @@ import errno
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,11 @@ READ_SIZE = 256 * 1024
 GO_FIRST = 0.002
 """Seconds for which a connection is left to processes that hold fewer."""
 AT_ONCE = 8
-BPF_RET, SO_ATTACH_FILTER = 0x06, 26
+SO_ATTACH_FILTER = 26
+NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+"""Of classic BPF: load byte 13 of TCP, its flags; with SYN among them keep nothing of the packet, else all of it."""
+HANDSHAKE = 0.002
+"""Seconds in which clients nearby end a handshake that they have begun."""
 
 
 class Eager:
@@ -230,15 +235,17 @@ def adopt(reactor: Any, descriptor: int, mine: Callable[[], bool], factory: IPro
 def turn_away(port: Any) -> None:
     """Let the kernel take no new connection to a port; those that it has taken wait to be accepted.
 
-    A port that is closed at once resets what waits there.  So first nothing that comes is looked at any more (a socket
-    filter that keeps no byte of any packet), then all is accepted that waits, and then it is closed.
+    A port that is closed at once resets what waits there.  So first whoever begins is not heard (a socket filter that
+    drops each SYN, byte 13 of TCP), while whoever has begun comes to the end of it: else a client would take itself for
+    connected, and be reset.  Then all is accepted that waits, and then it is closed.
     """
     if isinstance(port, tcp.Port) and port.connected:
-        drop = ctypes.create_string_buffer(struct.pack("=HBBI", BPF_RET, 0, 0, 0))
+        filled = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in NO_SYN))
         with contextlib.suppress(OSError):
             port.socket.setsockopt(
-                socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(drop))
+                socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(NO_SYN), ctypes.addressof(filled))
             )  # fmt: skip
+        time.sleep(HANDSHAKE)  # noqa: TID251 - the kernel ends it, whatever clock there is
 
 
 def take_queued(port: Any, at_most: int = 10_000) -> None:
